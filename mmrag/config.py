@@ -1,0 +1,123 @@
+"""Settings: the only reader of the environment and of the configuration file.
+
+Every setting is `MMRAG_<NAME>` in the environment or `<name>` in `mmrag.toml`; the
+environment wins. `mmrag doctor --settings` lists them all with their values.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from pydantic_settings.exceptions import SettingsError
+
+from mmrag.errors import InvalidSettings
+
+CONFIG_FILE = "mmrag.toml"
+
+MiB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """All settings with their defaults, units and limits."""
+
+    model_config = SettingsConfigDict(env_prefix="MMRAG_", extra="forbid", frozen=True)
+
+    home: Path = Field(
+        default_factory=lambda: platformdirs.user_data_path("mmrag"),
+        description="Data folder: the store, the indexes, the cache.",
+    )
+    generator: Literal["auto", "extractive"] = Field(
+        default="auto", description="Who phrases answers; auto takes the best one that is installed."
+    )
+    max_question_chars: Annotated[int, Field(ge=100, le=100_000)] = Field(
+        default=8_000, description="Longest question, in characters."
+    )
+    max_file_bytes: Annotated[int, Field(ge=1_000)] = Field(
+        default=100 * MiB, description="Largest file that is read, in bytes."
+    )
+    max_pages: Annotated[int, Field(ge=1)] = Field(
+        default=5_000, description="Most pages of one document that are read."
+    )
+    max_image_bytes: Annotated[int, Field(ge=1_000)] = Field(
+        default=20 * MiB, description="Largest picture that is read, in bytes."
+    )
+    max_image_pixels: Annotated[int, Field(ge=10_000)] = Field(
+        default=40_000_000, description="Largest picture that is read, in pixels (width x height)."
+    )
+    max_attachments: Annotated[int, Field(ge=1)] = Field(
+        default=10, description="Most attachments of one question that are read."
+    )
+    chunk_tokens: Annotated[int, Field(ge=32, le=512)] = Field(
+        default=160, description="Target size of a chunk, in the embedder's tokens."
+    )
+    exact_search_rows: Annotated[int, Field(ge=0)] = Field(
+        default=10_000,
+        description="Up to this many chunks a collection is searched exactly; beyond, by HNSW.",
+    )
+    cache_bytes: Annotated[int, Field(ge=0)] = Field(
+        default=256 * MiB, description="Size limit of the answer cache, in bytes; 0 turns it off."
+    )
+    threads: Annotated[int, Field(ge=1)] = Field(
+        default_factory=lambda: max(
+            1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        ),
+        description="Threads for embedding and OCR.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="WARNING", description="What is logged to standard error; never message text."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then `mmrag.toml` in the current folder."""
+        del dotenv_settings, file_secret_settings
+        return (
+            init_settings,
+            env_settings,
+            TomlConfigSettingsSource(settings_cls, toml_file=CONFIG_FILE),
+        )
+
+
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - the values are checked by pydantic
+    """Read the settings. Raises InvalidSettings naming each faulty one and where it is set."""
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.startswith("MMRAG_") and name.removeprefix("MMRAG_").lower() not in Settings.model_fields
+    )
+    if unknown:
+        raise InvalidSettings(
+            f"There is no setting {', '.join(unknown)}: `mmrag doctor --settings` lists those there are."
+        )
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise InvalidSettings(" ".join(_explain(fault) for fault in error.errors())) from None
+    except (SettingsError, ValueError) as error:  # ValueError: mmrag.toml is not TOML
+        raise InvalidSettings(f"The settings could not be read: {error}.") from None
+
+
+def _explain(fault: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails lives in its core package
+    name = str(fault["loc"][0])
+    message = f"{fault['msg'][0].lower()}{fault['msg'][1:]}"
+    if fault["type"] == "extra_forbidden":
+        return f"{CONFIG_FILE} has a key {name!r} that is no setting: remove it or correct its spelling."
+    place = f"MMRAG_{name.upper()}" if f"MMRAG_{name.upper()}" in os.environ else f"{name} in {CONFIG_FILE}"
+    return f"{place} cannot be used: {message}."

@@ -1,0 +1,260 @@
+"""What the engine needs from its stages, and what the bots need from the engine.
+
+Tiny Protocols; the implementations never inherit from them. `mmrag.assemble` is the one
+place that decides who implements what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from mmrag.types import (
+    AddReport,
+    Answer,
+    Chunk,
+    ChunkDraft,
+    Claim,
+    Document,
+    Draft,
+    Hit,
+    Page,
+    Prompt,
+    Question,
+    Rating,
+    RatingReceipt,
+    Reading,
+    SearchResult,
+    Source,
+    Stage,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]  # (n, dimension), rows of unit length
+
+Listener = Callable[[Stage], None]
+
+
+# ------------------------------------------------------------ seen by the bots
+
+
+class EngineClient(Protocol):
+    """The engine, in this process or behind HTTP."""
+
+    def ask(self, question: Question, *, listener: Listener | None = None) -> Answer:
+        """Answer with cited sources, or abstain. Raises UserFacingError."""
+        ...
+
+    def search(self, question: Question, *, k: int = 10) -> SearchResult:
+        """Find the k best hits without answering. Raises UserFacingError."""
+        ...
+
+    def add(self, source: Source, *, collection: str) -> AddReport:
+        """Read, index and store one source. Raises UserFacingError."""
+        ...
+
+    def documents(self, *, collections: Sequence[str] | None = None) -> tuple[Document, ...]:
+        """List documents, newest first; `None` means all collections."""
+        ...
+
+    def remove(
+        self, document_ids: Sequence[str], *, collections: Sequence[str] | None = None
+    ) -> tuple[Document, ...]:
+        """Remove documents and all that was derived from them; returns those removed.
+
+        Ids outside `collections` are treated as unknown. All or none: an unknown id raises
+        InvalidInput.
+        """
+        ...
+
+    def rate(self, rating: Rating) -> RatingReceipt:
+        """Record a verdict; a correction becomes a source at once. Raises UserFacingError."""
+        ...
+
+
+# ------------------------------------------------------ reached by the engine
+
+
+class Reader(Protocol):
+    """Turns bytes into pages."""
+
+    def read(self, data: bytes, *, name: str) -> Reading:
+        """Read one file or picture. Raises NotReadable."""
+        ...
+
+
+class Chunker(Protocol):
+    """Cuts pages into chunks."""
+
+    def chunk(self, pages: Sequence[Page], *, title: str) -> tuple[ChunkDraft, ...]: ...
+
+
+class Embedder(Protocol):
+    """Turns text into unit vectors."""
+
+    @property
+    def name(self) -> str:
+        """Identifies model and weights: vectors of different names never mix."""
+        ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    def embed_documents(self, texts: Sequence[str]) -> Vectors: ...
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors: ...
+
+    def understands(self, text: str) -> bool:
+        """Whether its vectors mean something for this text's language."""
+        ...
+
+    def count_tokens(self, text: str) -> int: ...
+
+
+class Retriever(Protocol):
+    """Finds chunks in collections."""
+
+    def search(self, query: str, *, collections: Sequence[str], k: int) -> tuple[Hit, ...]:
+        """Hits best first, rank from 1."""
+        ...
+
+    def search_passages(self, query: str, passages: Sequence[Hit], *, k: int) -> tuple[Hit, ...]:
+        """Rank passages that came with the question itself, best first."""
+        ...
+
+    def index_version(self, collections: Sequence[str]) -> str:
+        """Changes whenever a search in these collections could change."""
+        ...
+
+
+class Generator(Protocol):
+    """Drafts an answer from evidence."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def version(self) -> str:
+        """Part of the cache key: changes whenever the same prompt could be answered otherwise."""
+        ...
+
+    def generate(self, prompt: Prompt) -> Draft: ...
+
+
+class Grounder(Protocol):
+    """Keeps of a draft only what the evidence supports."""
+
+    def ground(self, draft: Draft, prompt: Prompt) -> tuple[Claim, ...]:
+        """Claims with at least one supporting quote each, in the draft's order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """What is kept of an answer so that it can be rated and its sources forgotten."""
+
+    answer: Answer
+    question: str
+    collections: tuple[str, ...]
+    cache_key: str
+
+
+class Store(Protocol):
+    """The truth on disk: documents, chunks, vectors, answers, ratings."""
+
+    def find(self, *, collection: str, uri: str) -> tuple[Document, str] | None:
+        """The document of this source and the hash of its content."""
+        ...
+
+    def put(
+        self,
+        document: Document,
+        *,
+        content_hash: str,
+        pages: Sequence[Page],
+        chunks: Sequence[ChunkDraft],
+        vectors: Vectors,
+        embedder: str,
+    ) -> None:
+        """Store a document whole, replacing its old version, in one transaction."""
+        ...
+
+    def documents(self, collections: Sequence[str] | None) -> tuple[Document, ...]: ...
+
+    def remove(
+        self, document_ids: Sequence[str], collections: Sequence[str] | None
+    ) -> tuple[Document, ...]: ...
+
+    def save_answer(self, stored: StoredAnswer) -> None: ...
+
+    def answer(self, answer_id: str) -> StoredAnswer | None: ...
+
+    def save_rating(self, rating: Rating) -> None:
+        """The last verdict of an author on an answer wins."""
+        ...
+
+    def cache_keys_citing(self, document_ids: Iterable[str]) -> tuple[str, ...]:
+        """Cache keys of answers that quote these documents."""
+        ...
+
+    def verdicts(self, answer_id: str) -> tuple[tuple[str, Verdict], ...]:
+        """(author, verdict) of everyone who rated this answer."""
+        ...
+
+
+class AnswerCache(Protocol):
+    """Answers by key. Any fault is a miss."""
+
+    def get(self, key: str) -> Answer | None: ...
+
+    def set(self, key: str, answer: Answer) -> None: ...
+
+    def delete(self, keys: Iterable[str]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkBatch:
+    """Chunks as an index wants them: row i is chunk `ids[i]`.
+
+    `texts` are what is searched (context and text); `vectors` has shape (n, dimension).
+    """
+
+    ids: NDArray[np.int64]  # (n,), ascending
+    texts: tuple[str, ...]
+    vectors: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened to a collection after a revision: apply `removed` first, then `added`."""
+
+    revision: int
+    removed: frozenset[int]
+    added: ChunkBatch
+
+
+class ChunkFeed(Protocol):
+    """What the indexes read from the store: they are disposable, it is the truth."""
+
+    def revision(self, collection: str) -> int:
+        """Grows with every change of the collection; 0 for one that never was."""
+        ...
+
+    def changes(self, collection: str, *, since: int, embedder: str) -> Changes:
+        """All live chunks when `since` is 0; else what changed after that revision.
+
+        A consistent snapshot. Raises StoreUnavailable if vectors of another embedder are stored.
+        """
+        ...
+
+    def hits(self, ids: Sequence[int]) -> dict[int, tuple[Chunk, str, str]]:
+        """(chunk, document title, uri) of each id that is still live."""
+        ...

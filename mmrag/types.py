@@ -1,0 +1,336 @@
+"""The vocabulary: what every part of the project hands to the others.
+
+Plain frozen dataclasses without behaviour beyond what they derive from themselves. This
+module knows no library, no storage and no platform.
+
+    Source --read--> Reading(Page...) --chunk--> Chunk --search--> Hit --cite--> Citation
+    Question (with Attachments, Turns) --ask--> Answer
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+DEFAULT_COLLECTION = "default"
+
+Verdict = Literal["up", "down"]
+Role = Literal["user", "assistant"]
+Origin = Literal["collection", "attachment", "thread"]
+ChunkKind = Literal["text", "table", "figure", "correction"]
+AddStatus = Literal["added", "updated", "unchanged"]
+Stage = Literal["reading", "searching", "answering", "checking"]
+
+
+# ---------------------------------------------------------------- what is read
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Bytes that someone wants in the knowledge base.
+
+    `uri` identifies the source within its collection: the same uri added again replaces
+    the old version.
+    """
+
+    name: str
+    data: bytes = field(repr=False)
+    uri: str
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading at `offset` characters into its page's text; `level` counts from 1."""
+
+    offset: int
+    level: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells of a table; the first row is its header. `start:end` is its place in the page's text."""
+
+    rows: tuple[tuple[str, ...], ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A picture on a page. `start:end` is the place of its text (OCR, table) in the page's text.
+
+    `kind` is "chart", "text" or "picture". `table` holds a chart's data where it could be
+    read; `image` is the picture as PNG or JPEG bytes, upright and on white.
+    """
+
+    kind: str
+    start: int
+    end: int
+    table: Table | None = None
+    image: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page, numbered from 1. A format without pages is one page.
+
+    `text` is canonical: offsets of headings, tables, figures, chunks and quotes count its
+    characters.
+    """
+
+    number: int
+    text: str
+    headings: tuple[Heading, ...] = ()
+    tables: tuple[Table, ...] = ()
+    figures: tuple[Figure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the readers saw in one file or picture."""
+
+    media_type: str
+    title: str | None
+    pages: tuple[Page, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkDraft:
+    """A chunk before it is stored. Law: `text == page.text[start:end]`.
+
+    `context` (title and heading path, a split table's header) helps to find the chunk and
+    is never quoted. `figure` is an index into the page's figures.
+    """
+
+    page: int
+    start: int
+    end: int
+    text: str
+    context: str = ""
+    kind: ChunkKind = "text"
+    figure: int | None = None
+
+
+# ------------------------------------------------------------ what is kept
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A stored document. `id` is stable for (collection, uri), across updates."""
+
+    id: str
+    collection: str
+    title: str
+    uri: str
+    media_type: str
+    pages: int
+    chunks: int
+    figures: int
+    added_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A stored piece of a document's page. `id` is unique in the store and never reused.
+
+    `image` names the stored figure that the chunk belongs to.
+    """
+
+    id: int
+    document_id: str
+    page: int
+    start: int
+    end: int
+    text: str
+    context: str = ""
+    kind: ChunkKind = "text"
+    image: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that was found, with what a citation of it needs.
+
+    `retrievers` names who found it ("bm25", "dense", "attachment"). For an attached file or
+    a thread's message `origin` says so and the chunk is not a stored one.
+    """
+
+    chunk: Chunk
+    title: str
+    uri: str
+    rank: int
+    score: float
+    retrievers: tuple[str, ...]
+    origin: Origin = "collection"
+
+
+# ------------------------------------------------------ question and answer
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A picture or file that came with a question or an earlier turn."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An earlier message of the thread."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was asked, and where it may be answered from.
+
+    `collections` are those that everyone who will see the answer may read, widest audience
+    first; the engine never widens them, and a correction goes into the last, narrowest one.
+    `history` is the thread before this question, oldest first.
+    """
+
+    text: str
+    collections: tuple[str, ...] = (DEFAULT_COLLECTION,)
+    attachments: tuple[Attachment, ...] = ()
+    history: tuple[Turn, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """An attachment that could not be used, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """One source of an answer. `marker` is the number in the text, from 1.
+
+    `quote` is verbatim text of the cited page. `document_id` and `chunk_id` are None for an
+    attachment or a message of the thread. `image` names the stored figure that is cited.
+    """
+
+    marker: int
+    document_id: str | None
+    title: str
+    page: int | None
+    uri: str | None
+    quote: str
+    chunk_id: int | None
+    image: str | None = None
+    origin: Origin = "collection"
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """Who made the answer from what; `reason` says why this generator was chosen."""
+
+    generator: str
+    model: str
+    index_version: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer whose every sentence is cited, or an abstention with the nearest sources.
+
+    When `abstained`, `citations` are the nearest sources, not support.
+    """
+
+    id: str
+    text: str
+    abstained: bool
+    citations: tuple[Citation, ...]
+    unread: tuple[Unread, ...]
+    cached: bool
+    generation: Generation
+    timings_ms: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """A person's verdict on an answer, with a correction if they know better."""
+
+    answer_id: str
+    verdict: Verdict
+    correction: str | None = None
+    author: str = "someone"
+
+
+@dataclass(frozen=True, slots=True)
+class RatingReceipt:
+    """What a rating did: the answer it counts for and the document its correction became."""
+
+    answer_id: str
+    verdict: Verdict
+    correction_document_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AddReport:
+    """What adding one source did."""
+
+    document_id: str
+    pages: int
+    chunks: int
+    figures: int
+    status: AddStatus
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Hits of a search, best first, with the index version they come from."""
+
+    hits: tuple[Hit, ...]
+    index_version: str
+    timings_ms: dict[str, float]
+    unread: tuple[Unread, ...] = ()
+
+
+# ------------------------------------------- between generation and grounding
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A verbatim span: characters `start:end` of the text of `hits[hit].chunk`."""
+
+    hit: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One sentence of a draft or an answer, with the spans it rests on.
+
+    A generator that copies knows its support; one that phrases leaves it empty for
+    grounding to find.
+    """
+
+    text: str
+    support: tuple[Quote, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a generator says, sentence by sentence; empty when it has nothing to say."""
+
+    claims: tuple[Claim, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a generator may use: the question, the evidence best first, and the thread."""
+
+    question: str
+    hits: tuple[Hit, ...]
+    history: tuple[Turn, ...] = ()
