@@ -27,6 +27,13 @@ CONFIG_FILE = "mmrag.toml"
 MiB = 1024 * 1024
 
 
+def _usable_cpus() -> int:
+    """CPUs this process may run on; a container's share, not the machine's count, where known."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class Settings(BaseSettings):
     """All settings with their defaults, units and limits."""
 
@@ -68,10 +75,7 @@ class Settings(BaseSettings):
         default=256 * MiB, description="Size limit of the answer cache, in bytes; 0 turns it off."
     )
     threads: Annotated[int, Field(ge=1)] = Field(
-        default_factory=lambda: max(
-            1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        ),
-        description="Threads for embedding and OCR.",
+        default_factory=_usable_cpus, description="Threads for embedding and OCR."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="WARNING", description="What is logged to standard error; never message text."

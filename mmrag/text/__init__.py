@@ -1,0 +1,1 @@
+"""Language facts that several stages share: words, sentences, numbers. It knows no stage."""
