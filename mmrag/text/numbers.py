@@ -16,9 +16,12 @@ _SCALES = {
     "tn": 12, "trillion": 12, "千": 3, "万": 4, "百万": 6, "千万": 7, "亿": 8,
 }  # fmt: skip
 _NUMBER = re.compile(
-    r"(?<![\w.])(?P<sign>[-−–]?)\s?(?P<currency>[$€£¥₹]?)\s?"
-    r"(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
-    r"(?:\s?(?P<percent>%|percent\b|per cent\b)|\s?(?P<scale>thousand|million|billion|trillion|百万|千万|[千万亿]|(?:k|mn|mm|m|bn|b|tn)\b))?"
+    r"""(?<![\w.])(?P<sign>[-−–]?)\s?[$€£¥₹]?\s?
+    (?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)
+    (?:\s?(?P<percent>%|percent\b|per\ cent\b)
+      |\s?(?P<scale>thousand|million|billion|trillion|百万|千万|[千万亿]|(?:k|mn|mm|m|bn|b|tn)\b)
+    )?""",
+    re.VERBOSE,
 )
 
 

@@ -6,57 +6,17 @@ import re
 
 # After these a full stop does not end a sentence.
 _ABBREVIATIONS = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "prof",
-        "sr",
-        "jr",
-        "st",
-        "vs",
-        "etc",
-        "e.g",
-        "i.e",
-        "cf",
-        "fig",
-        "figs",
-        "no",
-        "nos",
-        "vol",
-        "p",
-        "pp",
-        "ch",
-        "sec",
-        "eq",
-        "approx",
-        "inc",
-        "ltd",
-        "co",
-        "corp",
-        "jan",
-        "feb",
-        "mar",
-        "apr",
-        "jun",
-        "jul",
-        "aug",
-        "sep",
-        "sept",
-        "oct",
-        "nov",
-        "dec",
-        "u.s",
-        "u.k",
-        "a.m",
-        "p.m",
-        "dept",
-        "est",
-        "al",
-    ]
+    """mr mrs ms dr prof sr jr st vs etc e.g i.e cf fig figs no nos vol p pp ch sec eq approx inc ltd co corp
+    jan feb mar apr jun jul aug sep sept oct nov dec u.s u.k a.m p.m dept est al""".split()
 )
 _END = re.compile(
+    r"""[.!?…]+["'”’)\\]]*(?=\s|$)     # the end marks of English, before white space
+    |[。！？；…]+[”’」』）]*            # those of Chinese, anywhere
+    |\n\s*\n                         # a blank line
+    |\n(?=\s*(?:[-*•|\#>]|\d+[.)]\s)) # a list item or table row begins
+    """,
+    re.VERBOSE,
+)
     r"[.!?…]+[\"'”’)\]]*(?=\s|$)|[。！？；…]+[”’」』）]*|\n\s*\n|\n(?=\s*(?:[-*•|#>]|\d+[.)]\s))"
 )
 
