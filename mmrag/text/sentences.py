@@ -10,14 +10,12 @@ _ABBREVIATIONS = frozenset(
     jan feb mar apr jun jul aug sep sept oct nov dec u.s u.k a.m p.m dept est al""".split()
 )
 _END = re.compile(
-    r"""[.!?…]+["'”’)\\]]*(?=\s|$)     # the end marks of English, before white space
+    r"""[.!?…]+["'”’)\]]*(?=\s|$)     # the end marks of English, before white space
     |[。！？；…]+[”’」』）]*            # those of Chinese, anywhere
     |\n\s*\n                         # a blank line
     |\n(?=\s*(?:[-*•|\#>]|\d+[.)]\s)) # a list item or table row begins
     """,
     re.VERBOSE,
-)
-    r"[.!?…]+[\"'”’)\]]*(?=\s|$)|[。！？；…]+[”’」』）]*|\n\s*\n|\n(?=\s*(?:[-*•|#>]|\d+[.)]\s))"
 )
 
 

@@ -1,0 +1,3 @@
+"""Fixtures shared by all tests: real parts, built once."""
+
+from __future__ import annotations
