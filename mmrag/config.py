@@ -7,6 +7,7 @@ environment wins. `mmrag doctor --settings` lists them all with their values.
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -125,3 +126,13 @@ def _explain(fault: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails lives
         return f"{CONFIG_FILE} has a key {name!r} that is no setting: remove it or correct its spelling."
     place = f"MMRAG_{name.upper()}" if f"MMRAG_{name.upper()}" in os.environ else f"{name} in {CONFIG_FILE}"
     return f"{place} cannot be used: {message}."
+
+
+def source_of(name: str) -> str:
+    """Where the value of a setting comes from: the environment, the file, or its default."""
+    if f"MMRAG_{name.upper()}" in os.environ:
+        return "environment"
+    path = Path(CONFIG_FILE)
+    if path.is_file() and name in tomllib.loads(path.read_text(encoding="utf-8")):
+        return CONFIG_FILE
+    return "default"

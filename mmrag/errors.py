@@ -2,7 +2,8 @@
 
     MmragError                    anything this project raises on purpose
     └── UserFacingError           its text may be shown to the person who asked
-        ├── InvalidInput          the request itself is at fault: wrong usage, too long, unknown id
+        ├── InvalidInput          the request itself is at fault: wrong usage, too long
+        ├── NotFound              a document or answer of that id is not there
         ├── InvalidSettings       a setting cannot be used; the text names it
         ├── NotReadable           a file or picture could not be read; the text says what to send instead
         ├── StoreUnavailable      the data folder cannot be used (permissions, full disk, locked)
@@ -25,6 +26,10 @@ class UserFacingError(MmragError):
 
 class InvalidInput(UserFacingError):
     """The request itself is at fault."""
+
+
+class NotFound(UserFacingError):
+    """A document or answer of that id is not there."""
 
 
 class InvalidSettings(UserFacingError):

@@ -15,6 +15,7 @@ from mmrag.types import (
     Answer,
     Chunk,
     ChunkDraft,
+    Citation,
     Claim,
     Document,
     Draft,
@@ -28,6 +29,7 @@ from mmrag.types import (
     SearchResult,
     Source,
     Stage,
+    Turn,
     Verdict,
 )
 
@@ -68,7 +70,7 @@ class EngineClient(Protocol):
         """Remove documents and all that was derived from them; returns those removed.
 
         Ids outside `collections` are treated as unknown. All or none: an unknown id raises
-        InvalidInput.
+        NotFound.
         """
         ...
 
@@ -119,8 +121,10 @@ class Embedder(Protocol):
 class Retriever(Protocol):
     """Finds chunks in collections."""
 
-    def search(self, query: str, *, collections: Sequence[str], k: int) -> tuple[Hit, ...]:
-        """Hits best first, rank from 1."""
+    def search(
+        self, query: str, *, collections: Sequence[str], k: int, history: Sequence[Turn] = ()
+    ) -> tuple[Hit, ...]:
+        """Hits best first, rank from 1. A query that only makes sense in its thread is completed from it."""
         ...
 
     def search_passages(self, query: str, passages: Sequence[Hit], *, k: int) -> tuple[Hit, ...]:
@@ -154,6 +158,13 @@ class Grounder(Protocol):
 
     def ground(self, draft: Draft, prompt: Prompt) -> tuple[Claim, ...]:
         """Claims with at least one supporting quote each, in the draft's order."""
+        ...
+
+    def cite(self, claims: Sequence[Claim], prompt: Prompt) -> tuple[str, tuple[Citation, ...]]:
+        """The answer's text with markers, and its citations.
+
+        Without claims: an abstention in the question's language and the nearest sources.
+        """
         ...
 
 
@@ -193,7 +204,9 @@ class Store(Protocol):
         self, document_ids: Sequence[str], collections: Sequence[str] | None
     ) -> tuple[Document, ...]: ...
 
-    def save_answer(self, stored: StoredAnswer) -> None: ...
+    def save_answer(self, stored: StoredAnswer) -> bool:
+        """Keep an answer; False, and without its text, if a source it quotes has gone meanwhile."""
+        ...
 
     def answer(self, answer_id: str) -> StoredAnswer | None: ...
 

@@ -10,7 +10,11 @@ module knows no library, no storage and no platform.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 DEFAULT_COLLECTION = "default"
 
@@ -113,8 +117,19 @@ class ChunkDraft:
     kind: ChunkKind = "text"
     figure: int | None = None
 
+    @property
+    def searched(self) -> str:
+        """What the indexes hold: the context helps to find a chunk."""
+        return f"{self.context}\n{self.text}" if self.context else self.text
+
 
 # ------------------------------------------------------------ what is kept
+
+
+def document_id(collection: str, uri: str) -> str:
+    """The stable id of a source within its collection."""
+    name = len(collection).to_bytes(4, "big") + collection.encode() + uri.encode()
+    return blake2b(name, digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +187,14 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A picture or file that came with a question or an earlier turn."""
+    """A picture or file that came with a question or an earlier turn.
+
+    `failure` says why its bytes could not be had; the answer then names it as unread.
+    """
 
     name: str
     data: bytes = field(repr=False)
+    failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +218,17 @@ class Question:
     collections: tuple[str, ...] = (DEFAULT_COLLECTION,)
     attachments: tuple[Attachment, ...] = ()
     history: tuple[Turn, ...] = ()
+
+    @property
+    def standalone(self) -> str:
+        """The question with the person's previous one, where it follows up on it."""
+        return standalone(self.text, self.history)
+
+
+def standalone(text: str, history: Sequence[Turn]) -> str:
+    """A question that two threads share only if they also share what was asked just before."""
+    asked = [turn.text for turn in history if turn.role == "user"]
+    return "\n".join([*asked[-1:], text])
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,3 +364,8 @@ class Prompt:
     question: str
     hits: tuple[Hit, ...]
     history: tuple[Turn, ...] = ()
+
+    @property
+    def standalone(self) -> str:
+        """See `Question.standalone`: what a correction's context is compared with."""
+        return standalone(self.question, self.history)

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from mmrag.types import Answer
 
 if TYPE_CHECKING:
-    from mmrag.types import AddReport, Document, Hit, Reading, SearchResult
+    from mmrag.types import AddReport, Document, Hit, RatingReceipt, Reading, SearchResult
 
 VERSION = 1  # grows when a reader of the old form could misunderstand the new one
 
@@ -81,6 +81,15 @@ def report_to_json(path: str, report: AddReport) -> dict[str, Any]:
         "status": report.status,
         "reason": None,
         "warnings": list(report.warnings),
+    }
+
+
+def receipt_to_json(receipt: RatingReceipt) -> dict[str, Any]:
+    """`rate --json`."""
+    return {
+        "answer_id": receipt.answer_id,
+        "verdict": receipt.verdict,
+        "correction_document_id": receipt.correction_document_id,
     }
 
 

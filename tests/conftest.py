@@ -1,3 +1,58 @@
-"""Fixtures shared by all tests: real parts, built once."""
+"""Fixtures shared by all tests: real parts; what holds a model is built once."""
 
 from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+
+from mmrag.assemble import build_engine, build_reader
+from mmrag.config import Settings
+from mmrag.retrieval.embedder import SentenceTransformerEmbedder
+from mmrag.types import Source
+
+
+@pytest.fixture(autouse=True)
+def own_settings(monkeypatch, tmp_path):
+    """No setting of the developer's own environment or folder reaches a test."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"MMRAG_{name.upper()}", raising=False)
+    monkeypatch.setenv("MMRAG_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="session")
+def embedder():
+    return SentenceTransformerEmbedder(threads=2)
+
+
+@pytest.fixture(scope="session")
+def reader(tmp_path_factory):
+    return build_reader(Settings(home=tmp_path_factory.mktemp("unused")))
+
+
+@pytest.fixture
+def start_engine(embedder, reader, tmp_path):
+    """Start engines on one data folder; closed after the test."""
+    with ExitStack() as stack:
+
+        def start(**settings):
+            chosen = Settings(**{"home": tmp_path / "home"} | settings)
+            return stack.enter_context(build_engine(chosen, embedder=embedder, reader=reader))
+
+        yield start
+
+
+@pytest.fixture
+def engine(start_engine):
+    return start_engine()
+
+
+@pytest.fixture
+def add_text(engine):
+    """Add a text as a document."""
+
+    def add(text, *, name="note.txt", collection="default"):
+        source = Source(name=name, data=text.encode(), uri=f"test:{name}")
+        return engine.add(source, collection=collection)
+
+    return add

@@ -1,8 +1,9 @@
 """Text as search words, for BM25 and for comparing a question with a sentence.
 
 English words are lower-cased and stemmed (Snowball), Chinese runs become character bigrams
-(they find more than word segmentation does here, see docs/decisions.md), identifiers such as
-`ERR-4042` or `v2.13.0` are kept whole and in parts.
+(they find more than word segmentation does here, see docs/decisions.md). Identifiers such as
+`ERR-4042`, `snake_case`, `camelCase` and `v2.13.0` are kept in parts and whole, so that each
+spelling of one finds the others. It knows no index and no formula.
 """
 
 from __future__ import annotations
@@ -15,19 +16,38 @@ from functools import lru_cache
 import Stemmer
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002ebef"
-_HAN_RUN = f"[{HAN}]+"
-_TOKEN = re.compile(f"{_HAN_RUN}|(?:(?![{HAN}])[^\\W_])+(?:[-_./:+#@&'’](?:(?![{HAN}])[^\\W_])+)*")
+
+# Soft hyphens and zero-width characters split a word that the eye sees whole; PDFs are full of them.
+_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
+_HYPHENS = str.maketrans("\u2010\u2011\u2012", "---")
+
+_LETTER = f"(?:(?![{HAN}])[^\\W_])"
+_TOKEN = re.compile(
+    f"""(?P<han>[{HAN}]+)
+    |(?P<number>\\d{{1,3}}(?:,\\d{{3}})+(?:\\.\\d+)?(?!\\d)|\\d+\\.\\d+(?!\\d|[.\\-_/:]{_LETTER}))
+    |(?P<word>{_LETTER}+(?:[-_./:@&]{_LETTER}+)*(?:\\+\\+|\\#)?)""",
+    re.VERBOSE,
+)
 _PART = re.compile(r"[^\W_]+")
+_CAMEL_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_APOSTROPHE = re.compile(r"(?<=\w)['’](?:s\b)?(?=\w|\b)", re.IGNORECASE)
+_SEPARATOR = re.compile(r"(?<!\d)[-_./:@&]|[-_./:@&](?!\d)")  # none between digits: 3-11 is not 311
+_QUANTITY = re.compile(r"(\d+)([a-z]{1,4})")
+_VERSION = re.compile(r"v\d+(?:\.\d+)+")
+_HAN_CHARACTER = re.compile(f"[{HAN}]")
+
+_LONGEST_WORD = 64  # characters; a longer one is a hash or a line of base64 that nobody types
 
 # Function words carry no topic: dropping them from questions is 4x faster at 100k chunks and
 # loses nothing. Question words stay out as well: "what" matches every FAQ entry.
 STOP_WORDS = frozenset(
-    """a about above after again all also am an and any are as at be because been before being below
-    between both but by can could did do does doing down during each few for from further had has have
-    having he her here hers him his how i if in into is it its itself just me more most my no nor not of
-    off on once only or other our out over own please same she should so some such tell than that the
-    their them then there these they this those through to too under until up very was we were what when
-    where which while who whom whose why will with would you your""".split()
+    """a about above after again all also am an and any are arent as at be because been before being below
+    between both but by can cant could couldnt did didnt do does doesnt doing dont down during each few for
+    from further had hadnt has hasnt have havent having he her here hers him his how i if im in into is isnt
+    it its itself ive just me more most my no nor not of off on once only or other our out over own please
+    same she should shouldnt so some such tell than that thats the their them then there theres these they
+    theyre this those through to too under until up very was wasnt we were werent weve what whats when where
+    which while who whom whose why will with wont would wouldnt you your youre youve""".split()
 )
 CHINESE_STOP_CHARACTERS = frozenset("的了吗呢吧啊是在和与及或这那哪么什谁怎为有个们")
 
@@ -42,48 +62,67 @@ def _stem(word: str) -> str:
 
 
 def normalise(text: str) -> str:
-    """Full-width forms folded (NFKC), case folded."""
-    return unicodedata.normalize("NFKC", text).casefold()
+    """Full-width forms folded (NFKC), invisible characters dropped, case folded."""
+    return _visible(text).casefold()
 
 
 def words(text: str) -> list[str]:
-    """Search words in order of appearance, stop words included."""
+    """Search words in order of appearance, stop words included. No word contains white space."""
     found: list[str] = []
-    for match in _TOKEN.finditer(normalise(text)):
+    for match in _TOKEN.finditer(_APOSTROPHE.sub("", _visible(text))):
         token = match.group()
-        if is_han(token[0]):
+        if match.lastgroup == "han":
             found.extend(_bigrams(token))
-            continue
-        parts = _PART.findall(token)
-        found.extend(_stem(part) for part in parts)
-        if len(parts) > 1:
-            found.append(token.replace("’", "'"))
+        elif match.lastgroup == "number":
+            found.append(token.replace(",", ""))
+        elif token.isalpha() and (token.islower() or token.istitle()):
+            found.append(_stem(token.casefold()[:_LONGEST_WORD]))
+        else:
+            found.extend(_identifier(token))
     return found
 
 
 def content_words(text: str) -> list[str]:
     """Search words without function words; all of them where nothing else is left."""
-    kept = [word for word in words(text) if word not in _STOPPED and not _is_function_bigram(word)]
-    return kept or words(text)
+    found = words(text)
+    return [word for word in found if not _is_function_word(word)] or found
 
 
 def is_han(character: str) -> bool:
     """Whether this is a Chinese character."""
-    return re.match(_HAN_RUN, character) is not None
+    return _HAN_CHARACTER.match(character) is not None
 
 
 def is_chinese(text: str) -> bool:
     """Whether a reader of this text reads Chinese: a fifth of its letters are Han."""
-    letters = [character for character in text if character.isalpha()]
-    return bool(letters) and sum(map(is_han, letters)) >= len(letters) / 5
+    letters = sum(map(str.isalpha, text))
+    return letters > 0 and len(_HAN_CHARACTER.findall(text)) >= letters / 5
+
+
+def _visible(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).translate(_INVISIBLE).translate(_HYPHENS)
+
+
+def _identifier(token: str) -> list[str]:
+    """Parts of a compound, then the whole without separators: `ERR-4042`, `Err4042` and `err_4042` meet."""
+    humps = [hump for part in _PART.findall(token) for hump in _CAMEL_HUMP.split(part)]
+    parts = [_stem(hump.casefold()[:_LONGEST_WORD]) for hump in humps]
+    whole = _SEPARATOR.sub("", token).casefold()
+    if quantity := _QUANTITY.fullmatch(whole):  # "5kg" is found by "5 kg"
+        return [quantity[1], _stem(quantity[2]), whole]
+    if _VERSION.fullmatch(whole):
+        return [*parts, whole, whole.removeprefix("v")]
+    if len(whole) > _LONGEST_WORD or (whole := _stem(whole)) in parts:
+        return parts
+    return [*parts, whole]
 
 
 def _bigrams(run: str) -> list[str]:
     return [run[i : i + 2] for i in range(len(run) - 1)] or [run]
 
 
-def _is_function_bigram(word: str) -> bool:
-    return len(word) <= 2 and all(character in CHINESE_STOP_CHARACTERS for character in word)  # noqa: PLR2004
+def _is_function_word(word: str) -> bool:
+    return word in _STOPPED or CHINESE_STOP_CHARACTERS.issuperset(word)
 
 
 _STOPPED = frozenset(_stem(word) for word in STOP_WORDS) | STOP_WORDS

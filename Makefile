@@ -1,0 +1,71 @@
+# What people and the CI type; `make` alone lists it. Needs make, and Python 3.11 or newer with venv
+# (`make test PYTHON=python3.12` names one). Whatever is made stays inside this folder.
+
+BIN := .venv/bin
+
+# Another project's packages must not shine through, and no cache may land in the home folder.
+unexport PYTHONHOME PYTHONPATH
+export PYTHON
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_CACHE_DIR ?= $(CURDIR)/.cache/pip
+export MPLCONFIGDIR ?= $(CURDIR)/.cache/matplotlib
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test lint format constraints clean
+
+help: ## list what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+# The conversation is played in a copy of the data folder: what it caches and corrects would spoil
+# the next one.
+demo: ## set up, add the example documents, play a conversation; a terminal then gets a prompt
+	@tools/environment cpu
+	@mkdir -p .demo
+	@MMRAG_HOME=.demo/knowledge $(BIN)/mmrag add examples/knowledge --collection demo
+	@talk=$$(mktemp -d .demo/talk.XXXXXX) && trap 'rm -rf "$$talk"' EXIT HUP INT TERM && \
+	cp -R .demo/knowledge/. "$$talk" && \
+	MMRAG_HOME="$$talk" $(BIN)/python -m bots console --collection demo --script examples/demo.script
+
+test: ## set up and run every check: lint, format, types, import layers, tests
+	@tools/environment cpu,dev
+	@$(start_checks) $(lint_checks) check 'pytest' $(BIN)/pytest; $(finish_checks)
+
+lint: ## the checks without the tests
+	@tools/environment cpu,dev
+	@$(start_checks) $(lint_checks) $(finish_checks)
+
+format: ## rewrite the code as the linter and the formatter want it
+	@tools/environment cpu,dev
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+constraints: ## resolve every dependency anew and pin it
+	@tools/pin
+
+clean: ## remove everything that was made here
+	rm -rf .venv .demo .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf build dist *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# Every check runs and says its outcome; one that fails makes the whole fail.
+define start_checks
+failed=0; outcomes=''; \
+check() { \
+	name=$$1; shift; \
+	printf '\n--- %s\n' "$$name"; \
+	if "$$@"; then outcome=passed; else outcome=FAILED; failed=1; fi; \
+	outcomes=$$(printf '%s\n%-14s %s' "$$outcomes" "$$name" "$$outcome"); \
+};
+endef
+
+define lint_checks
+check 'ruff check' $(BIN)/ruff check .; \
+check 'ruff format' $(BIN)/ruff format --check .; \
+check 'mypy' $(BIN)/mypy; \
+check 'import layers' $(BIN)/lint-imports;
+endef
+
+define finish_checks
+printf '%s\n' "$$outcomes"; exit $$failed
+endef

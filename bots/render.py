@@ -1,0 +1,173 @@
+"""An answer as a neutral layout, and foreign text made harmless. Pure functions.
+
+A platform's adapter turns the layout into its own blocks, escapes what its markup would act
+on and splits at its limits. This module knows no platform; what it returns is already free of
+characters that act on a terminal or hide: control characters, bidi controls, invisible ones.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+if TYPE_CHECKING:
+    from mmrag.types import Answer, Citation, Unread
+
+SNIPPET_CHARS = 160
+
+_LINK = re.compile("(?:https?|file)://", re.IGNORECASE)
+_MARKER = re.compile(r"\[(\d{1,4})\]")
+_LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
+# Letters and marks that show nothing; categories Cf (formats) and Co (private use) go as a whole.
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
+_SECOND_MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A reference to a source, where it stands in the text."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """A cited source. `place` says where in it, or how it came along; `link` is safe to follow."""
+
+    marker: int
+    title: str
+    place: str
+    link: str | None
+    snippet: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """An answer's parts in the order in which they are shown.
+
+    A paragraph is text with markers in between. `notes` name what could not be read; `footer`
+    says who answered and how long it took.
+    """
+
+    paragraphs: tuple[tuple[str | Marker, ...], ...]
+    sources_heading: str
+    sources: tuple[SourceLine, ...]
+    notes: tuple[str, ...]
+    footer: str
+
+
+def lay_out(answer: Answer) -> Layout:
+    """Everything that is shown of an answer."""
+    markers = frozenset(citation.marker for citation in answer.citations)
+    paragraphs = re.split(r"\n[ \t]*\n", neutralise(answer.text).strip())
+    return Layout(
+        paragraphs=tuple(_spans(paragraph.strip("\n"), markers) for paragraph in paragraphs),
+        sources_heading="Nearest in the documents" if answer.abstained else "Sources",
+        sources=tuple(_source_line(citation) for citation in answer.citations),
+        notes=tuple(_note(unread) for unread in answer.unread),
+        footer=_footer(answer),
+    )
+
+
+def neutralise(text: str) -> str:
+    """Foreign text without anything that acts or hides; line ends and tabs become plain ones.
+
+    Control characters and lone surrogates are replaced visibly, so that a reader sees that
+    something stood there; bidi controls and invisible characters are dropped.
+    """
+    text = _LINE_ENDS.sub("\n", text).replace("\t", "    ")
+    return "".join(map(_harmless, text))
+
+
+def one_line(text: str) -> str:
+    """Foreign text on one line, neutralised."""
+    return " ".join(neutralise(text).split())
+
+
+def safe_link(uri: str | None) -> str | None:
+    """The URI percent-encoded where it may be a link, else None: no scheme that runs or hides."""
+    if not uri or not _LINK.match(uri):
+        return None
+    try:
+        urlsplit(uri)
+    except ValueError:  # not a URI at all, e.g. an unclosed bracket in its host
+        return None
+    return quote(uri, safe="/:?#[]@!$&'()*+,;=%~", errors="replace")
+
+
+def duration(milliseconds: float) -> str:
+    """A time as people read it: "4 ms", "1.2 s"."""
+    whole = max(1, round(milliseconds))
+    return f"{whole} ms" if whole < _SECOND_MS else f"{milliseconds / _SECOND_MS:.1f} s"
+
+
+def _harmless(character: str) -> str:
+    if character == "\n":
+        return character
+    category = unicodedata.category(character)
+    if category in {"Cc", "Cs"}:
+        return _REPLACED
+    if category in {"Cf", "Co"} or character in _INVISIBLE:
+        return ""
+    return character
+
+
+def _spans(paragraph: str, markers: frozenset[int]) -> tuple[str | Marker, ...]:
+    """Text and markers; a bracketed number that cites nothing stays text."""
+    spans: list[str | Marker] = []
+    shown = 0
+    for match in _MARKER.finditer(paragraph):
+        number = int(match[1])
+        if number not in markers:
+            continue
+        spans += [paragraph[shown : match.start()], Marker(number)]
+        shown = match.end()
+    spans.append(paragraph[shown:])
+    return tuple(span for span in spans if span)
+
+
+def _source_line(citation: Citation) -> SourceLine:
+    return SourceLine(
+        marker=citation.marker,
+        title=one_line(citation.title),
+        place=_place(citation),
+        link=safe_link(citation.uri),
+        snippet=_shorten(one_line(citation.quote), SNIPPET_CHARS),
+    )
+
+
+def _place(citation: Citation) -> str:
+    if citation.origin == "thread":
+        return "this thread"
+    parts = []
+    if citation.page is not None:
+        parts.append(f"page {citation.page}")
+    if citation.origin == "attachment":
+        parts.append("attached")
+    return ", ".join(parts)
+
+
+def _shorten(text: str, limit: int) -> str:
+    """At most `limit` characters, cut between words where there are any."""
+    if len(text) <= limit:
+        return text
+    cut = text[: limit - 1]
+    at_word = cut.rsplit(" ", 1)[0]
+    return (at_word if len(at_word) > limit // 2 else cut) + "…"
+
+
+def _note(unread: Unread) -> str:
+    reason = one_line(unread.reason)
+    return f"{one_line(unread.name)} was not used. {reason[:1].upper()}{reason[1:]}"
+
+
+def _footer(answer: Answer) -> str:
+    total = answer.timings_ms.get("total")
+    if answer.cached:
+        return "from the cache" if total is None else f"from the cache in {duration(total)}"
+    name = one_line(answer.generation.generator)
+    return name if total is None else f"{name} · {duration(total)}"

@@ -1,0 +1,93 @@
+"""The composition root: builds the engine from the settings. The one place that decides who does what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mmrag.engine import Engine, Limits, Stages
+from mmrag.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from mmrag.config import Settings
+    from mmrag.ports import Embedder, Generator, Reader
+    from mmrag.reading.reader import FileReader
+
+
+def build_engine(
+    settings: Settings, *, embedder: Embedder | None = None, reader: Reader | None = None
+) -> Engine:
+    """An engine on the data folder of these settings. Models load when they are first needed.
+
+    Several engines of one process may share an embedder and a reader, which hold the models.
+    Raises MissingExtra without the extra `cpu` or `gpu`, StoreUnavailable where the data
+    folder cannot be used.
+    """
+    try:
+        return _build(settings, embedder, reader)
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "A part of the engine", "cpu") from missing
+
+
+def build_reader(settings: Settings) -> FileReader:
+    """The readers alone, with the limits of these settings. Raises MissingExtra."""
+    try:
+        from mmrag.reading.reader import FileReader  # noqa: PLC0415 - needs an extra; named by the error
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "A reader", "cpu") from missing
+    return FileReader(
+        max_file_bytes=settings.max_file_bytes,
+        max_pages=settings.max_pages,
+        max_image_bytes=settings.max_image_bytes,
+        max_image_pixels=settings.max_image_pixels,
+        threads=settings.threads,
+    )
+
+
+def _build(settings: Settings, embedder: Embedder | None, reader: Reader | None) -> Engine:
+    from mmrag.grounding import EvidenceGrounder  # noqa: PLC0415 - the stages need an extra; the caller names it
+    from mmrag.reading import READING_VERSION  # noqa: PLC0415 - as above
+    from mmrag.reading.chunking import SentenceChunker  # noqa: PLC0415 - as above
+    from mmrag.retrieval.embedder import SentenceTransformerEmbedder  # noqa: PLC0415 - as above
+    from mmrag.retrieval.hybrid import HybridRetriever  # noqa: PLC0415 - as above
+    from mmrag.storage.cache import DiskAnswerCache  # noqa: PLC0415 - as above
+    from mmrag.storage.catalog import SqliteStore  # noqa: PLC0415 - as above
+
+    embedder = embedder or SentenceTransformerEmbedder(threads=settings.threads)
+    generator, reason = choose_generator(settings, embedder)
+    store = SqliteStore(settings.home / "store.sqlite3")
+    cache = DiskAnswerCache(settings.home / "cache", size_limit=settings.cache_bytes)
+
+    def close() -> None:
+        cache.close()
+        store.close()
+
+    return Engine(
+        Stages(
+            store=store,
+            cache=cache,
+            reader=reader or build_reader(settings),
+            chunker=SentenceChunker(count_tokens=embedder.count_tokens, target_tokens=settings.chunk_tokens),
+            embedder=embedder,
+            retriever=HybridRetriever(
+                store,
+                embedder,
+                folder=settings.home / "indexes",
+                exact_search_rows=settings.exact_search_rows,
+            ),
+            generator=generator,
+            grounder=EvidenceGrounder(embedder),
+            reading_version=f"{READING_VERSION} {settings.chunk_tokens}",
+            generator_reason=reason,
+        ),
+        limits=Limits(question_chars=settings.max_question_chars, attachments=settings.max_attachments),
+        close=close,
+    )
+
+
+def choose_generator(settings: Settings, embedder: Embedder) -> tuple[Generator, str]:
+    """The generator for these settings, and why this one."""
+    from mmrag.generation.extractive import ExtractiveGenerator  # noqa: PLC0415 - needs an extra
+
+    if settings.generator == "extractive":
+        return ExtractiveGenerator(embedder), "chosen by the setting `generator`"
+    return ExtractiveGenerator(embedder), "the only generator of this version; it needs no model"

@@ -1,0 +1,192 @@
+"""One function a command: read the arguments, call the engine, print, return the exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from mmrag import wire
+from mmrag.cli import output
+from mmrag.cli.files import files_below, read_file
+from mmrag.errors import InvalidInput, NotReadable, UserFacingError
+from mmrag.types import DEFAULT_COLLECTION, Attachment, Question, Rating, Source, Turn
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+    from mmrag.config import Settings
+    from mmrag.engine import Engine
+    from mmrag.types import AddReport
+
+DONE, FAILED = 0, 1
+
+
+def add(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Each file on its own: a bad one is named with its reason, the others go in."""
+    paths = [path for given in arguments.paths for path in files_below(given)]
+    if not paths:
+        print("mmrag: there is no file to add: name files, or folders that hold some.", file=sys.stderr)
+        return FAILED
+    failed = 0
+    with _engine(settings) as engine, output.adding(len(paths), quiet=arguments.json) as progress:
+        for path in paths:
+            progress.start(path)
+            try:
+                report = _add_one(engine, path, arguments.collection, settings.max_file_bytes)
+            except UserFacingError as error:
+                failed += 1
+                progress.failed(path, str(error))
+                if arguments.json:
+                    _print_json({"path": str(path), **_FAILED_REPORT, "reason": str(error)})
+            else:
+                progress.done(path, report)
+                if arguments.json:
+                    _print_json(wire.report_to_json(str(path), report))
+    return FAILED if failed else DONE
+
+
+_FAILED_REPORT = {"document_id": None, "pages": 0, "chunks": 0, "figures": 0, "status": "failed"}
+
+
+def _add_one(engine: Engine, path: Path, collection: str, limit: int) -> AddReport:
+    data = read_file(path, limit=limit)
+    source = Source(name=path.name, data=data, uri=path.resolve().as_uri())
+    return engine.add(source, collection=collection)
+
+
+def documents(arguments: argparse.Namespace, settings: Settings) -> int:
+    """List documents, newest first."""
+    collections = [arguments.collection] if arguments.collection else None
+    with _engine(settings) as engine:
+        found = engine.documents(collections=collections)
+    if arguments.json:
+        _print_json([wire.document_to_json(document) for document in found])
+    else:
+        output.print_documents(found)
+    return DONE
+
+
+def remove(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Remove all of the named documents, or none of them."""
+    with _engine(settings) as engine:
+        removed = engine.remove(arguments.document_ids)
+    if arguments.json:
+        _print_json([wire.document_to_json(document) for document in removed])
+    else:
+        output.print_removed(removed)
+    return DONE
+
+
+def search(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Print hits, best first."""
+    with _engine(settings) as engine:
+        result = engine.search(_question(arguments, settings), k=arguments.k)
+    if arguments.json:
+        _print_json(wire.search_to_json(result))
+    else:
+        output.print_hits(result)
+    return DONE
+
+
+def ask(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Print an answer with its sources, or an abstention with the nearest."""
+    history = _history(arguments.history) if arguments.history else ()
+    with _engine(settings) as engine:
+        answer = engine.ask(_question(arguments, settings, history))
+    if arguments.json:
+        _print_json(wire.answer_to_json(answer))
+    else:
+        output.print_answer(answer)
+    return DONE
+
+
+def rate(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Record a verdict, and a correction if there is one."""
+    rating = Rating(arguments.answer_id, arguments.verdict, arguments.correction, author="the owner")
+    with _engine(settings) as engine:
+        receipt = engine.rate(rating)
+    if arguments.json:
+        _print_json(wire.receipt_to_json(receipt))
+    else:
+        output.print_receipt(receipt)
+    return DONE
+
+
+def read(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Show what the readers see."""
+    from mmrag.assemble import build_reader  # noqa: PLC0415 - needs an extra that `--help` does not
+
+    data = read_file(arguments.path, limit=settings.max_file_bytes)
+    reading = build_reader(settings).read(data, name=arguments.path.name)
+    if arguments.json:
+        _print_json(wire.reading_to_json(reading))
+    else:
+        output.print_reading(reading)
+    return DONE
+
+
+def doctor(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Show the settings, or each part's state; 1 where something must be mended."""
+    from mmrag.doctor import examine, list_settings  # noqa: PLC0415 - looks at every heavy part
+
+    if arguments.settings:
+        rows = list_settings(settings)
+        if arguments.json:
+            _print_json(rows)
+        else:
+            output.print_settings(rows)
+        return DONE
+    findings = examine(settings)
+    if arguments.json:
+        _print_json([asdict(finding) for finding in findings])
+    else:
+        output.print_findings(findings)
+    return FAILED if any(finding.state == "fault" for finding in findings) else DONE
+
+
+def _engine(settings: Settings) -> Engine:
+    from mmrag.assemble import build_engine  # noqa: PLC0415 - needs an extra that `--help` does not
+
+    return build_engine(settings)
+
+
+def _question(arguments: argparse.Namespace, settings: Settings, history: tuple[Turn, ...] = ()) -> Question:
+    return Question(
+        text=arguments.text,
+        collections=tuple(arguments.collection or [DEFAULT_COLLECTION]),
+        attachments=tuple(_attachment(path, limit=settings.max_file_bytes) for path in arguments.image),
+        history=history,
+    )
+
+
+def _attachment(path: Path, *, limit: int) -> Attachment:
+    """What can't be read is named in the answer; a path that is not there is a slip of the pen."""
+    if not path.exists():
+        raise InvalidInput(f"{path} is not there: check the path after --image.")
+    try:
+        return Attachment(path.name, read_file(path, limit=limit))
+    except NotReadable as error:
+        return Attachment(path.name, b"", failure=str(error))
+
+
+def _history(path: Path) -> tuple[Turn, ...]:
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        turns = tuple(Turn(role=row["role"], text=row["text"]) for row in rows)
+    except OSError as error:
+        raise InvalidInput(f"{path} could not be read: {error.strerror}.") from None
+    except (ValueError, TypeError, KeyError):
+        turns = None
+    if turns is None or any(turn.role not in ("user", "assistant") for turn in turns):
+        raise InvalidInput(
+            f'{path} is no thread: it must be JSON such as [{{"role": "user", "text": "..."}}], '
+            "with the roles user and assistant."
+        )
+    return turns
+
+
+def _print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
+    print(json.dumps(value, ensure_ascii=False))

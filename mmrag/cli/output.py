@@ -1,0 +1,237 @@
+"""What a person sees: plain text in a pipe, colour and a progress bar on a terminal.
+
+Text from documents is data: control characters in it never reach the terminal.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table as Grid
+
+from mmrag.text.display import clean, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from mmrag.doctor import Finding
+    from mmrag.types import (
+        AddReport,
+        Answer,
+        Citation,
+        Document,
+        RatingReceipt,
+        Reading,
+        SearchResult,
+        Table,
+        Unread,
+    )
+
+QUOTE_CHARS = 160
+SIGNS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "fault": "[red]fault[/]"}
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=True)
+
+
+# --------------------------------------------------------------------- add
+
+
+class AddProgress:
+    """One line a document, and on a terminal a bar below them."""
+
+    def __init__(self, bar: Progress, total: int, *, quiet: bool) -> None:
+        self._bar = bar
+        self._quiet = quiet
+        self._task = bar.add_task("", total=total)
+
+    def start(self, path: Path) -> None:
+        """Name what is being read."""
+        self._bar.update(self._task, description=escape(shorten(clean(path.name), 40)))
+
+    def done(self, path: Path, report: AddReport) -> None:
+        """One line for a document that is in, and its warnings."""
+        size = f"{_count(report.pages, 'page')}, {_count(report.chunks, 'chunk')}"
+        figures = f", {_count(report.figures, 'figure')}" if report.figures else ""
+        self._line(f"[green]{report.status:>9}[/]  {escape(clean(str(path)))}  [dim]{size}{figures}[/]")
+        for warning in report.warnings:
+            self._line(f"           [yellow]{escape(clean(warning))}[/]")
+        self._bar.advance(self._task)
+
+    def failed(self, path: Path, reason: str) -> None:
+        """One line for a document that could not be read, with its reason, on standard error."""
+        self._bar.advance(self._task)
+        line = f"   failed  {clean(str(path))}  {clean(reason)}"
+        Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(line)
+
+    def _line(self, text: str) -> None:
+        if not self._quiet:
+            self._bar.console.print(text)
+
+
+@contextmanager
+def adding(total: int, *, quiet: bool) -> Iterator[AddProgress]:
+    """A progress bar while documents go in; only the lines where there is no terminal."""
+    console = _console()
+    bar = Progress(
+        SpinnerColumn(),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+        console=console,
+        transient=True,
+        disable=quiet or not console.is_terminal,
+    )
+    with bar:
+        yield AddProgress(bar, total, quiet=quiet)
+
+
+# --------------------------------------------------------------- documents
+
+
+def print_documents(documents: Sequence[Document]) -> None:
+    """A table of documents."""
+    if not documents:
+        _console().print("There are no documents yet: add some with  mmrag add PATH")
+        return
+    grid = Grid(box=None, pad_edge=False, header_style="dim")
+    for column in ("id", "collection", "title", "pages", "chunks", "figures", "added"):
+        grid.add_column(column, justify="right" if column in ("pages", "chunks", "figures") else "left")
+    for document in documents:
+        counts = map(str, (document.pages, document.chunks, document.figures))
+        title = escape(shorten(clean(document.title), 50))
+        grid.add_row(document.id, escape(document.collection), title, *counts, document.added_at[:10])
+    _console().print(grid)
+
+
+def print_removed(documents: Sequence[Document]) -> None:
+    """What is gone now."""
+    for document in documents:
+        _console().print(f"removed  {document.id}  {escape(clean(document.title))}")
+
+
+# -------------------------------------------------------- answers and hits
+
+
+def print_answer(answer: Answer) -> None:
+    """The answer, its sources, and what could not be read."""
+    console = _console()
+    console.print(escape(clean(answer.text)))
+    if answer.citations:
+        console.print("\n[bold]Nearest sources[/]" if answer.abstained else "\n[bold]Sources[/]")
+    for citation in answer.citations:
+        console.print(_source(citation))
+    _print_unread(console, answer.unread)
+    made = (
+        f"from the cache, {answer.timings_ms['total']:.0f} ms"
+        if answer.cached
+        else answer.generation.generator
+    )
+    console.print(f"\n[dim]answer {answer.id} · {made}[/]")
+
+
+def _source(citation: Citation) -> str:
+    place = {"collection": citation.uri, "attachment": "attached", "thread": "this thread"}[citation.origin]
+    page = f", page {citation.page}" if citation.page else ""
+    quote = shorten(" ".join(clean(citation.quote).split()), QUOTE_CHARS)
+    head = (
+        f"\\[{citation.marker}] {escape(clean(citation.title))}{page}  [dim]{escape(clean(place or ''))}[/]"
+    )
+    return f"{head}\n    [italic]{escape(quote)}[/]" if quote else head
+
+
+def print_hits(result: SearchResult) -> None:
+    """Hits, best first."""
+    console = _console()
+    if not result.hits:
+        console.print("Nothing was found: are there documents in this collection?  mmrag documents")
+    for hit in result.hits:
+        text = shorten(" ".join(clean(hit.chunk.text).split()), 2 * QUOTE_CHARS)
+        found = "+".join(hit.retrievers)
+        console.print(
+            f"{hit.rank:>3}  {escape(clean(hit.title))}, page {hit.chunk.page}  "
+            f"[dim]{hit.score:.4f} {found}[/]\n     {escape(text)}"
+        )
+    _print_unread(console, result.unread)
+
+
+def _print_unread(console: Console, unread: Sequence[Unread]) -> None:
+    for one in unread:
+        console.print(f"[yellow]Not used:[/] {escape(clean(one.name))}: {escape(clean(one.reason))}")
+
+
+def print_receipt(receipt: RatingReceipt) -> None:
+    """What the rating did."""
+    console = _console()
+    console.print(f"rated {receipt.verdict}: answer {receipt.answer_id}")
+    if receipt.correction_document_id:
+        console.print(f"the correction is a source now: document {receipt.correction_document_id}")
+
+
+# -------------------------------------------------------------------- read
+
+
+def print_reading(reading: Reading) -> None:
+    """Pages as the readers see them."""
+    console = _console()
+    console.print(f"[dim]{reading.media_type}[/]  {escape(clean(reading.title or ''))}")
+    for warning in reading.warnings:
+        console.print(f"[yellow]{escape(clean(warning))}[/]")
+    for page in reading.pages:
+        console.rule(f"page {page.number}", align="left", style="dim")
+        console.print(escape(clean(page.text)))
+        for table in page.tables:
+            console.print(_grid(table, "table"))
+        for figure in page.figures:
+            console.print(f"[cyan]{figure.kind}[/] of {figure.end - figure.start} characters of text")
+            if figure.table:
+                console.print(_grid(figure.table, "read from the picture"))
+
+
+def _grid(table: Table, title: str) -> Grid:
+    width = max(len(row) for row in table.rows)
+    grid = Grid(title=title, title_justify="left", title_style="dim")
+    header, *rows = [[*row, *[""] * (width - len(row))] for row in table.rows]
+    for cell in header:
+        grid.add_column(escape(clean(cell)))
+    for row in rows:
+        grid.add_row(*[escape(clean(cell)) for cell in row])
+    return grid
+
+
+# ------------------------------------------------------------------ doctor
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """A line a part, and under it what to do."""
+    console = _console()
+    for finding in findings:
+        console.print(f"{SIGNS[finding.state]:<5}  [bold]{finding.part}[/]: {escape(finding.says)}")
+        if finding.remedy:
+            console.print(f"       [yellow]{escape(finding.remedy)}[/]")
+
+
+def print_settings(rows: Sequence[Mapping[str, str]]) -> None:
+    """Every setting with its value, where it comes from, and what it is for."""
+    console = _console()
+    for row in rows:
+        console.print(f"[bold]{row['variable']}[/] = {escape(row['value'])}  [dim]({row['source']})[/]")
+        console.print(f"    {escape(row['description'])}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,80 @@
+"""What can be typed after `mmrag`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mmrag import __version__
+from mmrag.types import DEFAULT_COLLECTION
+
+DESCRIPTION = "Answers from your own documents and charts, with cited sources."
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(prog="mmrag", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"mmrag {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    add = _command(commands, "add", "read files and folders into the knowledge base")
+    add.add_argument("paths", nargs="+", type=Path, metavar="PATH|DIR")
+    _collection(add)
+
+    documents = _command(commands, "documents", "list what is in the knowledge base")
+    documents.add_argument("--collection", metavar="NAME", help="only this collection")
+
+    remove = _command(commands, "remove", "remove documents and all that was derived from them")
+    remove.add_argument("document_ids", nargs="+", metavar="DOCUMENT_ID")
+
+    search = _command(commands, "search", "find passages without answering")
+    _question(search)
+    search.add_argument("-k", type=int, default=10, metavar="N", help="how many hits (10)")
+
+    ask = _command(commands, "ask", "answer a question, each sentence with its source")
+    _question(ask)
+    ask.add_argument(
+        "--history", type=Path, metavar="FILE", help='the thread so far: JSON [{"role", "text"}, ...]'
+    )
+
+    rate = _command(commands, "rate", "rate an answer, and correct it")
+    rate.add_argument("answer_id", metavar="ANSWER_ID")
+    rate.add_argument("verdict", choices=["up", "down"])
+    rate.add_argument("--correction", metavar="TEXT", help="the right answer; it becomes a source at once")
+
+    read = _command(commands, "read", "show what the readers see in a file; nothing is stored")
+    read.add_argument("path", type=Path, metavar="PATH")
+
+    doctor = _command(commands, "doctor", "show what is installed, chosen and why, and what to mend")
+    doctor.add_argument("--settings", action="store_true", help="list every setting with its value")
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    # SUPPRESS keeps a --debug that stood before the command from being reset to False.
+    command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    return command
+
+
+def _collection(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--collection", default=DEFAULT_COLLECTION, metavar="NAME", help=f"where to ({DEFAULT_COLLECTION})"
+    )
+
+
+def _question(command: argparse.ArgumentParser) -> None:
+    command.add_argument("text", metavar="TEXT")
+    command.add_argument(
+        "--image", action="append", default=[], type=Path, metavar="PATH", help="attach a picture or file"
+    )
+    command.add_argument(
+        "--collection",
+        action="append",
+        metavar="NAME",
+        help=f"search here; may be given several times ({DEFAULT_COLLECTION})",
+    )

@@ -1,0 +1,185 @@
+"""What is installed, what was chosen and why, and what to do about each fault."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from mmrag.config import source_of
+from mmrag.errors import UserFacingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mmrag.config import Settings
+
+State = Literal["ok", "note", "fault"]
+INSTALL = "run  pip install 'mmrag[cpu]'"
+GIGABYTE = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The state of one part, and for a fault what to do about it."""
+
+    part: str
+    state: State
+    says: str
+    remedy: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at every part; a part that breaks while it is looked at is a fault, not a crash."""
+    parts: dict[str, Callable[[Settings], Iterator[Finding]]] = {
+        "python": _python,
+        "libraries": _libraries,
+        "data folder": _data_folder,
+        "embedder": _embedder,
+        "search": _search,
+        "pictures": _pictures,
+        "generator": _generator,
+        "device": _device,
+    }
+    return [finding for part, look in parts.items() for finding in _looked_at(part, look, settings)]
+
+
+def _looked_at(part: str, look: Callable[[Settings], Iterator[Finding]], settings: Settings) -> list[Finding]:
+    try:
+        return list(look(settings))
+    except UserFacingError as error:
+        return [Finding(part, "fault", str(error))]
+    except ModuleNotFoundError as missing:
+        return [Finding(part, "fault", f"{missing.name} is not installed", INSTALL)]
+    except Exception as error:  # noqa: BLE001 - the doctor reports whatever is broken
+        return [Finding(part, "fault", f"does not work ({type(error).__name__}: {error})", INSTALL)]
+
+
+def _python(_: Settings) -> Iterator[Finding]:
+    yield Finding("python", "ok", f"{platform.python_version()} on {platform.machine()}, {sys.executable}")
+
+
+LIBRARIES = ("torch", "transformers", "sentence-transformers", "tantivy", "apsw", "rapidocr", "pypdfium2")
+
+
+def _libraries(_: Settings) -> Iterator[Finding]:
+    missing = [name for name in LIBRARIES if _version(name) is None]
+    if missing:
+        yield Finding("libraries", "fault", f"missing: {', '.join(missing)}", INSTALL)
+        return
+    yield Finding("libraries", "ok", ", ".join(f"{name} {_version(name)}" for name in LIBRARIES))
+    both = [name for name in ("faiss-cpu", "faiss-gpu") if _version(name)]
+    if len(both) > 1:
+        yield Finding(
+            "libraries",
+            "fault",
+            "faiss-cpu and faiss-gpu are both installed and overwrite each other",
+            "uninstall both, then install the extra cpu or gpu",
+        )
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _data_folder(settings: Settings) -> Iterator[Finding]:
+    from mmrag.storage.catalog import SqliteStore  # noqa: PLC0415 - needs an extra; its lack is a finding
+
+    store = SqliteStore(settings.home / "store.sqlite3")
+    try:
+        documents = store.documents(None)
+    finally:
+        store.close()
+    collections = {document.collection for document in documents}
+    size = sum(file.stat().st_size for file in settings.home.rglob("*") if file.is_file())
+    yield Finding(
+        "data folder",
+        "ok",
+        f"{settings.home} holds {len(documents):,} documents in {len(collections):,} collections, "
+        f"{size / GIGABYTE:.2f} GB",
+    )
+
+
+def _embedder(settings: Settings) -> Iterator[Finding]:
+    from mmrag.retrieval.embedder import SentenceTransformerEmbedder  # noqa: PLC0415 - as above
+
+    embedder = SentenceTransformerEmbedder(threads=settings.threads)
+    embedder.embed_queries(["a first question"])
+    yield Finding(
+        "embedder",
+        "ok",
+        f"{embedder.name}, {embedder.dimension} dimensions, English; its weights match their checksum; "
+        f"{settings.threads} threads on the CPU",
+    )
+
+
+def _search(settings: Settings) -> Iterator[Finding]:
+    import faiss  # noqa: PLC0415 - as above
+
+    kind = "GPU" if hasattr(faiss, "StandardGpuResources") else "CPU"
+    yield Finding(
+        "search",
+        "ok",
+        f"BM25 by Tantivy and vectors by FAISS {faiss.__version__} ({kind}): exact up to "
+        f"{settings.exact_search_rows:,} chunks of a collection, HNSW beyond",
+    )
+
+
+def _pictures(settings: Settings) -> Iterator[Finding]:
+    from mmrag.assemble import build_reader  # noqa: PLC0415 - as above
+
+    reading = build_reader(settings).read(_specimen(), name="specimen.png")
+    read = reading.pages[0].text.strip()
+    if "42" in read:
+        yield Finding("pictures", "ok", "OCR reads the specimen; PNG, JPEG, WebP, GIF, TIFF, BMP, AVIF")
+    else:
+        yield Finding("pictures", "fault", "OCR does not read the specimen picture", INSTALL)
+
+
+def _specimen() -> bytes:
+    """A picture that says "Sales 42"."""
+    from io import BytesIO  # noqa: PLC0415 - only the doctor draws
+
+    from PIL import Image, ImageDraw, ImageFont  # noqa: PLC0415 - as above
+
+    picture = Image.new("RGB", (400, 120), "white")
+    ImageDraw.Draw(picture).text((30, 30), "Sales 42", fill="black", font=ImageFont.load_default(48))
+    buffer = BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _generator(settings: Settings) -> Iterator[Finding]:
+    from mmrag.assemble import choose_generator  # noqa: PLC0415 - as above
+    from mmrag.retrieval.embedder import SentenceTransformerEmbedder  # noqa: PLC0415 - as above
+
+    generator, reason = choose_generator(settings, SentenceTransformerEmbedder(threads=settings.threads))
+    yield Finding("generator", "ok", f"{generator.name} ({reason})")
+
+
+def _device(_: Settings) -> Iterator[Finding]:
+    import torch  # noqa: PLC0415 - as above
+
+    if torch.cuda.is_available():
+        yield Finding("device", "ok", f"{torch.cuda.get_device_name()} with CUDA {torch.version.cuda}")
+    else:
+        yield Finding("device", "note", "no GPU: the embedder and OCR run on the CPU, answers are extractive")
+
+
+def list_settings(settings: Settings) -> list[dict[str, str]]:
+    """Every setting: its variable, value, where the value comes from, and what it is for."""
+    return [
+        {
+            "variable": f"MMRAG_{name.upper()}",
+            "key": name,
+            "value": str(getattr(settings, name)),
+            "source": source_of(name),
+            "description": field.description or "",
+        }
+        for name, field in type(settings).model_fields.items()
+    ]

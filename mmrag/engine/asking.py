@@ -1,0 +1,164 @@
+"""From a question to its cited answer, or to its hits."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from mmrag.cache_key import cache_key
+from mmrag.engine.attached import AttachmentDesk, thread_passages
+from mmrag.engine.flights import SingleFlight
+from mmrag.engine.stages import check_collection
+from mmrag.engine.timing import Stopwatch
+from mmrag.errors import InvalidInput
+from mmrag.ports import StoredAnswer
+from mmrag.types import Answer, Generation, Prompt, SearchResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mmrag.engine.stages import Limits, Stages
+    from mmrag.ports import Listener
+    from mmrag.types import Hit, Question, Stage, Unread
+
+EVIDENCE = 10  # passages of the collections, and as many that came with the question
+CAPTION_CHARS = 120
+
+
+class Asking:
+    """Answers questions. Safe to use from many threads."""
+
+    def __init__(self, stages: Stages, *, limits: Limits) -> None:
+        self._stages = stages
+        self._limits = limits
+        self._desk = AttachmentDesk(stages.reader, stages.chunker, most=limits.attachments)
+        self._flights: SingleFlight[Answer] = SingleFlight()
+
+    def ask(self, question: Question, listener: Listener) -> Answer:
+        """From the cache where nothing changed since; once, however many ask at the same time."""
+        self._check(question)
+        watch = Stopwatch()
+        # Taken before anything is searched: an answer that a later commit makes stale is then kept
+        # under a version that nobody asks for again.
+        index_version = self._stages.retriever.index_version(question.collections)
+        key = self._cache_key(question, index_version)
+        cached = self._stages.cache.get(key)
+        if cached is not None:
+            return replace(cached, cached=True, timings_ms=watch.timings())
+        return self._flights.run(key, lambda: self._answer(question, key, index_version, watch, listener))
+
+    def _answer(
+        self, question: Question, key: str, index_version: str, watch: Stopwatch, listener: Listener
+    ) -> Answer:
+        prompt, unread = self._gather(question, watch, listener)
+        answer = self._compose(prompt, unread, index_version, watch, listener)
+        stored = StoredAnswer(answer, question.standalone, question.collections, key)
+        # In this order no removal slips through: it finds the saved answer's key, or is seen here.
+        self._stages.cache.set(key, answer)
+        if not self._stages.store.save_answer(stored):
+            self._stages.cache.delete([key])
+        return answer
+
+    def _gather(
+        self, question: Question, watch: Stopwatch, listener: Listener
+    ) -> tuple[Prompt, tuple[Unread, ...]]:
+        """The evidence: what came with the question first, then the collections' best."""
+        listener("reading")
+        attached, unread = self._desk.passages(question.attachments)
+        watch.lap("read")
+        listener("searching")
+        came_along = (*attached, *thread_passages(question.history))
+        ranked = self._stages.retriever.search_passages(question.text, came_along, k=EVIDENCE)
+        found = self._search_collections(question, attached, EVIDENCE)
+        hits = tuple(replace(hit, rank=rank) for rank, hit in enumerate(chain(ranked, found), start=1))
+        watch.lap("search")
+        return Prompt(question.text, hits, question.history), unread
+
+    def _compose(
+        self,
+        prompt: Prompt,
+        unread: tuple[Unread, ...],
+        index_version: str,
+        watch: Stopwatch,
+        listener: Listener,
+    ) -> Answer:
+        stages = self._stages
+        listener("answering")
+        draft = stages.generator.generate(prompt)
+        watch.lap("generate")
+        listener("checking")
+        claims = stages.grounder.ground(draft, prompt)
+        text, citations = stages.grounder.cite(claims, prompt)
+        watch.lap("ground")
+        return Answer(
+            id=secrets.token_hex(8),
+            text=text,
+            abstained=not claims,
+            citations=citations,
+            unread=unread,
+            cached=False,
+            generation=Generation(
+                generator=stages.generator.name,
+                model=stages.generator.model,
+                index_version=index_version,
+                reason=stages.generator_reason,
+            ),
+            timings_ms=watch.timings(),
+        )
+
+    def search(self, question: Question, k: int) -> SearchResult:
+        """The k best hits of the question's collections."""
+        self._check(question)
+        if k < 1:
+            raise InvalidInput("Ask for at least one hit: -k takes a number from 1.")
+        watch = Stopwatch()
+        attached, unread = self._desk.passages(question.attachments)
+        watch.lap("read")
+        index_version = self._stages.retriever.index_version(question.collections)
+        hits = self._search_collections(question, attached, k)
+        watch.lap("search")
+        return SearchResult(hits, index_version, watch.timings(), unread)
+
+    def _search_collections(self, question: Question, attached: Sequence[Hit], k: int) -> tuple[Hit, ...]:
+        query = " ".join([question.text, *_captions(attached)])
+        return self._stages.retriever.search(
+            query, collections=question.collections, k=k, history=question.history
+        )
+
+    def _check(self, question: Question) -> None:
+        length = len(question.text)
+        if not question.text.strip():
+            raise InvalidInput("The question is empty: write what you want to know.")
+        if length > self._limits.question_chars:
+            raise InvalidInput(
+                f"The question has {length:,} characters and at most {self._limits.question_chars:,} can be "
+                "asked: shorten it, or attach the long part as a file."
+            )
+        for collection in question.collections:
+            check_collection(collection)
+
+    def _cache_key(self, question: Question, index_version: str) -> str:
+        generator = self._stages.generator
+        return cache_key(
+            text=question.text,
+            collections=question.collections,
+            history=question.history,
+            attachments=question.attachments,
+            index_version=index_version,
+            generator_version=f"{generator.name} {generator.model} {generator.version}",
+        )
+
+
+def _captions(attached: Sequence[Hit]) -> list[str]:
+    """The first line of each attached picture: its title says what the question is about."""
+    return [
+        hit.chunk.text.strip().partition("\n")[0][:CAPTION_CHARS]
+        for hit in attached
+        if hit.chunk.kind == "figure" and hit.chunk.start == 0
+    ]
+
+
+def nobody(stage: Stage) -> None:
+    """The listener where nobody listens."""

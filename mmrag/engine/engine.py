@@ -1,0 +1,84 @@
+"""The engine as the bots and the command line see it: ask, search, add, remove, rate.
+
+It reaches every stage through `mmrag.ports` and decides only their order. It knows no file
+format, no index, no model and no chat platform.
+
+    ask (asking.py):   read what is attached -> search -> draft -> keep what is supported -> cite
+    add (library.py):  read -> chunk -> embed -> store in one step; the indexes follow by themselves
+    rate (here):       a verdict is kept; a thumbs down drops the cached answer; a correction is a source
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from mmrag.engine.asking import Asking, nobody
+from mmrag.engine.library import Library
+from mmrag.errors import InvalidInput, NotFound
+from mmrag.types import RatingReceipt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from mmrag.engine.stages import Limits, Stages
+    from mmrag.ports import Listener
+    from mmrag.types import AddReport, Answer, Document, Question, Rating, SearchResult, Source
+
+
+class Engine:
+    """Answers from its collections with cited sources. Safe to use from many threads."""
+
+    def __init__(self, stages: Stages, *, limits: Limits, close: Callable[[], None]) -> None:
+        self._stages = stages
+        self._limits = limits
+        self._close = close
+        self._asking = Asking(stages, limits=limits)
+        self._library = Library(stages)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the data folder."""
+        self._close()
+
+    def ask(self, question: Question, *, listener: Listener | None = None) -> Answer:
+        return self._asking.ask(question, listener or nobody)
+
+    def search(self, question: Question, *, k: int = 10) -> SearchResult:
+        return self._asking.search(question, k)
+
+    def add(self, source: Source, *, collection: str) -> AddReport:
+        return self._library.add(source, collection=collection)
+
+    def documents(self, *, collections: Sequence[str] | None = None) -> tuple[Document, ...]:
+        return self._stages.store.documents(collections)
+
+    def remove(
+        self, document_ids: Sequence[str], *, collections: Sequence[str] | None = None
+    ) -> tuple[Document, ...]:
+        return self._library.remove(document_ids, collections)
+
+    def rate(self, rating: Rating) -> RatingReceipt:
+        correction = (rating.correction or "").strip()
+        if len(correction) > self._limits.question_chars:
+            raise InvalidInput(
+                f"The correction has {len(correction):,} characters and at most "
+                f"{self._limits.question_chars:,} can be kept: add a longer text as a document."
+            )
+        stored = self._stages.store.answer(rating.answer_id)
+        if stored is None:
+            raise NotFound(
+                f"There is no answer {rating.answer_id[:60]!r}: take the id that `mmrag ask --json` shows."
+            )
+        self._stages.store.save_rating(rating)
+        if rating.verdict == "down":
+            self._stages.cache.delete([stored.cache_key])
+        corrected = self._library.correct(stored, correction, author=rating.author) if correction else None
+        return RatingReceipt(rating.answer_id, rating.verdict, corrected)

@@ -1,0 +1,121 @@
+"""What the engine knows: documents that are added and removed, and corrections that people give."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from mmrag.engine.stages import check_collection
+from mmrag.errors import InvalidInput, NotReadable
+from mmrag.types import AddReport, ChunkDraft, Document, Page, document_id
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mmrag.engine.stages import Stages
+    from mmrag.ports import StoredAnswer
+    from mmrag.types import AddStatus, Source
+
+
+class Library:
+    """Keeps the collections. Safe to use from many threads."""
+
+    def __init__(self, stages: Stages) -> None:
+        self._stages = stages
+
+    def add(self, source: Source, *, collection: str) -> AddReport:
+        """Read, chunk, embed and store a source; nothing of that where its content is known."""
+        check_collection(collection)
+        content_hash = self._content_hash(source)
+        known = self._stages.store.find(collection=collection, uri=source.uri)
+        if known is not None and known[1] == content_hash:
+            return _report(known[0], "unchanged")
+        reading = self._stages.reader.read(source.data, name=source.name)
+        title = source.title or reading.title or source.name
+        chunks = self._stages.chunker.chunk(reading.pages, title=title)
+        if not chunks:
+            raise NotReadable(" ".join(reading.warnings) or f"No text was found in {source.name}.")
+        document = Document(
+            id=document_id(collection, source.uri),
+            collection=collection,
+            title=title,
+            uri=source.uri,
+            media_type=reading.media_type,
+            pages=len(reading.pages),
+            chunks=len(chunks),
+            figures=sum(len(page.figures) for page in reading.pages),
+            added_at=_now(),
+        )
+        self._put(document, content_hash, reading.pages, chunks)
+        return replace(_report(document, "updated" if known else "added"), warnings=reading.warnings)
+
+    def correct(self, stored: StoredAnswer, correction: str, *, author: str) -> str:
+        """Index a correction as a source of its own, found by the question that it answers; its id."""
+        if not stored.collections:
+            raise InvalidInput("This answer read no collection: there is none to keep a correction in.")
+        collection = stored.collections[-1]
+        uri = "correction:" + hashlib.blake2b(stored.question.encode(), digest_size=8).hexdigest()
+        document = Document(
+            id=document_id(collection, uri),
+            collection=collection,
+            title=f"Correction by {author}",
+            uri=uri,
+            media_type="text/plain",
+            pages=1,
+            chunks=1,
+            figures=0,
+            added_at=_now(),
+        )
+        chunk = ChunkDraft(
+            page=1,
+            start=0,
+            end=len(correction),
+            text=correction,
+            context=stored.question,
+            kind="correction",
+        )
+        content_hash = hashlib.blake2b(correction.encode(), digest_size=20).hexdigest()
+        self._put(document, content_hash, [Page(1, correction)], [chunk])
+        return document.id
+
+    def remove(self, document_ids: Sequence[str], collections: Sequence[str] | None) -> tuple[Document, ...]:
+        """Remove documents, and the answers that quote them."""
+        removed = self._stages.store.remove(document_ids, collections)
+        self._forget_answers(document_ids)
+        return removed
+
+    def _put(
+        self, document: Document, content_hash: str, pages: Sequence[Page], chunks: Sequence[ChunkDraft]
+    ) -> None:
+        embedder = self._stages.embedder
+        vectors = embedder.embed_documents([chunk.searched for chunk in chunks])
+        self._stages.store.put(
+            document,
+            content_hash=content_hash,
+            pages=pages,
+            chunks=chunks,
+            vectors=vectors,
+            embedder=embedder.name,
+        )
+        self._forget_answers([document.id])
+
+    def _forget_answers(self, document_ids: Sequence[str]) -> None:
+        """Nobody asks for them again, since the index version has changed; their bytes go as well."""
+        self._stages.cache.delete(self._stages.store.cache_keys_citing(document_ids))
+
+    def _content_hash(self, source: Source) -> str:
+        """Of all that decides what would be stored for this source."""
+        parts = (self._stages.reading_version, self._stages.embedder.name, source.name, source.title or "")
+        digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=20)
+        digest.update(b"\0" + source.data)
+        return digest.hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _report(document: Document, status: AddStatus) -> AddReport:
+    return AddReport(document.id, document.pages, document.chunks, document.figures, status)

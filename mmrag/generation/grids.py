@@ -1,0 +1,266 @@
+"""Tables and chart data in a chunk's text, as cells that know their row, their column and their place.
+
+Read are rows with cells between pipes, and lines as charts give them: `Q3 2025: 4.2` or
+`Q3 2025 | Revenue: 4.2`. What is not plainly one of these is no grid: a number must never
+come under a wrong label. It knows no question.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mmrag.text.numbers import sole_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from mmrag.text.numbers import Number
+    from mmrag.types import Chunk
+
+Span = tuple[int, int]
+
+_CAPTION_CHARS = 100
+_FEWEST_ROWS = 2
+_FIRST_YEAR, _LAST_YEAR = 1900, 2100  # a whole number between them heads a column rather than filling it
+_SEPARATOR = re.compile(r"\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?")
+_NAMED_VALUE = re.compile(r"(?P<name>.*\S)\s*[:：]\s*(?P<value>\S.*)")
+_WORD = re.compile(r"[^\W\d_]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The name of a row or a column and where it stands; a header that is only context has no spans."""
+
+    text: str
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A value as it is written, its place, the number it is (if it is one) and its column's name or ""."""
+
+    text: str
+    span: Span
+    number: Number | None
+    column: Label
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row; `section` is the heading row above it, as "Current assets" above "Cash"."""
+
+    label: Label
+    cells: tuple[Cell, ...]
+    section: Label | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table at `start:end` of a chunk's text; `caption` is the title of a chart, if it has one."""
+
+    rows: tuple[Row, ...]
+    start: int
+    end: int
+    caption: Label | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the value columns, in the order of first appearance; "" is one without a name."""
+        return tuple(dict.fromkeys(cell.column.text for row in self.rows for cell in row.cells))
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Text between two pipes."""
+
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    start: int
+    end: int
+    text: str
+
+
+def parse_grid(chunk: Chunk) -> Grid | None:
+    """The table of a chunk, or None where there is none that can be read for certain."""
+    lines = list(_lines(chunk.text))
+    piped = _last_longest_run(lines, _is_piped)
+    if len(piped) >= _FEWEST_ROWS or (chunk.kind == "table" and piped):
+        rows = _chart_rows(piped) if all(_is_chart_line(line) for line in piped) else _table_rows(piped, chunk)
+    elif chunk.kind == "figure":
+        piped = _last_longest_run(lines, _is_chart_line)
+        rows = _chart_rows(piped) if len(piped) >= _FEWEST_ROWS else ()
+    else:
+        return None
+    if not rows:
+        return None
+    caption = _caption(lines, piped[0].start) if chunk.kind == "figure" else None
+    return Grid(rows, piped[0].start, piped[-1].end, caption)
+
+
+def _lines(text: str) -> Iterator[_Line]:
+    offset = 0
+    for line in text.split("\n"):
+        if line.strip():
+            yield _Line(offset, offset + len(line), line)
+        offset += len(line) + 1
+
+
+def _last_longest_run(lines: Sequence[_Line], belongs: Callable[[_Line], bool]) -> list[_Line]:
+    best: list[_Line] = []
+    run: list[_Line] = []
+    for line in lines:
+        run = [*run, line] if belongs(line) else []
+        if len(run) >= len(best):
+            best = run
+    return best
+
+
+def _is_piped(line: _Line) -> bool:
+    return " | " in line.text or line.text.strip().startswith("|")
+
+
+def _is_chart_line(line: _Line) -> bool:
+    """`Q3 2025: 4.2`, or `Q3 2025 | Revenue: 4.2` with one or more values."""
+    pieces = _pieces(line)
+    values = pieces[1:] or pieces
+    return all(
+        (match := _NAMED_VALUE.fullmatch(piece.text)) is not None and sole_number(match["value"]) is not None
+        for piece in values
+    )
+
+
+def _pieces(line: _Line) -> list[_Piece]:
+    """The cells of a line; the empty edges that Markdown's outer pipes make are none."""
+    pieces: list[_Piece] = []
+    offset = line.start
+    for part in line.text.split("|"):
+        bare = part.strip()
+        start = offset + (part.index(bare) if bare else 0)
+        pieces.append(_Piece(bare, (start, start + len(bare))))
+        offset += len(part) + 1
+    stripped = line.text.strip()
+    if stripped.startswith("|"):
+        pieces = pieces[1:]
+    if stripped.endswith("|") and pieces and not pieces[-1].text:
+        pieces = pieces[:-1]
+    return pieces
+
+
+# ---------------------------------------------------------------- chart lines
+
+
+def _chart_rows(lines: Sequence[_Line]) -> tuple[Row, ...]:
+    return tuple(_chart_row(_pieces(line)) for line in lines)
+
+
+def _chart_row(pieces: Sequence[_Piece]) -> Row:
+    if len(pieces) == 1:
+        name, cell = _named_cell(pieces[0], named_column=False)
+        return Row(name, (cell,))
+    label = Label(pieces[0].text, (pieces[0].span,))
+    return Row(label, tuple(_named_cell(piece, named_column=True)[1] for piece in pieces[1:]))
+
+
+def _named_cell(piece: _Piece, *, named_column: bool) -> tuple[Label, Cell]:
+    match = _NAMED_VALUE.fullmatch(piece.text)
+    if match is None:
+        raise ValueError("only chart lines have named cells")
+    start = piece.span[0]
+    name = Label(match["name"], ((start + match.start("name"), start + match.end("name")),))
+    value = match["value"].strip()
+    span = (start + match.start("value"), start + match.start("value") + len(value))
+    return name, Cell(value, span, sole_number(value), name if named_column else Label("", ()))
+
+
+def _caption(lines: Sequence[_Line], start: int) -> Label | None:
+    """The first line above a chart's data that reads as a title: two words or more."""
+    for line in lines:
+        text = line.text.strip()
+        if line.start >= start:
+            return None
+        if len(_WORD.findall(text)) >= 1 and len(text.split()) >= 2 and len(text) <= _CAPTION_CHARS:  # noqa: PLR2004
+            offset = line.start + line.text.index(text)
+            return Label(text.lstrip("# "), ((offset, offset + len(text)),))
+    return None
+
+
+# --------------------------------------------------------------------- tables
+
+
+def _table_rows(lines: Sequence[_Line], chunk: Chunk) -> tuple[Row, ...]:
+    rows = [_pieces(line) for line in lines if not _SEPARATOR.fullmatch(line.text.strip())]
+    width = max(len(row) for row in rows)
+    if any(len(row) != width for row in rows) or width < 2:  # noqa: PLR2004 - a label and a value
+        return ()  # cells have moved: no column can be told
+    known = _context_header(chunk.context, width)
+    if known and known != [piece.text for piece in rows[0]]:
+        head, headers = 0, [Label(text, ()) for text in known[1:]]
+    else:
+        head = _header_height(rows, lines)
+        headers = [_column(rows[:head], index) for index in range(1, width)]
+    found: list[Row] = []
+    section: Label | None = None
+    for pieces in rows[head:]:
+        label = Label(pieces[0].text, (pieces[0].span,))
+        cells = tuple(
+            Cell(piece.text, piece.span, sole_number(piece.text), header)
+            for piece, header in zip(pieces[1:], headers, strict=True)
+            if piece.text
+        )
+        if label.text and not cells:
+            section = label
+        elif label.text:
+            found.append(Row(label, cells, section))
+    return tuple(found)
+
+
+def _header_height(rows: Sequence[Sequence[_Piece]], lines: Sequence[_Line]) -> int:
+    """How many rows at the top name the columns."""
+    if len(lines) > 1 and _SEPARATOR.fullmatch(lines[1].text.strip()):
+        return 1
+    height = 0
+    for row in rows[:-1]:
+        values = [piece.text for piece in row[1:] if piece.text]
+        if not values or not all(_can_name_a_column(value) for value in values):
+            break
+        height += 1
+        if row[0].text:
+            break  # a corner cell is filled in the last row of a header only
+    return height
+
+
+def _can_name_a_column(text: str) -> bool:
+    number = sole_number(text)
+    if number is None:
+        return any(character.isalnum() for character in text)
+    return text.isdigit() and _FIRST_YEAR <= number.value <= _LAST_YEAR
+
+
+def _column(head: Sequence[Sequence[_Piece]], index: int) -> Label:
+    """A column's name from its header rows; one that spans several columns stands above the first."""
+    parts: list[_Piece] = []
+    for height, row in enumerate(head):
+        piece = row[index]
+        is_last = height == len(head) - 1
+        if not piece.text and not is_last:
+            above = [other for other in row[1 : index + 1] if other.text]
+            piece = above[-1] if above else piece
+        if piece.text:
+            parts.append(piece)
+    return Label(" ".join(part.text for part in parts), tuple(part.span for part in parts))
+
+
+def _context_header(context: str, width: int) -> list[str] | None:
+    """The header of a table that was cut: a line with pipes in the chunk's context."""
+    for text in reversed(context.split("\n")):
+        line = _Line(0, len(text), text)
+        if _is_piped(line):
+            names = [piece.text for piece in _pieces(line)]
+            return names if len(names) == width else None
+    return None

@@ -1,0 +1,189 @@
+"""The sentences of the evidence, each with the exact spans it is made of.
+
+Headings, questions (of an FAQ) and introductions are no answers: they lead the sentences
+below them. A list belongs to the sentence that introduces it. It knows no question.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mmrag.generation.grids import parse_grid
+from mmrag.text.sentences import sentence_spans
+from mmrag.text.words import HAN, is_chinese
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mmrag.generation.grids import Grid
+    from mmrag.types import Hit
+
+_HEADING_CHARS = 80  # a longer line without a full stop is text, not a heading
+_LIST_CHARS = 500  # of a list that goes with its introduction
+_WIDE_ROW = 6  # cells; a wider row does not read as a sentence
+_FEWEST_WORDS = 3  # an axis tick or a lone label says nothing
+
+_BULLET = re.compile(r"(?:[-*•·▪●◦‣–—>]+|\(?\d{1,2}[.)、]|[（(][一二三四五六七八九十\d]+[)）])(?:\s+|(?=[^\s\d]))")
+_LABEL = re.compile(r"(?:A|Answer|答|回答)\s*[:：]\s*")
+_MARKUP = re.compile(r"\*\*|__|`+|^#+\s*|\s*\|\s*$|^\s*\|\s*|^[>\s]+", re.MULTILINE)
+_ENDING = re.compile(r"[.!?…。！？；;][\"'”’)\]」』）]*$")
+_QUESTION = re.compile(r"[?？][\"'”’)\]」』）]*$")
+_HAN_BREAK = re.compile(rf"(?<=[{HAN}，。、；：！？）」])\s*\n\s*(?=[{HAN}（「])")
+_DEPENDENT = re.compile(
+    r"(?:It|Its|This|These|Those|That|They|Their|Them|He|She|His|Her|Such|Both|Otherwise|However|Then|Also|But|And"
+    r"|If so|In this case|In addition|Therefore|Instead)\b(?!\s+is\s+(?:possible|important|recommended))"
+    r"|[它他她其]|该|此|这|那|但|因此|所以|否则|另外|同时|并且|而且"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """Something the evidence says: `spans` in the text of hit number `hit`, and how it reads, tidied.
+
+    `lead` is the heading or question above it. `depends` if it can't be understood without
+    the sentence before; `position` counts a hit's sentences.
+    """
+
+    hit: int
+    position: int
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    lead: str
+    depends: bool
+
+
+def sentences(number: int, hit: Hit) -> tuple[Sentence, ...]:
+    """The sentences of one hit that could be an answer or part of one."""
+    grid = parse_grid(hit.chunk)
+    found: list[Sentence] = []
+    if grid is not None:
+        found.extend(_rows(number, grid))
+    taken = [(grid.start, grid.end)] if grid is not None else []
+    lead = ""
+    for start, end in _units(hit.chunk.text, by_line=hit.chunk.kind == "figure"):
+        if any(start < stop and begin < end for begin, stop in taken):
+            continue
+        verbatim = hit.chunk.text[start:end]
+        if _is_heading(verbatim, hit.chunk.text, end) or _QUESTION.search(verbatim):
+            lead = verbatim
+            continue
+        text = tidy(verbatim)
+        if _says_something(text):
+            depends = _DEPENDENT.match(text) is not None
+            found.append(Sentence(number, len(found), text, ((start, end),), lead, depends))
+    return tuple(found)
+
+
+def tidy(verbatim: str) -> str:
+    """A quoted sentence as it reads in an answer: no word is changed, marks of layout are left out."""
+    items = [line for line in (_tidy_line(line) for line in _joined(verbatim)) if line]
+    if not items:
+        return ""
+    text = items[0]
+    for item in items[1:]:
+        text += (" " if text.endswith((":", "：")) else "; ") + item.rstrip(";；")
+    if _ENDING.search(text) or text.endswith((":", "：")) or re.search(r"[/@]\S*$", text):
+        return text
+    return text + ("。" if is_chinese(text) else ".")
+
+
+def _joined(verbatim: str) -> list[str]:
+    """Lines as they were before they were wrapped: one for each list item."""
+    lines: list[str] = []
+    for line in _HAN_BREAK.sub("", verbatim).splitlines():
+        if not lines or _BULLET.match(line.lstrip()):
+            lines.append(line)
+        elif line.strip():
+            lines[-1] += " " + line.strip()
+    return lines
+
+
+def _tidy_line(line: str) -> str:
+    bare = _MARKUP.sub("", line.strip())
+    bare = _LABEL.sub("", _BULLET.sub("", bare, count=1), count=1)
+    return re.sub(r"\s+", " ", re.sub(r"\s*\|\s*", ", ", bare)).strip()
+
+
+def _units(text: str, *, by_line: bool) -> Iterator[tuple[int, int]]:
+    """Spans of sentences; headings split off, lists joined to what introduces them."""
+    spans = [piece for span in sentence_spans(text) for piece in _split(text, *span, by_line=by_line)]
+    index = 0
+    while index < len(spans):
+        start, end = spans[index]
+        index += 1
+        if text[end - 1] in ":：":
+            while index < len(spans) and spans[index][1] - start <= _LIST_CHARS and _continues_list(
+                text, start, end, spans[index]
+            ):
+                end = spans[index][1]
+                index += 1
+        yield start, end
+
+
+def _continues_list(text: str, start: int, end: int, span: tuple[int, int]) -> bool:
+    is_item = _BULLET.match(text, span[0]) is not None
+    introduced = text[end - 1] in ":：" and "\n" not in text[start:end]
+    return is_item or (introduced and "\n\n" not in text[end : span[0]])
+
+
+def _split(text: str, start: int, end: int, *, by_line: bool) -> Iterator[tuple[int, int]]:
+    """Cut a span at its line ends where a line stands for itself, as a heading or a chart's label does."""
+    offset = start
+    lines = text[start:end].split("\n")
+    piece_start = start
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        offset += len(line) + 1
+        if following and (by_line or _heads(line, following)):
+            yield from _trimmed(text, piece_start, offset - 1)
+            piece_start = offset
+    yield from _trimmed(text, piece_start, end)
+
+
+def _heads(line: str, following: str) -> bool:
+    """Whether a line is a heading right above its text, and not a wrapped line of it."""
+    bare, below = line.strip(), following.strip()
+    if not bare or not below or len(bare) > _HEADING_CHARS * 3 // 4:
+        return False
+    starts_anew = below[0].isupper() or below[0].isdigit() or is_chinese(below[0]) or _BULLET.match(below)
+    return bool(starts_anew) and not re.search(r"[,;，、；]$|\b(?:the|a|an|of|and|or|to|in|for|with|by|on)$", bare)
+
+
+def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    piece = text[start:end]
+    if piece.strip():
+        yield start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())
+
+
+def _is_heading(verbatim: str, text: str, end: int) -> bool:
+    if verbatim.startswith("#"):
+        return True
+    below = text[end:].lstrip(" \t")
+    stands_alone = "\n" not in verbatim and (not below or below.startswith("\n"))
+    return (
+        stands_alone
+        and bool(below.strip())
+        and len(verbatim) <= _HEADING_CHARS
+        and not _ENDING.search(verbatim)
+        and not _BULLET.match(verbatim)
+        and not re.search(r"[:：]\s*\S|\d", verbatim)
+    )
+
+
+def _says_something(text: str) -> bool:
+    letters = re.findall(rf"[{HAN}]|[^\W\d_]{{2,}}", text)
+    return len(letters) >= _FEWEST_WORDS
+
+
+def _rows(number: int, grid: Grid) -> Iterator[Sentence]:
+    """A table's rows as sentences: each cell with the name of its column."""
+    lead = grid.caption.text if grid.caption else ""
+    rows = [row for row in grid.rows if len(row.cells) < _WIDE_ROW]
+    for position, row in enumerate(rows):
+        values = [f"{cell.column.text} {cell.text}".strip() for cell in row.cells]
+        spans = {span for cell in row.cells for span in (*cell.column.spans, cell.span)} | {*row.label.spans}
+        text = f"{row.label.text}: {'; '.join(values)}"
+        yield Sentence(
+            number, position, text + ("。" if is_chinese(text) else "."), tuple(sorted(spans)), lead, depends=False
+        )

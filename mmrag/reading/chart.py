@@ -1,0 +1,412 @@
+"""A chart's data table from the values printed on it, or nothing.
+
+Labels are paired with values by geometry, and a pairing counts only where the picture itself
+confirms it: printed values must stand as high (or reach as far) as they are large, shares of a pie
+must add up to 100 %. Anything ambiguous (several values for a category, a value left over, panels,
+stacks) is no table: the text of the picture is still read, and no number is better than a wrong
+one. Values that are only drawn, not printed, are not measured.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from mmrag.reading.reading_order import is_vertical
+from mmrag.text.numbers import numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mmrag.reading.ocr import TextLine
+
+    Rows = tuple[tuple[str, ...], ...]
+
+_NUMBER = re.compile(
+    r"""[~≈<>]?\s?\(?[-+−–]?\s?(?:US)?[$€£¥₹]?\s?[-−–]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?
+    \s?(?:%|[KkMBb]n?|thousand|million|billion|万|亿)?\)?""",
+    re.VERBOSE,
+)
+_YEAR = re.compile(r"(?:FY\s?)?(?:19|20)\d\d")
+_SHARE = re.compile(r"(?P<label>.*?\w.*?)[\s:：,(（–-]*(?P<share>\d+(?:\.\d+)?\s?%)[)）]?")
+
+_MIN_VALUES = 3  # two points always lie on a line: they confirm nothing
+_EVEN = 1.35  # the widest distance between categories at most so many times the narrowest
+_CENTRED = 0.25  # of the distance between categories: so far off its category's centre a value may be
+_TOLERANCE = 0.03  # of the values' extent in the picture, at least _TOLERANCE_PIXELS
+_TOLERANCE_PIXELS = 3.0
+_WHOLE = (98.5, 101.5)  # shares are rounded: they add up to about 100 %
+_TILTED = (20.0, 70.0)  # degrees
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """A text in the picture. `value` is set where it is nothing but a number."""
+
+    text: str
+    value: float | None
+    x: float
+    y: float
+    left: float
+    right: float
+    top: float
+    bottom: float
+    tilt: float
+    vertical: bool
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+
+def read_chart(lines: Sequence[TextLine], pixels: NDArray[np.uint8]) -> Rows | None:
+    """Header and rows of the one table that the picture confirms; None where none or several do."""
+    labels = [_label(line) for line in lines]
+    tables = [table for table in (_columns(labels), _bars(labels), _pie(labels, pixels)) if table is not None]
+    return tables[0] if len(tables) == 1 else None
+
+
+def rows_as_text(rows: Rows) -> str:
+    """A line for each value, to be quoted: `Q3 2025 | Revenue: 4.2`."""
+    header = rows[0]
+    return "\n".join(
+        f"{row[0]} | {name}: {cell}" if name else f"{row[0]}: {cell}"
+        for row in rows[1:]
+        for name, cell in zip(header[1:], row[1:], strict=True)
+        if cell
+    )
+
+
+def has_axis(lines: Sequence[TextLine]) -> bool:
+    """Whether numbers stand in a column or row at distances equal to their differences, as ticks do."""
+    values = [
+        label for label in map(_label, lines) if label.value is not None and not _YEAR.fullmatch(label.text)
+    ]
+    by_column = _groups(values, key=lambda label: label.right, reach=lambda label: 0.6 * label.height)
+    by_row = _groups(values, key=lambda label: label.y, reach=lambda label: 0.6 * label.height)
+    return any(_are_ticks(group, lambda label: label.y) for group in by_column) or any(
+        _are_ticks(group, lambda label: label.x) for group in by_row
+    )
+
+
+def _are_ticks(labels: Sequence[_Label], position: Callable[[_Label], float]) -> bool:
+    """Four or more even steps, from zero or of a size that no numbering of rows has."""
+    if len(labels) < 4:  # noqa: PLR2004 - three numbers are evenly apart too often
+        return False
+    values = sorted(label.value for label in labels if label.value is not None)
+    steps = [b - a for a, b in pairwise(values)]
+    even = min(steps) > 0 and max(steps) < 1.01 * min(steps)
+    return (
+        even
+        and (0 in values or steps[0] >= 5)  # noqa: PLR2004 - rows are numbered 1, 2, 3
+        and _is_affine([label.value or 0.0 for label in labels], [position(label) for label in labels])
+    )
+
+
+# ---------------------------------------------------------------- upright bars and points
+
+
+def _columns(labels: Sequence[_Label]) -> Rows | None:
+    """Categories in a row under their values."""
+    for categories in _category_rows(labels):
+        values = _values_above(categories, labels)
+        if values is not None and _confirmed(values, [-value.y for value in values]):
+            header = ("", _vertical_title(categories, labels))
+            return (header, *((c.text, v.text) for c, v in zip(categories, values, strict=True)))
+    return None
+
+
+def _category_rows(labels: Sequence[_Label]) -> Iterator[list[_Label]]:
+    """Rows that may be categories, lowest first: evenly spaced, distinct."""
+    level = [label for label in labels if not label.vertical and label.tilt < _TILTED[0]]
+    hanging = [label for label in labels if label.vertical or label.tilt >= _TILTED[0]]
+    rows = _groups(level, key=lambda label: label.y, reach=lambda label: 0.5 * label.height)
+    rows += _groups(
+        hanging, key=lambda label: label.top, reach=lambda label: 0.5 * (label.right - label.left)
+    )
+    for row in sorted(rows, key=lambda row: -row[0].y):
+        ordered = sorted(row, key=lambda label: label.x)
+        gaps = [b.x - a.x for a, b in pairwise(ordered)]
+        if len(row) < _MIN_VALUES or max(gaps) > _EVEN * min(gaps):
+            continue
+        whole = [_with_further_lines(label, labels, min(gaps)) for label in ordered]
+        if len({label.text for label in whole}) == len(whole) and _may_be_categories(whole):
+            yield whole
+
+
+def _may_be_categories(labels: Sequence[_Label]) -> bool:
+    """Words, years or counts; not a row of values, which have units and fractions."""
+    return all(label.value is None or label.text.isdigit() or _YEAR.fullmatch(label.text) for label in labels)
+
+
+def _with_further_lines(label: _Label, labels: Sequence[_Label], spacing: float) -> _Label:
+    """A category with the lines directly above and below it that belong to it."""
+    if label.vertical or label.tilt >= _TILTED[0]:
+        return label
+    whole = label
+    grown = True
+    while grown:
+        grown = False
+        for other in labels:
+            aligned = abs(other.x - label.x) < _CENTRED * spacing and other.right - other.left < spacing
+            if other.value is not None or other.vertical or not aligned:
+                continue
+            if -0.3 * label.height < other.top - whole.bottom < 0.6 * label.height:
+                whole = replace(whole, text=f"{whole.text} {other.text}", bottom=other.bottom, value=None)
+                grown = True
+            elif -0.3 * label.height < whole.top - other.bottom < 0.6 * label.height:
+                whole = replace(whole, text=f"{other.text} {whole.text}", top=other.top, value=None)
+                grown = True
+    return whole
+
+
+def _values_above(categories: Sequence[_Label], labels: Sequence[_Label]) -> list[_Label] | None:
+    """The one value above each category; None where a category has none or several, or one is left over."""
+    spacing = (categories[-1].x - categories[0].x) / (len(categories) - 1)
+    found: dict[int, _Label] = {}
+    for label in labels:
+        inside = categories[0].x - spacing / 2 < label.x < categories[-1].x + spacing / 2
+        if label.value is None or not inside or label.y >= min(c.top for c in categories):
+            continue
+        nearest = min(range(len(categories)), key=lambda index: abs(categories[index].x - label.x))
+        if abs(categories[nearest].x - label.x) > _CENTRED * spacing or nearest in found:
+            return None
+        found[nearest] = label
+    return [found[index] for index in range(len(categories))] if len(found) == len(categories) else None
+
+
+def _vertical_title(categories: Sequence[_Label], labels: Sequence[_Label]) -> str:
+    """The value axis' title, written upwards left of the categories."""
+    titles = [
+        label.text
+        for label in labels
+        if label.vertical
+        and label.value is None
+        and label.right < categories[0].x
+        and label.y < categories[0].top
+    ]
+    return titles[0] if len(titles) == 1 else ""
+
+
+# ---------------------------------------------------------------- lying bars
+
+
+def _bars(labels: Sequence[_Label]) -> Rows | None:
+    """Categories in a column left of their values."""
+    words = [label for label in labels if label.value is None and not label.vertical]
+    values = [label for label in labels if label.value is not None]
+    by_right = _groups(words, key=lambda label: label.right, reach=lambda label: 0.5 * label.height)
+    by_left = _groups(words, key=lambda label: label.left, reach=lambda label: 0.5 * label.height)
+    for column in sorted(by_right + by_left, key=len, reverse=True):
+        categories = _stacked(sorted(column, key=lambda label: label.y))
+        if len(categories) < _MIN_VALUES:
+            return None
+        matched = _values_right_of(categories, values)
+        if matched is None:
+            continue
+        edges: tuple[Callable[[_Label], float], ...] = (
+            lambda label: label.left,
+            lambda label: label.x,
+            lambda label: label.right,
+        )
+        if any(_confirmed(matched, [edge(value) for value in matched]) for edge in edges):
+            return (("", ""), *((c.text, v.text) for c, v in zip(categories, matched, strict=True)))
+    return None
+
+
+def _stacked(column: Sequence[_Label]) -> list[_Label]:
+    """Categories of a column, those of several lines as one."""
+    whole = [column[0]]
+    for label in column[1:]:
+        last = whole[-1]
+        if label.top - last.bottom < 0.15 * label.height:
+            text = f"{last.text} {label.text}"
+            whole[-1] = replace(last, text=text, bottom=label.bottom, y=(last.top + label.bottom) / 2)
+        else:
+            whole.append(label)
+    return whole
+
+
+def _values_right_of(categories: Sequence[_Label], values: Sequence[_Label]) -> list[_Label] | None:
+    """The one value right of each category; None where one has none or several, or one is left over."""
+    found: dict[int, _Label] = {}
+    edge = max(label.right for label in categories)
+    for value in values:
+        if value.left < edge or not categories[0].top < value.y < categories[-1].bottom:
+            continue
+        nearest = min(range(len(categories)), key=lambda index: abs(categories[index].y - value.y))
+        if abs(categories[nearest].y - value.y) > 0.5 * value.height or nearest in found:
+            return None
+        found[nearest] = value
+    return [found[index] for index in range(len(categories))] if len(found) == len(categories) else None
+
+
+# ---------------------------------------------------------------- pies
+
+
+def _pie(labels: Sequence[_Label], pixels: NDArray[np.uint8]) -> Rows | None:
+    """Shares that add up to a whole, each with its label: in one text, or at the same angle."""
+    together = [match for label in labels if (match := _SHARE.fullmatch(label.text))]
+    if len(together) > 1 and _is_whole(match["share"] for match in together):
+        return (("", ""), *((match["label"].strip(), match["share"]) for match in together))
+    shares = [label for label in labels if label.value is not None and label.text.endswith("%")]
+    if len(shares) < 2 or not _is_whole(share.text for share in shares):  # noqa: PLR2004 - a pie has slices
+        return None
+    circle = _circle(pixels)
+    if circle is None:
+        return None
+    pairs = _pairs_by_angle(shares, [label for label in labels if label.value is None], circle)
+    return (("", ""), *pairs) if pairs else None
+
+
+def _is_whole(shares: Iterable[str]) -> bool:
+    values = [_value(share) or 0.0 for share in shares]
+    return _WHOLE[0] <= sum(values) <= _WHOLE[1] and 0 < max(values) < 100  # noqa: PLR2004 - all of it is no share
+
+
+def _circle(pixels: NDArray[np.uint8]) -> tuple[float, float, float] | None:
+    """Centre and radius of the one disc in the picture, or of a ring."""
+    import cv2  # noqa: PLC0415 - heavy
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    background = np.median(pixels[:: max(1, len(pixels) // 50)].reshape(-1, 3), axis=0)
+    drawn = (np.abs(pixels.astype(np.int16) - background).sum(axis=2) > 40).astype(np.uint8)  # noqa: PLR2004 - of 765
+    closed = cv2.morphologyEx(drawn, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    contours, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return None
+    largest = max(contours, key=cv2.contourArea)
+    (x, y), radius = cv2.minEnclosingCircle(largest)
+    filled = cv2.contourArea(largest) / (math.pi * radius**2) if radius else 0.0
+    return (x, y, radius) if filled > 0.93 and radius > 0.1 * min(pixels.shape[:2]) else None  # noqa: PLR2004
+
+
+def _pairs_by_angle(
+    shares: Sequence[_Label], words: Sequence[_Label], circle: tuple[float, float, float]
+) -> list[tuple[str, str]] | None:
+    """Each share with the one label that stands outside the disc in its direction."""
+    x, y, radius = circle
+    outside = [label for label in words if 0.95 * radius < _distance(label, x, y) < 2 * radius]
+    pairs: list[tuple[str, str]] = []
+    used: set[str] = set()
+    for share in shares:
+        direction = math.atan2(share.y - y, share.x - x)
+        near = sorted(outside, key=lambda label: _turn(_direction(label, x, y, radius), direction))
+        slice_angle = 2 * math.pi * (share.value or 0) / 100
+        if not near or near[0].text in used:
+            return None
+        if _turn(_direction(near[0], x, y, radius), direction) > slice_angle / 2:
+            return None
+        used.add(near[0].text)
+        pairs.append((near[0].text, share.text))
+    return pairs
+
+
+def _nearest_point(label: _Label, x: float, y: float) -> tuple[float, float]:
+    """The point of a label's box that is nearest to the centre: where it touches its slice."""
+    return min(max(x, label.left), label.right), min(max(y, label.top), label.bottom)
+
+
+def _distance(label: _Label, x: float, y: float) -> float:
+    near_x, near_y = _nearest_point(label, x, y)
+    return math.hypot(near_x - x, near_y - y)
+
+
+def _direction(label: _Label, x: float, y: float, radius: float) -> float:
+    del radius
+    near_x, near_y = _nearest_point(label, x, y)
+    return math.atan2(near_y - y, near_x - x)
+
+
+def _turn(a: float, b: float) -> float:
+    """The angle between two directions."""
+    return abs((a - b + math.pi) % (2 * math.pi) - math.pi)
+
+
+# ---------------------------------------------------------------- what the picture confirms
+
+
+def _confirmed(values: Sequence[_Label], positions: Sequence[float]) -> bool:
+    """Whether larger values stand proportionally further along their axis."""
+    amounts = [value.value or 0.0 for value in values]
+    extent = max(positions) - min(positions)
+    spread_out = extent > 2 * max(value.height for value in values)
+    return len(set(amounts)) >= _MIN_VALUES and spread_out and _is_affine(amounts, positions, rising=True)
+
+
+def _is_affine(amounts: Sequence[float], positions: Sequence[float], *, rising: bool = False) -> bool:
+    """Whether positions are a line over amounts, but for a few pixels."""
+    n = len(amounts)
+    mean_amount, mean_position = sum(amounts) / n, sum(positions) / n
+    spread = sum((amount - mean_amount) ** 2 for amount in amounts)
+    if spread == 0:
+        return False
+    slope = (
+        sum((a - mean_amount) * (p - mean_position) for a, p in zip(amounts, positions, strict=True)) / spread
+    )
+    if rising and slope <= 0:
+        return False
+    tolerance = max(_TOLERANCE_PIXELS, _TOLERANCE * (max(positions) - min(positions)))
+    return all(
+        abs(mean_position + slope * (a - mean_amount) - p) <= tolerance
+        for a, p in zip(amounts, positions, strict=True)
+    )
+
+
+# ---------------------------------------------------------------- labels
+
+
+def _label(line: TextLine) -> _Label:
+    x, y = line.center
+    tilt = _tilt(line)
+    if _TILTED[0] <= tilt <= _TILTED[1]:  # a tilted label ends at its tick, above it
+        x = max((point for point in line.quad), key=lambda point: -point[1])[0]
+    return _Label(
+        text=line.text,
+        value=_value(line.text),
+        x=x,
+        y=y,
+        left=line.left,
+        right=line.right,
+        top=line.top,
+        bottom=line.bottom,
+        tilt=tilt,
+        vertical=is_vertical(line) and not _TILTED[0] <= tilt <= _TILTED[1],
+    )
+
+
+def _tilt(line: TextLine) -> float:
+    """Degrees between the longer side of the outline and the horizontal."""
+    (ax, ay), (bx, by), (cx, cy) = line.quad[:3]
+    first, second = (bx - ax, by - ay), (cx - bx, cy - by)
+    dx, dy = first if math.hypot(*first) >= math.hypot(*second) else second
+    return math.degrees(math.atan2(abs(dy), abs(dx)))
+
+
+def _value(text: str) -> float | None:
+    if not any(map(str.isdigit, text)) or not _NUMBER.fullmatch(text):
+        return None
+    found = numbers(text)
+    if len(found) != 1:
+        return None
+    value = float(found[0].value)
+    return -value if text.startswith("(") and text.endswith(")") else value
+
+
+def _groups(
+    labels: Sequence[_Label], *, key: Callable[[_Label], float], reach: Callable[[_Label], float]
+) -> list[list[_Label]]:
+    """Labels with nearly the same key, each in one group."""
+    groups: list[list[_Label]] = []
+    for label in sorted(labels, key=key):
+        if groups and key(label) - key(groups[-1][0]) <= reach(label):
+            groups[-1].append(label)
+        else:
+            groups.append([label])
+    return groups

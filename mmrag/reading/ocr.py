@@ -1,0 +1,236 @@
+"""Text in pictures: PP-OCR through rapidocr's detector and recogniser, tuned for charts.
+
+Differences from rapidocr as it comes, each measured on charts: no 180-degree classifier (it turns
+`80%` into `%08`) but tall crops tried in several orientations; worker threads do not spin (a third
+less CPU); long screenshots are read in bands instead of being shrunk. It knows pixels and lines of
+text, nothing of charts, tables or pages.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
+    Quad = NDArray[np.float32]  # (4, 2), x and y from the text's own top left, clockwise
+
+_MAX_SIDE = 2000  # pixels: rapidocr's own limit; beyond it the detector costs more and finds less
+_MIN_SIDE = 32  # pixels: the detector works on multiples of 32
+_MIN_SCORE = 0.5  # rapidocr's own `text_score`: below it texture is read as text
+_BAND = 1600  # pixels: a longer screenshot is read in bands of at most this height
+_BAND_SEARCH = 400  # pixels: so far up from a band's end the emptiest row to cut at is looked for
+_TALL = 1.5  # a crop this much taller than wide holds rotated text, or a single character
+_MAYBE_UPRIGHT = 2.6  # up to this ratio a tall crop may still be one or two upright characters
+_SURE = 0.9  # a score from which on no other orientation is tried
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """A line of text. `quad` is its outline in pixels, from the text's own top left, clockwise."""
+
+    text: str
+    score: float
+    quad: tuple[tuple[float, float], ...]
+
+    @property
+    def left(self) -> float:
+        return min(x for x, _ in self.quad)
+
+    @property
+    def right(self) -> float:
+        return max(x for x, _ in self.quad)
+
+    @property
+    def top(self) -> float:
+        return min(y for _, y in self.quad)
+
+    @property
+    def bottom(self) -> float:
+        return max(y for _, y in self.quad)
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    @property
+    def center(self) -> tuple[float, float]:
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+
+class TextRecognition:
+    """Reads text in pictures. Loads its models on first use; safe to share between threads."""
+
+    def __init__(self, *, threads: int) -> None:
+        self._threads = threads
+        self._loading = threading.Lock()
+        self._models: tuple[Any, Any] | None = None  # rapidocr's detector and recogniser
+
+    def read(self, pixels: Pixels) -> tuple[TextLine, ...]:
+        """Lines of text with their place in the picture, in no particular order."""
+        lines: list[TextLine] = []
+        for top, band in _bands(pixels):
+            lines.extend(self._read_band(band, top))
+        return tuple(lines)
+
+    def _read_band(self, pixels: Pixels, top: int) -> Iterator[TextLine]:
+        scaled, scale = _fit(pixels)
+        quads = self._detect(scaled)
+        crops = [_crop(scaled, quad) for quad in quads]
+        for quad, (text, score) in zip(quads, self._recognise(crops), strict=True):
+            if text.strip() and score >= _MIN_SCORE:
+                outline = tuple((float(x / scale), float(y / scale) + top) for x, y in quad)
+                yield TextLine(text=correct_zeros(text.strip()), score=score, quad=outline)
+
+    def _detect(self, pixels: Pixels) -> Sequence[Quad]:
+        detector, _ = self._load()
+        boxes = detector(pixels[:, :, ::-1]).boxes  # it was trained on BGR
+        return () if boxes is None else [np.asarray(box, dtype=np.float32) for box in boxes]
+
+    def _recognise(self, crops: Sequence[Pixels]) -> list[tuple[str, float]]:
+        """Text and score of each crop; of a tall one the best of its plausible orientations."""
+        upright = [np.rot90(crop, -1) if _is_tall(crop) else crop for crop in crops]
+        results = self._run_recogniser(upright)
+        retries: list[tuple[int, Pixels]] = []
+        for index, crop in enumerate(crops):
+            text, score = results[index]
+            if not _is_tall(crop):
+                continue
+            if score < _SURE or len(text) <= 2:  # noqa: PLR2004 - one or two characters prove nothing
+                retries.append((index, np.rot90(crop, 1)))
+                if crop.shape[0] < _MAYBE_UPRIGHT * crop.shape[1]:
+                    retries.append((index, crop))
+        for (index, _), (text, score) in zip(
+            retries, self._run_recogniser([crop for _, crop in retries]), strict=True
+        ):
+            if text and score > results[index][1]:
+                results[index] = (text, score)
+        return results
+
+    def _run_recogniser(self, crops: Sequence[Pixels]) -> list[tuple[str, float]]:
+        if not crops:
+            return []
+        from rapidocr.ch_ppocr_rec import TextRecInput  # noqa: PLC0415 - heavy
+
+        _, recogniser = self._load()
+        bgr = [np.ascontiguousarray(crop[:, :, ::-1]) for crop in crops]
+        found = recogniser(TextRecInput(img=bgr, return_word_box=False))
+        return [(str(text), float(score)) for text, score in zip(found.txts, found.scores, strict=True)]
+
+    def _load(self) -> tuple[Any, Any]:
+        if self._models is None:
+            with self._loading:
+                if self._models is None:
+                    self._models = _load_models(self._threads)
+        return self._models
+
+
+def _load_models(threads: int) -> tuple[Any, Any]:
+    """Detector and recogniser over the models that the wheel carries.
+
+    The sessions are made here: rapidocr's own look for models on the network when a hash
+    differs, and let idle threads spin.
+    """
+    from pathlib import Path  # noqa: PLC0415 - beside the imports it serves
+
+    import rapidocr  # noqa: PLC0415 - heavy
+    from omegaconf import flag_override  # noqa: PLC0415 - comes with rapidocr
+    from rapidocr.ch_ppocr_det import TextDetector  # noqa: PLC0415 - heavy
+    from rapidocr.ch_ppocr_rec import TextRecognizer  # noqa: PLC0415 - heavy
+    from rapidocr.main import DEFAULT_CFG_PATH  # noqa: PLC0415 - heavy
+    from rapidocr.utils.parse_parameters import ParseParams  # noqa: PLC0415 - heavy
+
+    logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)  # it logs to the terminal by itself
+    models = Path(rapidocr.__file__).parent / "models"
+    settings = ParseParams.load(DEFAULT_CFG_PATH)
+    settings.Rec.font_path = None
+    with flag_override(settings, "allow_objects", values=True):
+        settings.Det.session = _session(models / "PP-OCRv6_det_small.onnx", threads)
+        settings.Rec.session = _session(models / "PP-OCRv6_rec_small.onnx", threads)
+    return TextDetector(settings.Det), TextRecognizer(settings.Rec)
+
+
+def _session(model: object, threads: int) -> Any:  # noqa: ANN401 - onnxruntime ships no types
+    import onnxruntime  # noqa: PLC0415 - heavy
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # the arena would keep the largest picture's memory for ever
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+
+def _bands(pixels: Pixels) -> Iterator[tuple[int, Pixels]]:
+    """The picture, or a long screenshot's bands with their top row, cut where the least is drawn."""
+    height, width = pixels.shape[:2]
+    if height <= max(_MAX_SIDE, 2 * width):
+        yield 0, pixels
+        return
+    top = 0
+    while height - top > _BAND:
+        window = pixels[top + _BAND - _BAND_SEARCH : top + _BAND].astype(np.int16)
+        drawn = np.abs(np.diff(window, axis=1)).sum(axis=(1, 2))
+        emptiest = _BAND_SEARCH - 1 - int(np.argmin(drawn[::-1]))  # the last of equals
+        cut = top + _BAND - _BAND_SEARCH + emptiest + 1
+        yield top, pixels[top:cut]
+        top = cut
+    yield top, pixels[top:]
+
+
+def _fit(pixels: Pixels) -> tuple[Pixels, float]:
+    """The picture within the detector's limits, and the factor it was scaled by."""
+    import cv2  # noqa: PLC0415 - heavy
+
+    height, width = pixels.shape[:2]
+    scale = min(1.0, _MAX_SIDE / max(height, width))
+    if scale < 1.0:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    # The detector scales the shorter side up: a strip would become a giant, so it is padded first.
+    # 8 is rapidocr's own `width_height_ratio`.
+    height, width = pixels.shape[:2]
+    wanted = (max(_MIN_SIDE, height, -(-width // 8)), max(_MIN_SIDE, width, -(-height // 8)))
+    if wanted != (height, width):
+        pixels = np.pad(pixels, ((0, wanted[0] - height), (0, wanted[1] - width), (0, 0)), mode="edge")
+    return pixels, scale
+
+
+def _crop(pixels: Pixels, quad: Quad) -> Pixels:
+    """The text inside a quadrilateral, straightened."""
+    import cv2  # noqa: PLC0415 - heavy
+
+    width = max(1, int(max(np.linalg.norm(quad[0] - quad[1]), np.linalg.norm(quad[2] - quad[3]))))
+    height = max(1, int(max(np.linalg.norm(quad[0] - quad[3]), np.linalg.norm(quad[1] - quad[2]))))
+    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
+    warp = cv2.getPerspectiveTransform(quad, target)
+    crop = cv2.warpPerspective(
+        pixels, warp, (width, height), borderMode=cv2.BORDER_REPLICATE, flags=cv2.INTER_CUBIC
+    )
+    return np.asarray(crop, dtype=np.uint8)
+
+
+def _is_tall(crop: Pixels) -> bool:
+    height, width = crop.shape[:2]
+    return bool(height >= _TALL * width)
+
+
+_LONE_ZERO = re.compile(r"([-+]?[$€£¥]?)[oO](\s?(?:%|[MBmb]n?|万|亿)?)")  # not `OK`
+_NUMBER_WITH_O = re.compile(r"(?<![\w.,])[$€£¥]?(?=[oO\d.,]*\d)[\doO]+(?:[.,][\doO]+)*(?![A-Za-z0-9])")
+
+
+def correct_zeros(text: str) -> str:
+    """`OM`, `O%` and `1O.5` with the zeros they were drawn with: most misread numbers are these."""
+    if whole := _LONE_ZERO.fullmatch(text):
+        return f"{whole[1]}0{whole[2]}" if whole[2] or whole[1] else text
+    return _NUMBER_WITH_O.sub(lambda match: match.group().replace("o", "0").replace("O", "0"), text)

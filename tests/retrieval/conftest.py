@@ -1,0 +1,33 @@
+"""Retrievers over a store's feed in memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmrag.retrieval.hybrid import HybridRetriever
+from tests.retrieval.memory_feed import HashEmbedder, MemoryFeed
+
+
+@pytest.fixture
+def feed():
+    return MemoryFeed(HashEmbedder())
+
+
+@pytest.fixture
+def start_retriever(feed, tmp_path):
+    """Start retrievers on one folder of indexes, as two processes have them; closed after the test."""
+    started = []
+
+    def start(**options):
+        chosen = {"folder": tmp_path / "indexes", "exact_search_rows": 10_000} | options
+        started.append(HybridRetriever(feed, HashEmbedder(), **chosen))
+        return started[-1]
+
+    yield start
+    for retriever in started:
+        retriever.close()
+
+
+@pytest.fixture
+def retriever(start_retriever):
+    return start_retriever()
