@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 from mmrag.reading.reading_order import is_vertical
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mmrag.reading.ocr import TextLine
 
     Rows = tuple[tuple[str, ...], ...]
+    Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
+    Colour = tuple[float, float, float]
 
 _NUMBER = re.compile(
     r"""[~≈<>]?\s?\(?[-+−–]?\s?(?:US)?[$€£¥₹]?\s?[-−–]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?
@@ -42,6 +44,8 @@ _CENTRED = 0.25  # of the distance between categories: so far off its category's
 _TOLERANCE = 0.03  # of the values' extent in the picture, at least _TOLERANCE_PIXELS
 _TOLERANCE_PIXELS = 3.0
 _WHOLE = (98.5, 101.5)  # shares are rounded: they add up to about 100 %
+_DISTINCT = 40  # of 765: the sum of three channels' differences that makes another colour
+_ROUND = 0.93  # of its enclosing circle's area a disc covers
 _TILTED = (20.0, 70.0)  # degrees
 
 
@@ -65,10 +69,14 @@ class _Label:
         return self.bottom - self.top
 
 
-def read_chart(lines: Sequence[TextLine], pixels: NDArray[np.uint8]) -> Rows | None:
+def read_chart(lines: Sequence[TextLine], pixels: Pixels) -> Rows | None:
     """Header and rows of the one table that the picture confirms; None where none or several do."""
     labels = [_label(line) for line in lines]
-    tables = [table for table in (_columns(labels), _bars(labels), _pie(labels, pixels)) if table is not None]
+    tables = [
+        table
+        for table in (_columns(labels, pixels), _bars(labels), _pie(labels, pixels))
+        if table is not None
+    ]
     return tables[0] if len(tables) == 1 else None
 
 
@@ -112,13 +120,19 @@ def _are_ticks(labels: Sequence[_Label], position: Callable[[_Label], float]) ->
 # ---------------------------------------------------------------- upright bars and points
 
 
-def _columns(labels: Sequence[_Label]) -> Rows | None:
-    """Categories in a row under their values."""
+def _columns(labels: Sequence[_Label], pixels: Pixels) -> Rows | None:
+    """Categories in a row under their values: one each, or one for every series of a legend."""
     for categories in _category_rows(labels):
-        values = _values_above(categories, labels)
-        if values is not None and _confirmed(values, [-value.y for value in values]):
-            header = ("", _vertical_title(categories, labels))
-            return (header, *((c.text, v.text) for c, v in zip(categories, values, strict=True)))
+        stacks = _values_above(categories, labels)
+        if stacks is None or not _confirmed(every := list(chain(*stacks)), [-value.y for value in every]):
+            continue
+        names = [_vertical_title(categories, labels)]
+        if len(stacks[0]) > 1:
+            if (grouped := _by_series(stacks, categories, labels, pixels)) is None:
+                continue
+            names, stacks = grouped
+        values = ([value.text for value in stack] for stack in stacks)
+        return (("", *names), *((c.text, *v) for c, v in zip(categories, values, strict=True)))
     return None
 
 
@@ -166,19 +180,94 @@ def _with_further_lines(label: _Label, labels: Sequence[_Label], spacing: float)
     return whole
 
 
-def _values_above(categories: Sequence[_Label], labels: Sequence[_Label]) -> list[_Label] | None:
-    """The one value above each category; None where a category has none or several, or one is left over."""
+def _values_above(categories: Sequence[_Label], labels: Sequence[_Label]) -> list[list[_Label]] | None:
+    """The values above each category, left to right; None unless all have equally many."""
     spacing = (categories[-1].x - categories[0].x) / (len(categories) - 1)
-    found: dict[int, _Label] = {}
-    for label in labels:
-        inside = categories[0].x - spacing / 2 < label.x < categories[-1].x + spacing / 2
-        if label.value is None or not inside or label.y >= min(c.top for c in categories):
+    ceiling = min(category.top for category in categories)
+    stacks: list[list[_Label]] = [[] for _ in categories]
+    for label in sorted(labels, key=lambda label: label.x):
+        place = (label.x - categories[0].x) / spacing
+        if label.value is None or label.y >= ceiling or not 0 <= round(place) < len(categories):
             continue
-        nearest = min(range(len(categories)), key=lambda index: abs(categories[index].x - label.x))
-        if abs(categories[nearest].x - label.x) > _CENTRED * spacing or nearest in found:
+        stacks[round(place)].append(label)
+    heights = {len(stack) for stack in stacks}
+    if len(heights) != 1 or heights == {0}:
+        return None
+    if heights == {1} and any(
+        abs(stack[0].x - category.x) > _CENTRED * spacing
+        for category, stack in zip(categories, stacks, strict=True)
+    ):
+        return None
+    return stacks
+
+
+def _by_series(
+    stacks: Sequence[Sequence[_Label]], categories: Sequence[_Label], labels: Sequence[_Label], pixels: Pixels
+) -> tuple[list[str], list[list[_Label]]] | None:
+    """Names of the series and each category's values in their order, by the colours of the legend."""
+    used = {id(label) for label in chain(categories, *stacks)}
+    legend = {
+        label.text: colour
+        for label in labels
+        if label.value is None and not label.vertical and id(label) not in used
+        if (colour := _swatch(label, pixels)) is not None
+    }
+    if len(legend) != len(stacks[0]):
+        return None
+    ordered: list[list[_Label]] = []
+    for stack in stacks:
+        by_name = {_nearest_colour(_colour_below(value, pixels), legend): value for value in stack}
+        if None in by_name or len(by_name) != len(legend):
             return None
-        found[nearest] = label
-    return [found[index] for index in range(len(categories))] if len(found) == len(categories) else None
+        ordered.append([by_name[name] for name in legend])
+    return list(legend), ordered
+
+
+def _swatch(label: _Label, pixels: Pixels) -> Colour | None:
+    """The colour of a legend's sign, left of its text."""
+    size = label.height
+    return _main_colour(
+        pixels, label.left - 2.5 * size, label.y - 0.4 * size, label.left - 2, label.y + 0.4 * size
+    )
+
+
+def _colour_below(value: _Label, pixels: Pixels) -> Colour | None:
+    """The colour of the bar that a value stands on."""
+    half = 0.3 * (value.right - value.left)
+    return _main_colour(
+        pixels, value.x - half, value.bottom, value.x + half, value.bottom + 0.8 * value.height
+    )
+
+
+def _main_colour(pixels: Pixels, left: float, top: float, right: float, bottom: float) -> Colour | None:
+    """The commonest colour of a region apart from the background; None where there is hardly any."""
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    region = pixels[max(0, round(top)) : max(0, round(bottom)), max(0, round(left)) : max(0, round(right))]
+    drawn = region[np.abs(region.astype(np.int16) - _background(pixels)).sum(axis=2) > _DISTINCT]
+    if len(drawn) < 0.1 * region.shape[0] * region.shape[1] or not len(drawn):
+        return None
+    colours, counts = np.unique(drawn // 16, axis=0, return_counts=True)
+    commonest = (drawn // 16 == colours[counts.argmax()]).all(axis=1)
+    red, green, blue = drawn[commonest].mean(axis=0)
+    return float(red), float(green), float(blue)
+
+
+def _background(pixels: Pixels) -> Pixels:
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    sample = pixels[:: max(1, len(pixels) // 50), :: max(1, pixels.shape[1] // 50)]
+    return np.median(sample.reshape(-1, 3), axis=0).astype(np.int16)  # type: ignore[no-any-return]
+
+
+def _nearest_colour(colour: Colour | None, legend: dict[str, Colour]) -> str | None:
+    if colour is None:
+        return None
+    distances = {
+        name: sum(abs(a - b) for a, b in zip(colour, other, strict=True)) for name, other in legend.items()
+    }
+    nearest = min(distances, key=distances.__getitem__)
+    return nearest if distances[nearest] <= _DISTINCT else None
 
 
 def _vertical_title(categories: Sequence[_Label], labels: Sequence[_Label]) -> str:
@@ -250,19 +339,35 @@ def _values_right_of(categories: Sequence[_Label], values: Sequence[_Label]) -> 
 # ---------------------------------------------------------------- pies
 
 
-def _pie(labels: Sequence[_Label], pixels: NDArray[np.uint8]) -> Rows | None:
-    """Shares that add up to a whole, each with its label: in one text, or at the same angle."""
+def _pie(labels: Sequence[_Label], pixels: Pixels) -> Rows | None:
+    """Shares that add up to a whole, each with its label: in one text, on one line, or at one angle."""
     together = [match for label in labels if (match := _SHARE.fullmatch(label.text))]
     if len(together) > 1 and _is_whole(match["share"] for match in together):
         return (("", ""), *((match["label"].strip(), match["share"]) for match in together))
     shares = [label for label in labels if label.value is not None and label.text.endswith("%")]
+    words = [label for label in labels if label.value is None and not label.vertical]
     if len(shares) < 2 or not _is_whole(share.text for share in shares):  # noqa: PLR2004 - a pie has slices
         return None
     circle = _circle(pixels)
-    if circle is None:
-        return None
-    pairs = _pairs_by_angle(shares, [label for label in labels if label.value is None], circle)
+    pairs = _pairs_by_line(shares, words) or (_pairs_by_angle(shares, words, circle) if circle else None)
     return (("", ""), *pairs) if pairs else None
+
+
+def _pairs_by_line(shares: Sequence[_Label], words: Sequence[_Label]) -> list[tuple[str, str]] | None:
+    """Each share with the label just left of it, as in a legend; None unless all stand in one column."""
+    pairs: list[tuple[str, str]] = []
+    for share in shares:
+        left = [
+            word for word in words if abs(word.y - share.y) < 0.5 * share.height and word.right < share.left
+        ]
+        if not left:
+            return None
+        pairs.append((max(left, key=lambda word: word.right).text, share.text))
+    in_column = any(
+        max(map(edge, shares)) - min(map(edge, shares)) < shares[0].height
+        for edge in (lambda share: share.left, lambda share: share.right)
+    )
+    return pairs if in_column and len({name for name, _ in pairs}) == len(pairs) else None
 
 
 def _is_whole(shares: Iterable[str]) -> bool:
@@ -270,21 +375,20 @@ def _is_whole(shares: Iterable[str]) -> bool:
     return _WHOLE[0] <= sum(values) <= _WHOLE[1] and 0 < max(values) < 100  # noqa: PLR2004 - all of it is no share
 
 
-def _circle(pixels: NDArray[np.uint8]) -> tuple[float, float, float] | None:
+def _circle(pixels: Pixels) -> tuple[float, float, float] | None:
     """Centre and radius of the one disc in the picture, or of a ring."""
     import cv2  # noqa: PLC0415 - heavy
     import numpy as np  # noqa: PLC0415 - heavy
 
-    background = np.median(pixels[:: max(1, len(pixels) // 50)].reshape(-1, 3), axis=0)
-    drawn = (np.abs(pixels.astype(np.int16) - background).sum(axis=2) > 40).astype(np.uint8)  # noqa: PLR2004 - of 765
+    drawn = (np.abs(pixels.astype(np.int16) - _background(pixels)).sum(axis=2) > _DISTINCT).astype(np.uint8)
     closed = cv2.morphologyEx(drawn, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
     contours, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return None
     largest = max(contours, key=cv2.contourArea)
     (x, y), radius = cv2.minEnclosingCircle(largest)
-    filled = cv2.contourArea(largest) / (math.pi * radius**2) if radius else 0.0
-    return (x, y, radius) if filled > 0.93 and radius > 0.1 * min(pixels.shape[:2]) else None  # noqa: PLR2004
+    is_round = cv2.contourArea(largest) > _ROUND * math.pi * radius**2
+    return (x, y, radius) if is_round and radius > 0.1 * min(pixels.shape[:2]) else None
 
 
 def _pairs_by_angle(
@@ -297,11 +401,11 @@ def _pairs_by_angle(
     used: set[str] = set()
     for share in shares:
         direction = math.atan2(share.y - y, share.x - x)
-        near = sorted(outside, key=lambda label: _turn(_direction(label, x, y, radius), direction))
+        near = sorted(outside, key=lambda label: _turn(_direction(label, x, y), direction))
         slice_angle = 2 * math.pi * (share.value or 0) / 100
         if not near or near[0].text in used:
             return None
-        if _turn(_direction(near[0], x, y, radius), direction) > slice_angle / 2:
+        if _turn(_direction(near[0], x, y), direction) > slice_angle / 2:
             return None
         used.add(near[0].text)
         pairs.append((near[0].text, share.text))
@@ -318,8 +422,7 @@ def _distance(label: _Label, x: float, y: float) -> float:
     return math.hypot(near_x - x, near_y - y)
 
 
-def _direction(label: _Label, x: float, y: float, radius: float) -> float:
-    del radius
+def _direction(label: _Label, x: float, y: float) -> float:
     near_x, near_y = _nearest_point(label, x, y)
     return math.atan2(near_y - y, near_x - x)
 

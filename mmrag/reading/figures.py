@@ -32,16 +32,16 @@ class FigureReading:
     rows: chart.Rows | None
     image: bytes
 
-    def write_figure(self, page: PageBuilder) -> None:
-        """Append it to a page as a figure: its text, then its table, a value a line."""
+    def write_figure(self, page: PageBuilder, *, caption: str = "") -> None:
+        """Append it to a page as a figure: caption, text, then its table, a value a line."""
         span = (0, 0)
         with page.figure(self.kind, image=self.image):
-            if self.kind == "chart":  # ticks and values would look like rows of a table
+            page.paragraph(caption)
+            if self.rows:  # values over their categories would look like a table
                 page.lines([" ".join(cell.text for cell in line.cells) for line in self.lines])
+                span = page.paragraph(chart.rows_as_text(self.rows))
             else:
                 self.write_text(page)
-            if self.rows:
-                span = page.paragraph(chart.rows_as_text(self.rows))
         if self.rows:
             page.last_figure_table(self.rows, span)
 
@@ -64,6 +64,16 @@ def read_figure(image: Image.Image, recognition: TextRecognition) -> FigureReadi
         rows=rows,
         image=as_png(image),
     )
+
+
+def read_drawing(image: Image.Image, lines: Sequence[TextLine]) -> FigureReading | None:
+    """A chart whose labels are known already; None where its values are not certain."""
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    rows = chart.read_chart(lines, np.asarray(image, dtype=np.uint8))
+    if rows is None:
+        return None
+    return FigureReading("chart", tuple(rows_in_reading_order(lines)), rows, as_png(image))
 
 
 def _kind(lines: Sequence[TextLine], size: tuple[int, int]) -> str:

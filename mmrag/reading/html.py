@@ -98,7 +98,7 @@ class _Writer:
     def _open(self, node: LexborNode) -> bool:
         """Begin a node; whether its children are to be walked."""
         tag = node.tag or ""
-        if tag in _DROPPED or tag.startswith("!") or (tag != "-text" and _is_hidden(node)):
+        if tag != "-text" and _is_dropped(node, tag):
             return False
         if tag in _HEADINGS or tag == "pre" or (tag == "table" and _is_data(node)):
             self._flush()
@@ -169,16 +169,19 @@ def _text_of(node: LexborNode) -> str:
         tag = current.tag or ""
         if text := _replacement(current, tag):
             parts.append(text)
-        elif tag not in _DROPPED and not tag.startswith(("!", "-")) and not _is_hidden(current):
+        elif not _is_dropped(current, tag):
             parts.append("" if tag in _INLINE else " ")
             stack.extend(reversed(list(current.iter(include_text=True))))
     return one_line("".join(parts))
 
 
-def _is_hidden(node: LexborNode) -> bool:
+def _is_dropped(node: LexborNode, tag: str) -> bool:
+    """Whether a node is a script, a comment, navigation, or hidden."""
     attributes = node.attributes
     return (
-        "hidden" in attributes
+        tag in _DROPPED
+        or tag.startswith(("!", "-"))
+        or "hidden" in attributes
         or attributes.get("aria-hidden") == "true"
         or attributes.get("role") == "navigation"
     )

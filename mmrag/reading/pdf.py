@@ -6,6 +6,7 @@ for a page at a time and let go while a picture is being read.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -14,16 +15,18 @@ from mmrag.errors import NotReadable
 from mmrag.reading import layout
 from mmrag.reading.media import PDF
 from mmrag.reading.page_builder import PageBuilder, one_line
-from mmrag.reading.pdf_text import TextLayer
+from mmrag.reading.pdf_drawings import drawn_charts
+from mmrag.reading.pdf_text import TextLayer, as_seen
 from mmrag.reading.pdfium import LOCK, pdfium, to_rgb
 from mmrag.types import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from PIL import Image
 
     from mmrag.reading.figures import FigureReading
+    from mmrag.reading.pdf_text import Box
 
 
 _PASSWORD = "This PDF needs a password: remove it and send the file again."  # noqa: S105 - a sentence
@@ -33,8 +36,26 @@ _SCAN_SIDE = 2000  # pixels: A4 at 170 dpi, the size OCR reads best
 _MIN_FIGURE_SIDE = 40  # pixels: smaller pictures are icons, bullets and rules
 _MIN_FIGURE_SHARE = 0.005  # of the page's area
 _MAX_FIGURES = 200  # pictures of one document that are read
+_CAPTION = re.compile(r"(?:fig(?:ure|\.)|chart|exhibit|graph|图|圖表?)\s*\d", re.IGNORECASE)
+_CAPTION_GAP = 40.0  # points between a figure and its caption at most
 _MAX_TITLE = 200  # characters
 _ERR_PASSWORD = 4  # FPDF_ERR_PASSWORD of fpdfview.h
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """An embedded picture that is still to be read, and where it stands on its page."""
+
+    image: Image.Image
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    """What was read in a picture or drawing, and where it stands on its page."""
+
+    reading: FigureReading
+    box: Box
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +63,9 @@ class _RawPage:
     """What PDFium gave of one page."""
 
     lines: tuple[layout.Line, ...]
-    scan: Image.Image | None
-    figures: tuple[Image.Image, ...]
+    scan: Image.Image | None = None
+    pictures: tuple[_Picture, ...] = ()
+    drawings: tuple[_Figure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +74,50 @@ class _ReadPage:
 
     lines: tuple[layout.Line, ...]
     scan: FigureReading | None
-    figures: tuple[FigureReading, ...]
+    figures: tuple[_Figure, ...]
 
-    def write_pictures(self, builder: PageBuilder) -> None:
-        """Append what was read in pictures; a scan of text is the page's own text, no figure."""
+    def write(self, page: PageBuilder, typography: layout.Typography) -> None:
+        """Text and figures in order; a scan of text is the page's own text, no figure."""
+        written = 0
+        for start, end, figure in _places(self.lines, self.figures):
+            layout.compose(self.lines[written:start], page, typography)
+            figure.write_figure(page, caption="\n".join(line.text for line in self.lines[start:end]))
+            written = end
+        layout.compose(self.lines[written:], page, typography)
         if self.scan is not None and self.scan.kind == "text":
-            self.scan.write_text(builder)
+            self.scan.write_text(page)
         elif self.scan is not None and self.scan.lines:
-            self.scan.write_figure(builder)
-        for figure in self.figures:
-            if figure.lines:  # what shows no text can neither be found nor quoted
-                figure.write_figure(builder)
+            self.scan.write_figure(page)
 
 
-_NOTHING = _RawPage(lines=(), scan=None, figures=())
+def _places(lines: Sequence[layout.Line], figures: Sequence[_Figure]) -> list[tuple[int, int, FigureReading]]:
+    """Where figures come between the lines of a page: `start:end` are the lines of their caption."""
+    places = []
+    for figure in figures:
+        middle = (figure.box[1] + figure.box[3]) / 2
+        above = [index for index, line in enumerate(lines) if line.bottom < middle]
+        position = above[-1] + 1 if above else 0
+        places.append((*_caption(lines, position, figure.box), figure.reading))
+    free = 0  # a caption that two figures share belongs to the first
+    disjoint = []
+    for start, end, reading in sorted(places, key=lambda place: place[0]):
+        disjoint.append((max(start, free), max(end, free), reading))
+        free = max(end, free)
+    return disjoint
+
+
+def _caption(lines: Sequence[layout.Line], position: int, box: Box) -> tuple[int, int]:
+    """The caption just below or above a figure; empty, at its position, where there is none."""
+    for index, gap in (
+        (position, lambda line: line.top - box[3]),
+        (position - 1, lambda line: box[1] - line.bottom),
+    ):
+        if 0 <= index < len(lines) and _CAPTION.match(lines[index].text) and gap(lines[index]) < _CAPTION_GAP:
+            return index, index + 1
+    return position, position
+
+
+_NOTHING = _RawPage(lines=())
 
 
 def read_pdf(
@@ -95,8 +147,7 @@ def _read(document: _Document, read_figure: Callable[[Image.Image], FigureReadin
     built = []
     for number, page in enumerate(pages, start=1):
         builder = PageBuilder()
-        layout.compose(page.lines, builder, typography)
-        page.write_pictures(builder)
+        page.write(builder, typography)
         built.append(builder.build(number))
     warnings = list(document.warnings)
     if damaged:
@@ -108,7 +159,15 @@ def _read_pictures(page: _RawPage, read_figure: Callable[[Image.Image], FigureRe
     return _ReadPage(
         lines=page.lines,
         scan=read_figure(page.scan) if page.scan else None,
-        figures=tuple(map(read_figure, page.figures)),
+        figures=(
+            *page.drawings,
+            # What shows no text can neither be found nor quoted.
+            *(
+                _Figure(reading, picture.box)
+                for picture in page.pictures
+                if (reading := read_figure(picture.image)).lines
+            ),
+        ),
     )
 
 
@@ -153,8 +212,14 @@ class _Document:
         finally:
             text_layer.close()
         if sum(len(line.text) for line in lines) < _NO_TEXT_CHARACTERS:
-            return _RawPage(lines=lines, scan=self._scan(page), figures=())
-        return _RawPage(lines=lines, scan=None, figures=tuple(self._figures(page)))
+            return _RawPage(lines=lines, scan=self._scan(page))
+        drawings = tuple(drawn_charts(page, lines))
+        labels = {id(line) for drawing in drawings for line in drawing.lines}
+        return _RawPage(
+            lines=tuple(line for line in lines if id(line) not in labels),
+            pictures=tuple(self._pictures(page)),
+            drawings=tuple(_Figure(drawing.figure, drawing.box) for drawing in drawings),
+        )
 
     def _scan(self, page: Any) -> Image.Image | None:  # noqa: ANN401 - pypdfium2 ships no types
         """The page as a picture; None where nothing is drawn on it."""
@@ -165,7 +230,7 @@ class _Document:
             return None
         return to_rgb(page.render(scale=_SCAN_SIDE / max(width, height)))
 
-    def _figures(self, page: Any) -> Iterator[Image.Image]:  # noqa: ANN401 - pypdfium2 ships no types
+    def _pictures(self, page: Any) -> Iterator[_Picture]:  # noqa: ANN401 - pypdfium2 ships no types
         """Pictures embedded in a page, without icons, backgrounds and those read before."""
         width, height = page.get_size()
         for embedded in page.get_objects(filter=[pdfium().raw.FPDF_PAGEOBJ_IMAGE], max_depth=4):
@@ -183,7 +248,7 @@ class _Document:
                 self.warnings.append("A picture in this PDF is damaged and was left out.")
                 continue
             if self._is_new(image):
-                yield image
+                yield _Picture(image, as_seen((left, bottom, right, top), page.get_rotation()))
 
     def _is_new(self, image: Image.Image) -> bool:
         key = blake2b(image.tobytes(), digest_size=16).digest()
@@ -198,9 +263,10 @@ class _Document:
 
 
 def _sensible_title(title: str) -> str | None:
-    """The metadata's title, unless a program put a file name or nothing there."""
+    """The metadata's title, unless a program put a number, a file name or its own name there."""
     title = one_line(title)
     lowered = title.casefold()
-    made_by_program = lowered.startswith(("microsoft ", "untitled", "(anonymous)", "unspecified", "document"))
-    file_name = lowered.endswith((".pdf", ".doc", ".docx", ".ppt", ".pptx", ".xls", ".xlsx", ".tex", ".indd"))
-    return title[:_MAX_TITLE] if len(title) > 2 and not made_by_program and not file_name else None  # noqa: PLR2004
+    is_made = lowered.startswith(("microsoft ", "untitled", "(anonymous)", "unspecified", "document"))
+    is_file = lowered.endswith((".pdf", ".doc", ".docx", ".ppt", ".pptx", ".xls", ".xlsx", ".tex", ".indd"))
+    has_words = sum(map(str.isalpha, title)) > 1
+    return title[:_MAX_TITLE] if has_words and not is_made and not is_file else None

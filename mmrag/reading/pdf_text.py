@@ -150,20 +150,24 @@ class TextLayer:
         return top, max(bottom, top + 1)  # a type without height would make every gap wide
 
     def _seen(self, box: Box) -> Box:
-        """PDF's (left, bottom, right, top) as seen (left, top, right, bottom), growing downwards.
+        return as_seen(box, self._rotation)
 
-        Only differences are used, so the page's size does not enter.
-        """
-        left, bottom, right, top = box
-        match self._rotation:
-            case 90:
-                return bottom, left, top, right
-            case 180:
-                return -right, bottom, -left, top
-            case 270:
-                return -top, -right, -bottom, -left
-            case _:
-                return left, -top, right, -bottom
+
+def as_seen(box: Box, rotation: int) -> Box:
+    """PDF's (left, bottom, right, top) as (left, top, right, bottom) on the turned page, growing downwards.
+
+    Only differences are used anywhere, so the page's size does not enter.
+    """
+    left, bottom, right, top = box
+    match rotation:
+        case 90:
+            return bottom, left, top, right
+        case 180:
+            return -right, bottom, -left, top
+        case 270:
+            return -top, -right, -bottom, -left
+        case _:
+            return left, -top, right, -bottom
 
 
 def _goes_back(before: Box, after: Box) -> bool:

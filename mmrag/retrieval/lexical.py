@@ -29,6 +29,9 @@ class LexicalIndex:
     """
 
     def __init__(self, index: tantivy.Index) -> None:
+        # Tantivy's own policy watches the folder and reads it anew when it changes: bytes that
+        # were altered there would come in unverified, and a truncated file ends the process.
+        index.config_reader("manual")
         self._index = index
         self._schema = index.schema
         self._searcher = index.searcher()
@@ -49,9 +52,7 @@ class LexicalIndex:
         """What was created in `folder`. Raises OSError or ValueError where it cannot be read."""
         import tantivy  # noqa: PLC0415 - heavy: a native library
 
-        index = tantivy.Index.open(str(folder))
-        index.config_reader("manual")  # a snapshot never changes: no thread has to watch it
-        return cls(index)
+        return cls(tantivy.Index.open(str(folder)))
 
     @property
     def rows(self) -> int:

@@ -70,7 +70,7 @@ def test_twenty_files_are_damaged_in_three_ways_and_no_answer_is_wrong(feed, sta
     rebuilt = trials = 0
     while trials < 24:
         folder = published_folder(tmp_path)
-        files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "build.lock")
+        files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
         victim = files[trials % len(files)]
         content = bytearray(victim.read_bytes())
         if trials % 3 == 0 and content:
