@@ -12,8 +12,6 @@ from mmrag.text.words import normalise, words
 from mmrag.types import Claim, Quote
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mmrag.ports import Embedder
     from mmrag.types import Hit, Prompt
 

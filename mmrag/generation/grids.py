@@ -91,7 +91,9 @@ def parse_grid(chunk: Chunk) -> Grid | None:
     lines = list(_lines(chunk.text))
     piped = _last_longest_run(lines, _is_piped)
     if len(piped) >= _FEWEST_ROWS or (chunk.kind == "table" and piped):
-        rows = _chart_rows(piped) if all(_is_chart_line(line) for line in piped) else _table_rows(piped, chunk)
+        rows = (
+            _chart_rows(piped) if all(_is_chart_line(line) for line in piped) else _table_rows(piped, chunk)
+        )
     elif chunk.kind == "figure":
         piped = _last_longest_run(lines, _is_chart_line)
         rows = _chart_rows(piped) if len(piped) >= _FEWEST_ROWS else ()

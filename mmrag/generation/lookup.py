@@ -43,7 +43,8 @@ _ASIDE = frozenset(
     words(
         """highest largest biggest greatest most maximum peak lowest smallest least fewest minimum difference gap
         more less higher lower larger fewer compared versus than bar value values quarter month country region
-        category segment item row column reported"""
+        category segment item row column reported came come comes received receive opened open got had reached
+        recorded sold registered there amount rate"""
     )
 )
 _CHINESE_ASIDE = re.compile(
@@ -54,6 +55,13 @@ _QUARTERS = tuple(
     (re.compile(rf"\b{ordinal} quarter\b|第?{digit}季度|第{number}季度"), f" q{number} ")
     for number, (ordinal, digit) in enumerate(
         (("first", "一"), ("second", "二"), ("third", "三"), ("fourth", "四")), start=1
+    )
+)
+# Months in full and as charts write them; the label and the question may each use either.
+_MONTHS = tuple(
+    (re.compile(rf"\b(?:{name}|{name[:3]}|{name[:4]})\b\.?"), f" {name} {name[:3]} ")
+    for name in (
+        "january february march april may june july august september october november december".split()
     )
 )
 _FUNCTION_WORDS = frozenset(words(" ".join(STOP_WORDS))) | CHINESE_STOP_CHARACTERS
@@ -117,6 +125,7 @@ def _query(asked: Asked) -> _Query:
     text = normalise(asked.text)
     for spoken, written in _QUARTERS:
         text = spoken.sub(written, text)
+    text = _months_both_ways(text)
     topic = topic_words(_CHINESE_ASIDE.sub(" ", text)) - _ASIDE
     return _Query(text, frozenset(words(text)), topic, asked.chinese)
 
@@ -182,12 +191,18 @@ def _holds(query: _Query, label: str, own: frozenset[str]) -> bool:
 
 
 def _label_words(label: str) -> frozenset[str]:
-    return frozenset(words(_UNIT.sub(" ", label))) - _FUNCTION_WORDS
+    return frozenset(words(_months_both_ways(normalise(_UNIT.sub(" ", label))))) - _FUNCTION_WORDS
+
+
+def _months_both_ways(text: str) -> str:
+    for month, both in _MONTHS:
+        text = month.sub(both, text)
+    return text
 
 
 def _explains(known: Iterable[str], query: _Query) -> bool:
     """Whether every topic word of the question is among the words known."""
-    text = normalise("\n".join(known))
+    text = _months_both_ways(normalise("\n".join(known)))
     known_words = frozenset(words(text))
     return all(
         word in known_words or (is_han(word[0]) and all(character in text for character in word))

@@ -25,7 +25,9 @@ _LIST_CHARS = 500  # of a list that goes with its introduction
 _WIDE_ROW = 6  # cells; a wider row does not read as a sentence
 _FEWEST_WORDS = 3  # an axis tick or a lone label says nothing
 
-_BULLET = re.compile(r"(?:[-*•·▪●◦‣–—>]+|\(?\d{1,2}[.)、]|[（(][一二三四五六七八九十\d]+[)）])(?:\s+|(?=[^\s\d]))")
+_BULLET = re.compile(
+    r"(?:[-*•·▪●◦‣–—>]+|\(?\d{1,2}[.)、]|[（(][一二三四五六七八九十\d]+[)）])(?:\s+|(?=[^\s\d]))"
+)
 _LABEL = re.compile(r"(?:A|Answer|答|回答)\s*[:：]\s*")
 _MARKUP = re.compile(r"\*\*|__|`+|^#+\s*|\s*\|\s*$|^\s*\|\s*|^[>\s]+", re.MULTILINE)
 _ENDING = re.compile(r"[.!?…。！？；;][\"'”’)\]」』）]*$")
@@ -114,8 +116,10 @@ def _units(text: str, *, by_line: bool) -> Iterator[tuple[int, int]]:
         start, end = spans[index]
         index += 1
         if text[end - 1] in ":：":
-            while index < len(spans) and spans[index][1] - start <= _LIST_CHARS and _continues_list(
-                text, start, end, spans[index]
+            while (
+                index < len(spans)
+                and spans[index][1] - start <= _LIST_CHARS
+                and _continues_list(text, start, end, spans[index])
             ):
                 end = spans[index][1]
                 index += 1
@@ -147,7 +151,9 @@ def _heads(line: str, following: str) -> bool:
     if not bare or not below or len(bare) > _HEADING_CHARS * 3 // 4:
         return False
     starts_anew = below[0].isupper() or below[0].isdigit() or is_chinese(below[0]) or _BULLET.match(below)
-    return bool(starts_anew) and not re.search(r"[,;，、；]$|\b(?:the|a|an|of|and|or|to|in|for|with|by|on)$", bare)
+    return bool(starts_anew) and not re.search(
+        r"[,;，、；]$|\b(?:the|a|an|of|and|or|to|in|for|with|by|on)$", bare
+    )
 
 
 def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -185,5 +191,10 @@ def _rows(number: int, grid: Grid) -> Iterator[Sentence]:
         spans = {span for cell in row.cells for span in (*cell.column.spans, cell.span)} | {*row.label.spans}
         text = f"{row.label.text}: {'; '.join(values)}"
         yield Sentence(
-            number, position, text + ("。" if is_chinese(text) else "."), tuple(sorted(spans)), lead, depends=False
+            number,
+            position,
+            text + ("。" if is_chinese(text) else "."),
+            tuple(sorted(spans)),
+            lead,
+            depends=False,
         )

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     Quad = NDArray[np.float32]  # (4, 2), x and y from the text's own top left, clockwise
 
 _MAX_SIDE = 2000  # pixels: rapidocr's own limit; beyond it the detector costs more and finds less
+_MAX_PIXELS = 3_000_000  # the detector takes 250 MB for each megapixel
+_MAX_ASPECT = 4  # a longer strip is padded
 _MIN_SIDE = 32  # pixels: the detector works on multiples of 32
 _MIN_SCORE = 0.5  # rapidocr's own `text_score`: below it texture is read as text
 _BAND = 1600  # pixels: a longer screenshot is read in bands of at most this height
@@ -193,16 +195,17 @@ def _fit(pixels: Pixels) -> tuple[Pixels, float]:
     import cv2  # noqa: PLC0415 - heavy
 
     height, width = pixels.shape[:2]
-    scale = min(1.0, _MAX_SIDE / max(height, width))
+    scale = min(1.0, _MAX_SIDE / max(height, width), (_MAX_PIXELS / (height * width)) ** 0.5)
     if scale < 1.0:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     # The detector scales the shorter side up: a strip would become a giant, so it is padded first.
-    # 8 is rapidocr's own `width_height_ratio`.
     height, width = pixels.shape[:2]
-    wanted = (max(_MIN_SIDE, height, -(-width // 8)), max(_MIN_SIDE, width, -(-height // 8)))
-    if wanted != (height, width):
-        pixels = np.pad(pixels, ((0, wanted[0] - height), (0, wanted[1] - width), (0, 0)), mode="edge")
+    padding = [
+        (0, max(_MIN_SIDE, other // _MAX_ASPECT) - side) for side, other in ((height, width), (width, height))
+    ]
+    if any(after > 0 for _, after in padding):
+        pixels = np.pad(pixels, [(0, max(0, after)) for _, after in padding] + [(0, 0)], mode="edge")
     return pixels, scale
 
 

@@ -108,12 +108,11 @@ def _places(lines: Sequence[layout.Line], figures: Sequence[_Figure]) -> list[tu
 
 def _caption(lines: Sequence[layout.Line], position: int, box: Box) -> tuple[int, int]:
     """The caption just below or above a figure; empty, at its position, where there is none."""
-    for index, gap in (
-        (position, lambda line: line.top - box[3]),
-        (position - 1, lambda line: box[1] - line.bottom),
-    ):
-        if 0 <= index < len(lines) and _CAPTION.match(lines[index].text) and gap(lines[index]) < _CAPTION_GAP:
-            return index, index + 1
+    for index in (position, position - 1):
+        if 0 <= index < len(lines) and _CAPTION.match(lines[index].text):
+            gap = lines[index].top - box[3] if index == position else box[1] - lines[index].bottom
+            if gap < _CAPTION_GAP:
+                return index, index + 1
     return position, position
 
 

@@ -5,8 +5,12 @@ Pillow decodes; this module decides what it may decode and how much. It knows no
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import io
+import logging
 import warnings
+from functools import cache
 from typing import TYPE_CHECKING
 
 from mmrag.errors import NotReadable
@@ -32,6 +36,7 @@ def open_frames(data: bytes, *, max_bytes: int, max_pixels: int) -> tuple[Image.
         raise NotReadable(_TOO_LARGE.format(what=megabytes(len(data)), limit=megabytes(max_bytes)))
     from PIL import Image  # noqa: PLC0415 - heavy
 
+    _silence_decoders()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of broken EXIF, which is not this picture's content
@@ -64,6 +69,20 @@ def as_png(image: Image.Image) -> bytes:
 def megabytes(count: int) -> str:
     """A size for people."""
     return f"{count / 1024**2:.1f} MB" if count >= 100 * 1024 else f"{count / 1024:.1f} KB"
+
+
+@cache
+def _silence_decoders() -> None:
+    """Pillow logs, and libtiff writes to the terminal, what is wrong with a file."""
+    from PIL import _imaging  # noqa: PLC0415 - heavy
+
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    with contextlib.suppress(OSError, AttributeError):  # another platform's Pillow is only noisier
+        library = ctypes.CDLL(_imaging.__file__)
+        for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+            setter = getattr(library, name)
+            setter.argtypes, setter.restype = [ctypes.c_void_p], ctypes.c_void_p
+            setter(None)
 
 
 def _check_size(image: Image.Image, max_pixels: int) -> None:

@@ -30,7 +30,7 @@ class LexicalIndex:
 
     def __init__(self, index: tantivy.Index) -> None:
         # Tantivy's own policy watches the folder and reads it anew when it changes: bytes that
-        # were altered there would come in unverified, and a truncated file ends the process.
+        # were altered there would come in unverified.
         index.config_reader("manual")
         self._index = index
         self._schema = index.schema

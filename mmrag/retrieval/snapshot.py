@@ -6,7 +6,9 @@
 
 A snapshot never changes. It is disposable: whatever is off about it (truncated, altered,
 missing, of another embedder or version), `open_published` answers None and the caller
-rebuilds it from the store. It knows no store and no question.
+rebuilds it from the store. What is checked is what lies on disk when it is opened: Tantivy
+goes on reading through memory maps, so nothing may cut a file that a process has open.
+It knows no store and no question.
 """
 
 from __future__ import annotations

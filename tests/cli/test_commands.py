@@ -54,7 +54,9 @@ def test_the_whole_way_from_add_to_a_corrected_answer(run, policy):
     }  # fmt: skip
     assert set(answer["generation"]) >= {"generator", "model", "index_version"}
 
-    code, out, _ = run("rate", answer["id"], "down", "--correction", "A parcel may weigh 35 kilograms.", "--json")
+    code, out, _ = run(
+        "rate", answer["id"], "down", "--correction", "A parcel may weigh 35 kilograms.", "--json"
+    )
     assert code == 0
     assert json.loads(out)["correction_document_id"]
 
@@ -87,7 +89,9 @@ def test_search_prints_hits_with_their_place(run, policy):
 def test_a_bad_file_is_named_and_the_others_go_in(run, policy, tmp_path):
     (tmp_path / "empty.md").write_bytes(b"")
     (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7\nthis is no pdf")
-    code, out, err = run("add", tmp_path / "missing.txt", policy, tmp_path / "empty.md", tmp_path / "broken.pdf")
+    code, out, err = run(
+        "add", tmp_path / "missing.txt", policy, tmp_path / "empty.md", tmp_path / "broken.pdf"
+    )
 
     assert code == 1
     assert "added" in out
@@ -146,7 +150,9 @@ def test_a_thread_comes_from_a_file(run, tmp_path):
     document = tmp_path / "offices.txt"
     document.write_text("The Oslo office opens at 8:00. The Oslo office closes at 16:00.", encoding="utf-8")
     history = tmp_path / "thread.json"
-    history.write_text(json.dumps([{"role": "user", "text": "When does the Oslo office open?"}]), encoding="utf-8")
+    history.write_text(
+        json.dumps([{"role": "user", "text": "When does the Oslo office open?"}]), encoding="utf-8"
+    )
     run("add", document)
 
     code, out, _ = run("ask", "And when does it close?", "--history", history)
@@ -253,7 +259,9 @@ def test_two_processes_add_to_one_data_folder_at_once(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         for number in range(5):
-            (tmp_path / name / f"{number}.txt").write_text(f"Room {name} {number} seats {number + 10} people.")
+            (tmp_path / name / f"{number}.txt").write_text(
+                f"Room {name} {number} seats {number + 10} people."
+            )
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "mmrag", "add", str(tmp_path / name)],

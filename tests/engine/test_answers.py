@@ -72,7 +72,9 @@ def test_another_collection_is_neither_found_nor_cited_nor_cached_across(engine,
 
 def test_a_question_over_several_collections_uses_them_all(engine, add_text):
     add_text(HANDBOOK, name="handbook.md", collection="everyone")
-    add_text("The vault code of the finance team is kept by Rosa Lima.", name="vault.txt", collection="finance")
+    add_text(
+        "The vault code of the finance team is kept by Rosa Lima.", name="vault.txt", collection="finance"
+    )
 
     both = ("everyone", "finance")
 
@@ -144,7 +146,9 @@ def test_a_follow_up_is_understood_from_its_thread(engine, add_text):
 
 
 def test_a_statement_of_the_thread_can_be_cited(engine):
-    thread = (Turn("user", "For your information: the spare projector is in cabinet 17 on the second floor."),)
+    thread = (
+        Turn("user", "For your information: the spare projector is in cabinet 17 on the second floor."),
+    )
 
     answer = ask(engine, "In which cabinet is the spare projector?", history=thread)
 

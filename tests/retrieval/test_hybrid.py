@@ -43,7 +43,9 @@ def test_an_embedder_that_does_not_read_chinese_has_no_vote_on_it(feed, retrieve
 
 
 def test_a_follow_up_is_searched_with_the_turn_before_it(feed, retriever):
-    feed.add("team", "The Berlin office opens at nine.", "The warehouse in Lyon opens at six.", "It was rain.")
+    feed.add(
+        "team", "The Berlin office opens at nine.", "The warehouse in Lyon opens at six.", "It was rain."
+    )
     history = [
         Turn("user", "Tell me about the warehouse in Lyon"),
         Turn("assistant", "It is in the south."),
@@ -161,7 +163,9 @@ class Collections(RuleBasedStateMachine):
             self.feed, HashEmbedder(), folder=folder, exact_search_rows=20, memory_rows=memory_rows
         )
 
-    @rule(name=st.sampled_from("ab"), words=st.lists(st.sampled_from("red blue 红色 x-1".split()), min_size=1))
+    @rule(
+        name=st.sampled_from("ab"), words=st.lists(st.sampled_from("red blue 红色 x-1".split()), min_size=1)
+    )
     def add(self, name, words):
         texts = [f"{word} {i} common" for i, word in enumerate(words)]
         self.held[name] |= dict(zip(self.feed.add(name, *texts), texts, strict=True))

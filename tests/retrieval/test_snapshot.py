@@ -63,29 +63,35 @@ def test_what_came_and_went_after_the_snapshot_is_seen(feed, start):
         assert ids[250] not in {id_ for row in found for id_ in row}
 
 
-def test_twenty_files_are_damaged_in_three_ways_and_no_answer_is_wrong(feed, start, tmp_path):
+def damage(path, trial, rng):
+    """Flip a bit, cut the end off, or delete.
+
+    By a new file under the old name: this process still has the old one open, as memory that
+    would end the process if it were cut under it.
+    """
+    content = bytearray(path.read_bytes())
+    path.unlink()
+    if trial % 3 == 0 and content:
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        path.write_bytes(content)
+    elif trial % 3 == 1 and content:
+        path.write_bytes(content[: rng.randrange(len(content))])
+
+
+def test_damaged_files_are_noticed_and_no_answer_is_wrong(feed, start, tmp_path):
     fill(feed)
     expected = answers(start())
     rng = random.Random(7)
-    rebuilt = trials = 0
-    while trials < 24:
+    for trial in range(24):
         folder = published_folder(tmp_path)
         files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
-        victim = files[trials % len(files)]
-        content = bytearray(victim.read_bytes())
-        if trials % 3 == 0 and content:
-            content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
-            victim.write_bytes(content)
-        elif trials % 3 == 1 and content:
-            victim.write_bytes(content[: rng.randrange(len(content))])
-        else:
-            victim.unlink()
+        damage(files[trial % len(files)], trial, rng)
         feed.reads.clear()
         assert answers(start()) == expected
-        rebuilt += ("team", 0) in feed.reads
-        trials += 1
+        assert ("team", 0) in feed.reads  # rebuilt from the store
+        feed.reads.clear()
         assert answers(start()) == expected
-    assert rebuilt == trials
+        assert ("team", 0) not in feed.reads
 
 
 def test_a_pointer_that_claims_another_revision_is_not_believed(feed, start, tmp_path):
@@ -200,14 +206,13 @@ def test_a_collection_that_shrinks_is_withdrawn_from_disk(feed, start, tmp_path)
 def test_a_folder_that_cannot_be_used_leaves_the_index_in_memory(feed, start, start_retriever, tmp_path):
     fill(feed)
     (tmp_path / "a file").write_text("where a folder should be")
-    expected = answers(start())
-    assert answers(start(folder=tmp_path / "a file")) == expected
+    assert answers(start(folder=tmp_path / "a file")) == answers(start_retriever())
 
 
-def test_an_index_that_another_process_builds_is_not_waited_for(feed, start, tmp_path):
+def test_an_index_that_another_process_builds_is_not_waited_for(feed, start, start_retriever, tmp_path):
     fill(feed)
-    expected = answers(start())
+    answers(start())
     folder = published_folder(tmp_path)
     shutil.rmtree(next(folder.glob("snapshot-*")))
     with FileLock(folder / "build.lock"):
-        assert answers(start()) == expected
+        assert answers(start()) == answers(start_retriever())

@@ -1,0 +1,5 @@
+"""Keeping of a draft only what the evidence says, and citing it. It knows no generator and no index."""
+
+from mmrag.grounding.grounder import EvidenceGrounder
+
+__all__ = ["EvidenceGrounder"]
