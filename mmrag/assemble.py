@@ -75,7 +75,7 @@ def _build(settings: Settings, embedder: Embedder | None, reader: Reader | None)
                 exact_search_rows=settings.exact_search_rows,
             ),
             generator=generator,
-            grounder=EvidenceGrounder(),
+            grounder=EvidenceGrounder(embedder),
             reading_version=f"{READING_VERSION} {settings.chunk_tokens}",
             generator_reason=reason,
         ),

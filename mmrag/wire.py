@@ -21,7 +21,7 @@ _ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 
 def answer_to_json(answer: Answer) -> dict[str, Any]:
     """`ask --json`; `answer_from_json` takes it back."""
-    return _ANSWER.dump_python(answer, mode="json")  # type: ignore[no-any-return]
+    return _ANSWER.dump_python(answer, mode="json")  # type: ignore[no-any-return]  # a dataclass dumps to a dict
 
 
 def answer_from_json(value: object) -> Answer:

@@ -79,7 +79,8 @@ class Screen:
             parts += [_paragraph(paragraph, links), Text()]
         if layout.sources:
             parts += [Text(layout.sources_heading, QUIET), *map(_source, layout.sources), Text()]
-        parts += [_Hanging("! ", WARNING, Text(note, WARNING)) for note in layout.notes]
+        if layout.notes:
+            parts += [*(_Hanging("! ", WARNING, Text(note, WARNING)) for note in layout.notes), Text()]
         parts.append(Text(layout.footer, QUIET))
         self._print()
         self._say(BOT, BOT_STYLE, Group(*parts))

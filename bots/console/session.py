@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -26,7 +27,7 @@ from bots.conversation import (
     handle_rating,
 )
 from mmrag.errors import InvalidInput, UserFacingError
-from mmrag.types import Rating
+from mmrag.types import Question, Rating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -117,6 +118,7 @@ class Session:
     def converse(self) -> None:
         """Take lines from the prompt until the person leaves."""
         edited = editing.enable(("/quit", *self._commands))
+        self._runner.get_loop().run_in_executor(None, self._warm_up)
         self._screen.notice(Notice("Ask me something. /help shows what else you can type.", mood="hint"))
         while True:
             try:
@@ -133,6 +135,11 @@ class Session:
                     return
             except KeyboardInterrupt:
                 self._screen.notice(Notice("Stopped.", mood="hint"))
+
+    def _warm_up(self) -> None:
+        """Let the engine load its models while the first question is being typed."""
+        with suppress(Exception):  # whatever is wrong is told to the first question
+            self._engine.search(Question("Are you there?", self._audience.collections), k=1)
 
     def _handle(self, line: str) -> Outcome:
         if line == "/quit":

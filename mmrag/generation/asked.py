@@ -9,13 +9,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mmrag.text.names import name_words
+from mmrag.text.names import name_words, names
 from mmrag.text.words import CHINESE_STOP_CHARACTERS, STOP_WORDS, is_chinese, is_han, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mmrag.types import Prompt, Turn
+    from mmrag.types import Hit, Prompt
 
 Kind = Literal["number", "date", "person", "reason", "steps"]
 
@@ -42,10 +42,9 @@ _FUNCTION_WORDS = frozenset(words(" ".join(STOP_WORDS))) | CHINESE_STOP_CHARACTE
 _CHINESE_FRAME = re.compile(
     "什么时候|什么时间|什么地方|什么样|多长时间|请问一下|告诉我|是什么|为什么|怎么样|怎么办|有没有|是不是|能不能|可不可以"
     "|哪一年|哪一个|多少|几个|几天|几年|几月|几号|什么|怎么|如何|哪些|哪个|哪里|哪年|哪位|哪种|哪家|哪|谁的|谁|是否|可以"
-    "|请问|为何|何时|何地|何种|多久|多大|多高|多长|多远|我们|你们|他们|需要|应该|一下|图中|图表|表中|这个|那个|这张|那么|请"
-    "|[吗呢吧啊呀么的了是在有为我你您他她它被把将几其该此这那和与及或]"
+    "|请问|为何|何时|何地|何种|多久|多大|多高|多长|多远|我们|你们|他们|需要|应该|一下|图中|图表|表中|这个|那个|这张|那么|天内|之内|以内|之前|才能|请"
+    "|[吗呢吧啊呀么的了要能是在有为我你您他她它被把将几其该此这那和与及或]"
 )
-_CONTRACTIONS = re.compile(r"(?:n['’]t|['’](?:s|re|ve|ll|d|m))\b", re.IGNORECASE)
 
 _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("date", re.compile(r"\bwhen\b|\b(?:what|which) (?:year|date|day|month|time)\b|什么时候|何时|哪一?年|几月|几号|哪一?天|什么时间")),
@@ -60,19 +59,30 @@ _BACKWARD = re.compile(
     r"|\b(?:it|its|they|them|their|this|that|these|those|he|she|him|her|his|there|one|same|former|latter)\b"
     r"|^(?:那|那么|还有|然后|所以|为什么)|[它他她]|这个|那个|这些|那些|呢[？?]?$"
 )
+_POINTING = re.compile(
+    r"\b(?:this|these|picture|image|photo|screenshot|chart|here|attached)\b|图|截图|照片|这"
+)
+_CODE = re.compile(r"[A-Za-z]{2,}-?\d{2,}")  # ERR-4042, LF220
+_AND_ASKS = re.compile(
+    r"(?<=[?？])\s*|[,，;；]?\s+and\s+(?=(?:(?:at|above|below|in|by|from|to|on|for|of|within|after|until)\s+)?"
+    r"(?:what|which|how|when|who|whose|where|why)\b)|[，,；;](?=[^，,；;]*(?:多少|什么|哪|谁|几|如何|怎么|吗)[^，,]*$)",
+    re.IGNORECASE,
+)
+_MOST_PARTS = 3
 _SHORT = 2  # topic words; a question with no more leans on what was asked before
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question, taken apart.
+    """One thing that a question asks, taken apart. `context` is its text with what it leans on.
 
-    `topic` are the search words that evidence should share; `background` those of the
-    person's previous question, where this one follows up on it. `names` are search words of
+    `topic` are the search words that evidence should share; `background` those of
+    what was asked before, where this one follows up on it. `names` are search words of
     names, codes and numbers in the question: evidence without them is about something else.
     """
 
     text: str
+    context: str
     chinese: bool
     topic: frozenset[str]
     background: frozenset[str]
@@ -80,18 +90,45 @@ class Asked:
     kind: Kind | None
 
 
-def understand(prompt: Prompt) -> Asked:
-    """Take the prompt's question apart, in the light of its history."""
-    text = prompt.question.strip()
-    topic = topic_words(text)
-    return Asked(
-        text=text,
-        chinese=is_chinese(text),
-        topic=topic,
-        background=_background(text, topic, prompt.history),
-        names=name_words(text) & topic,
-        kind=kind_of(text),
-    )
+def understand(prompt: Prompt) -> tuple[Asked, ...]:
+    """Take the prompt's question apart: one `Asked` for each thing it asks, in order.
+
+    A part that leans on what was said before takes its background from the part before it,
+    or from the person's previous question; one that points at a picture, from the codes in it.
+    """
+    previous = [turn.text for turn in prompt.history if turn.role == "user"][-1:]
+    parts: list[Asked] = []
+    for text in _parts(prompt.question):
+        topic = topic_words(text)
+        background: frozenset[str] = frozenset()
+        if previous and follows_up(text):
+            background = topic_words(previous[0])
+        if _POINTING.search(text.casefold()):
+            background |= _codes_in_attachments(prompt.hits)
+        parts.append(
+            Asked(
+                text=text,
+                context="\n".join([*previous, text]) if background else text,
+                chinese=is_chinese(prompt.question),
+                topic=topic,
+                background=background - topic,
+                names=name_words(text) & topic,
+                kind=kind_of(text),
+            )
+        )
+        previous = [text]
+    return tuple(parts)
+
+
+def _parts(question: str) -> list[str]:
+    """What is asked together, one by one: "How many were sold, and which is the target?"."""
+    return [part.strip() for part in _AND_ASKS.split(question.strip()) if topic_words(part)][:_MOST_PARTS]
+
+
+def _codes_in_attachments(hits: Sequence[Hit]) -> frozenset[str]:
+    texts = [hit.chunk.text for hit in hits if hit.origin == "attachment"]
+    codes = {code for text in texts for code in names(text) if _CODE.fullmatch(code)}
+    return frozenset(word for code in codes for word in words(code)[-1:])
 
 
 def kind_of(question: str) -> Kind | None:
@@ -101,7 +138,7 @@ def kind_of(question: str) -> Kind | None:
 
 def topic_words(question: str) -> frozenset[str]:
     """Search words of a question without the words of asking; empty if nothing else is left."""
-    bare = _CHINESE_FRAME.sub(" ", _CONTRACTIONS.sub(" ", question))
+    bare = _CHINESE_FRAME.sub(" ", question)
     found = frozenset(words(bare)) - _FRAME_WORDS - _FUNCTION_WORDS
     # What the words of asking leave of a Chinese word is no word, unless it is all there is.
     return frozenset(word for word in found if not _is_lone_han(word)) or found
@@ -114,10 +151,3 @@ def _is_lone_han(word: str) -> bool:
 def follows_up(question: str) -> bool:
     """Whether a question can't be understood without what was said before it."""
     return len(topic_words(question)) <= _SHORT or _BACKWARD.search(question.casefold()) is not None
-
-
-def _background(text: str, topic: frozenset[str], history: Sequence[Turn]) -> frozenset[str]:
-    previous = [turn.text for turn in history if turn.role == "user"]
-    if not previous or not follows_up(text):
-        return frozenset()
-    return topic_words(previous[-1]) - topic

@@ -1,116 +1,117 @@
-"""Answers in the evidence's own words: a correction, else a table's cells, else the sentences that answer.
+"""The extractive generator: an answer made of the evidence's own sentences and table cells.
 
-It phrases nothing but the frame around a table's value, and says nothing where no sentence is
-likely enough to answer. It knows no index and does not number its sources.
+    a correction of just this question -> tables and charts, by code -> sentences that answer
+
+It says nothing that does not stand in the evidence, and nothing at all where the evidence
+does not answer. Text that gives orders is text like any other.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from mmrag.generation.asked import understand
 from mmrag.generation.corrections import corrected
 from mmrag.generation.lookup import look_up
 from mmrag.generation.passages import sentences
-from mmrag.generation.scoring import score
-from mmrag.types import Claim, Draft, Quote, Turn
+from mmrag.generation.scoring import answers, score
+from mmrag.text.words import words
+from mmrag.types import Claim, Draft, Quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
+    from mmrag.generation.asked import Asked
     from mmrag.generation.passages import Sentence
     from mmrag.generation.scoring import Scored
     from mmrag.ports import Embedder
-    from mmrag.types import Prompt
+    from mmrag.types import Hit, Prompt
 
-_MOST_SENTENCES = 3
-_MOST_PARTS = 3  # of one question; more are answered together, as one
-_BESIDE = 0.5  # a further sentence is at least this likely, relative to the first
-
-# "How many came in, and what is the target?" asks twice; "salt and pepper" does not.
-_NEXT_PART = re.compile(
-    r"(?<=[?？])\s*(?=\S)"
-    r"|[,;]?\s+and\s+(?=(?:what|which|who|when|where|why|how)\b)"
-    r"|[，；,;]\s*(?=(?:另外|还有|以及|并且)?(?:什么|多少|谁|哪|怎么|如何|为什么|几))",
-    re.IGNORECASE,
-)
+_MOST_CLAIMS = 4
+_MOST_SENTENCES = 3  # of one part of the question
+# Where the likelihoods of answering and of not answering weigh the same, see scoring.
+_ANSWERS = 0.5
+_GOOD_AS_BEST = 0.6  # of the best sentence's likelihood: another one that is worth saying
+_DUPLICATE = 0.7  # shared share of the shorter sentence's words
 
 
 class ExtractiveGenerator:
-    """Composes answers from sentences and cells; `embedder` compares questions with sentences."""
+    """Composes answers from sentences and cells. Implements `ports.Generator`."""
 
     name = "extractive"
-    model = "none"
     version = "1"
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
 
+    @property
+    def model(self) -> str:
+        return self._embedder.name
+
     def generate(self, prompt: Prompt) -> Draft:
-        correction = corrected(prompt, self._embedder)
-        if correction:
-            return Draft(correction)
-        found = [sentence for number, hit in enumerate(prompt.hits) for sentence in sentences(number, hit)]
-        claims: dict[str, Claim] = {}
-        for part in _parts(prompt):
-            for claim in self._answer(part, found):
-                claims.setdefault(claim.text, claim)
-        return Draft(tuple(claims.values()))
+        if claims := corrected(prompt, self._embedder):
+            return Draft(claims)
+        parts = understand(prompt)
+        found = tuple(chain.from_iterable(sentences(number, hit) for number, hit in enumerate(prompt.hits)))
+        claims = chain.from_iterable(self._answer(asked, prompt.hits, found) for asked in parts)
+        return Draft(tuple(_without_duplicates(claims))[:_MOST_CLAIMS])
 
-    def _answer(self, prompt: Prompt, found: Sequence[Sentence]) -> tuple[Claim, ...]:
-        asked = understand(prompt)
-        if not asked.topic and not asked.background:
-            return ()  # "and?" names nothing that a sentence could be about
-        read = look_up(asked, prompt.hits)
-        if read or not found:
-            return read
-        return tuple(_claims(score(asked, prompt.hits, found, self._embedder), found))
+    def _answer(self, asked: Asked, hits: Sequence[Hit], found: Sequence[Sentence]) -> tuple[Claim, ...]:
+        return look_up(asked, hits) or self._quoted(asked, hits, found)
 
-
-def _parts(prompt: Prompt) -> Iterator[Prompt]:
-    """The questions that one message asks; each is a follow-up of the one before."""
-    parts = [part.strip() for part in _NEXT_PART.split(prompt.question) if part.strip()]
-    if not 1 < len(parts) <= _MOST_PARTS:
-        yield prompt
-        return
-    for number, part in enumerate(parts):
-        before = tuple(Turn("user", earlier) for earlier in parts[:number])
-        yield replace(prompt, question=part, history=(*prompt.history, *before))
-
-
-def _claims(scored: Sequence[Scored], found: Sequence[Sentence]) -> Iterator[Claim]:
-    """The likeliest sentence if it answers at all, and those that add what it leaves open."""
-    best = scored[0]
-    if not best.answers:
-        return
-    said: set[str] = set()
-    covered: frozenset[str] = frozenset()
-    for one in scored:
-        adds = one is best or (
-            one.answers and one.likelihood >= _BESIDE * best.likelihood and bool(one.covered - covered)
+    def _quoted(self, asked: Asked, hits: Sequence[Hit], found: Sequence[Sentence]) -> tuple[Claim, ...]:
+        scored = score(asked, hits, found, self._embedder)
+        if not scored or not _is_answered(asked, scored[0], hits):
+            return ()
+        chosen = _composed(scored, found)
+        return tuple(
+            Claim(sentence.text, tuple(Quote(sentence.hit, *span) for span in sentence.spans))
+            for sentence in chosen
         )
-        if not adds or one.sentence.text in said or len(said) >= _MOST_SENTENCES:
-            continue
-        covered |= one.covered
-        for sentence in (*_introduction(one.sentence, found), one.sentence):
-            if sentence.text not in said:
-                said.add(sentence.text)
-                yield Claim(
-                    sentence.text, tuple(Quote(sentence.hit, start, end) for start, end in sentence.spans)
-                )
 
 
-def _introduction(sentence: Sentence, found: Sequence[Sentence]) -> tuple[Sentence, ...]:
-    """The sentence before one that can't be understood without it."""
+def _is_answered(asked: Asked, best: Scored, hits: Sequence[Hit]) -> bool:
+    """Whether the best sentence answers: likely enough, and no name is asked about that nothing knows."""
+    known = frozenset(
+        chain.from_iterable(words(f"{hit.title}\n{hit.chunk.context}\n{hit.chunk.text}") for hit in hits)
+    )
+    return asked.names <= known and answers(best.features) >= _ANSWERS
+
+
+def _composed(scored: Sequence[Scored], found: Sequence[Sentence]) -> list[Sentence]:
+    """The best sentence, what it leans on, and what adds to it."""
+    best = scored[0]
+    chosen = _with_what_it_leans_on(best.sentence, found)
+    covered = set(best.covered)
+    for other in scored[1:]:
+        good = other.likelihood >= _GOOD_AS_BEST * best.likelihood
+        if good and other.covered - covered and other.sentence not in chosen and len(chosen) < _MOST_SENTENCES:
+            chosen.append(other.sentence)
+            covered |= other.covered
+    return chosen
+
+
+def _with_what_it_leans_on(sentence: Sentence, found: Sequence[Sentence]) -> list[Sentence]:
+    """A sentence, after the one before it if it begins with "It" or 该 and both are under one heading."""
     if not sentence.depends:
-        return ()
+        return [sentence]
     before = [
         other
         for other in found
-        if other.hit == sentence.hit
-        and other.position == sentence.position - 1
-        and other.spans < sentence.spans
+        if (other.hit, other.position, other.lead) == (sentence.hit, sentence.position - 1, sentence.lead)
     ]
-    return tuple(before)
+    return [*before, sentence]
+
+
+def _without_duplicates(claims: Iterable[Claim]) -> list[Claim]:
+    kept: list[Claim] = []
+    for claim in claims:
+        if not any(_says_the_same(claim.text, other.text) for other in kept):
+            kept.append(claim)
+    return kept
+
+
+def _says_the_same(one: str, other: str) -> bool:
+    ours, theirs = frozenset(words(one)), frozenset(words(other))
+    return len(ours & theirs) >= _DUPLICATE * min(len(ours), len(theirs))

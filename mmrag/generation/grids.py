@@ -8,7 +8,7 @@ come under a wrong label. It knows no question.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mmrag.text.numbers import sole_number
@@ -158,7 +158,13 @@ def _pieces(line: _Line) -> list[_Piece]:
 
 
 def _chart_rows(lines: Sequence[_Line]) -> tuple[Row, ...]:
-    return tuple(_chart_row(_pieces(line)) for line in lines)
+    """Rows by label: a chart of several series has a line for each value."""
+    rows: dict[str, Row] = {}
+    for line in lines:
+        row = _chart_row(_pieces(line))
+        known = rows.get(row.label.text)
+        rows[row.label.text] = row if known is None else replace(known, cells=(*known.cells, *row.cells))
+    return tuple(rows.values())
 
 
 def _chart_row(pieces: Sequence[_Piece]) -> Row:
@@ -186,7 +192,7 @@ def _caption(lines: Sequence[_Line], start: int) -> Label | None:
         text = line.text.strip()
         if line.start >= start:
             return None
-        if len(_WORD.findall(text)) >= 1 and len(text.split()) >= 2 and len(text) <= _CAPTION_CHARS:  # noqa: PLR2004
+        if len(_WORD.findall(text)) >= 1 and len(text.split()) >= 2 and len(text) <= _CAPTION_CHARS:  # noqa: PLR2004 - a title has two words or more
             offset = line.start + line.text.index(text)
             return Label(text.lstrip("# "), ((offset, offset + len(text)),))
     return None

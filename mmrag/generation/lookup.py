@@ -258,7 +258,7 @@ def _extreme_claim(
 
 def _difference(query: _Query, table: _Table, values: Sequence[_Value]) -> list[Claim]:
     """The difference of exactly two amounts of one kind, with the subtraction shown."""
-    if len(values) != 2 or not all(value.cell.number for value in values):  # noqa: PLR2004
+    if len(values) != 2 or not all(value.cell.number for value in values):  # noqa: PLR2004 - a difference has two sides
         return []
     larger, smaller = sorted(values, key=_size, reverse=True)
     before, _, after = _amount(larger.cell)

@@ -15,7 +15,7 @@ from mmrag.text.sentences import sentence_spans
 from mmrag.text.words import HAN, is_chinese
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from mmrag.generation.grids import Grid
     from mmrag.types import Hit
@@ -64,7 +64,7 @@ def sentences(number: int, hit: Hit) -> tuple[Sentence, ...]:
         found.extend(_rows(number, grid))
     taken = [(grid.start, grid.end)] if grid is not None else []
     lead = ""
-    for start, end in _units(hit.chunk.text, by_line=hit.chunk.kind == "figure"):
+    for start, end in _units(hit.chunk.text):
         if any(start < stop and begin < end for begin, stop in taken):
             continue
         verbatim = hit.chunk.text[start:end]
@@ -72,7 +72,7 @@ def sentences(number: int, hit: Hit) -> tuple[Sentence, ...]:
             lead = verbatim
             continue
         text = tidy(verbatim)
-        if _says_something(text):
+        if _says_something(text) and not _repeats_title(text, hit):
             depends = _DEPENDENT.match(text) is not None
             found.append(Sentence(number, len(found), text, ((start, end),), lead, depends))
     return tuple(found)
@@ -108,58 +108,25 @@ def _tidy_line(line: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"\s*\|\s*", ", ", bare)).strip()
 
 
-def _units(text: str, *, by_line: bool) -> Iterator[tuple[int, int]]:
-    """Spans of sentences; headings split off, lists joined to what introduces them."""
-    spans = [piece for span in sentence_spans(text) for piece in _split(text, *span, by_line=by_line)]
+def _units(text: str) -> Iterator[tuple[int, int]]:
+    """Spans of sentences; a list is one with the sentence that introduces it."""
+    spans = list(sentence_spans(text))
     index = 0
     while index < len(spans):
         start, end = spans[index]
         index += 1
         if text[end - 1] in ":：":
-            while (
-                index < len(spans)
-                and spans[index][1] - start <= _LIST_CHARS
-                and _continues_list(text, start, end, spans[index])
-            ):
+            while index < len(spans) and _is_listed(text, spans, index, start):
                 end = spans[index][1]
                 index += 1
         yield start, end
 
 
-def _continues_list(text: str, start: int, end: int, span: tuple[int, int]) -> bool:
-    is_item = _BULLET.match(text, span[0]) is not None
-    introduced = text[end - 1] in ":：" and "\n" not in text[start:end]
-    return is_item or (introduced and "\n\n" not in text[end : span[0]])
-
-
-def _split(text: str, start: int, end: int, *, by_line: bool) -> Iterator[tuple[int, int]]:
-    """Cut a span at its line ends where a line stands for itself, as a heading or a chart's label does."""
-    offset = start
-    lines = text[start:end].split("\n")
-    piece_start = start
-    for line, following in zip(lines, [*lines[1:], ""], strict=True):
-        offset += len(line) + 1
-        if following and (by_line or _heads(line, following)):
-            yield from _trimmed(text, piece_start, offset - 1)
-            piece_start = offset
-    yield from _trimmed(text, piece_start, end)
-
-
-def _heads(line: str, following: str) -> bool:
-    """Whether a line is a heading right above its text, and not a wrapped line of it."""
-    bare, below = line.strip(), following.strip()
-    if not bare or not below or len(bare) > _HEADING_CHARS * 3 // 4:
-        return False
-    starts_anew = below[0].isupper() or below[0].isdigit() or is_chinese(below[0]) or _BULLET.match(below)
-    return bool(starts_anew) and not re.search(
-        r"[,;，、；]$|\b(?:the|a|an|of|and|or|to|in|for|with|by|on)$", bare
-    )
-
-
-def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    piece = text[start:end]
-    if piece.strip():
-        yield start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())
+def _is_listed(text: str, spans: Sequence[tuple[int, int]], index: int, start: int) -> bool:
+    """Whether the span is an item of the list begun at `start`, or the only thing it introduces."""
+    begin, end = spans[index]
+    introduced = text[spans[index - 1][1] - 1] in ":：" and "\n\n" not in text[spans[index - 1][1] : begin]
+    return end - start <= _LIST_CHARS and (introduced or _BULLET.match(text, begin) is not None)
 
 
 def _is_heading(verbatim: str, text: str, end: int) -> bool:
@@ -180,6 +147,14 @@ def _is_heading(verbatim: str, text: str, end: int) -> bool:
 def _says_something(text: str) -> bool:
     letters = re.findall(rf"[{HAN}]|[^\W\d_]{{2,}}", text)
     return len(letters) >= _FEWEST_WORDS
+
+
+def _repeats_title(text: str, hit: Hit) -> bool:
+    """A title or heading at the head of its own page answers nothing."""
+    bare = text.rstrip(".。").casefold()
+    titles = (hit.title, *re.split(r"\n| > ", hit.chunk.context), hit.chunk.text.strip().partition("\n")[0])
+    is_first_line = hit.chunk.kind == "figure"
+    return any(bare == title.strip().casefold() for title in titles[: None if is_first_line else -1])
 
 
 def _rows(number: int, grid: Grid) -> Iterator[Sentence]:

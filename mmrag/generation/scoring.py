@@ -1,8 +1,8 @@
-"""How likely a sentence answers a question: lexical evidence, embeddings, the kind of answer asked for.
+"""How likely a sentence answers a question: shared words, embeddings, the kind of answer asked for.
 
-Two logistic models over few features, each with and without an embedder's vote: one ranks the
-sentences of the evidence, the other says whether the first of them answers at all. It knows
-sentences and questions only; what to say is the generator's business.
+Two small logistic models over the same features: one ranks sentences, one tells whether the
+best of them answers at all. Each has weights with and without an embedder's vote. It knows
+sentences and questions only.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mmrag.text.names import names
@@ -26,186 +26,202 @@ if TYPE_CHECKING:
     from mmrag.types import Hit
 
 _EMBEDDED = 12  # sentences of a question that are embedded, best first by words alone: the costly step
-_BACKGROUND = 0.5  # weight of a topic word that only the previous question named
-_LEAD, _NEIGHBOUR, _PAGE = 0.9, 0.7, 0.6  # what a topic word counts that stands above, beside, elsewhere
+_BACKGROUND = 0.5  # weight of a topic word that only what was asked before named
+_LEAD, _NEIGHBOUR, _PAGE = 0.9, 0.7, 0.6  # what a topic word counts above, beside and elsewhere in the chunk
 
-_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _DATE = re.compile(
-    rf"\b(?:1[0-9]|20)\d\d\b|\b(?:{_MONTHS})[a-z]*\.? \d|\d [{'JFMASOND'}][a-z]{{2,}}|\d\d?[:：]\d\d|\b\d\d?(?:st|nd|rd|th)\b"
-    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day|\b\d+ ?(?:am|pm)\b|\bcentur(?:y|ies)\b"
-    r"|\d+\s?[年月日号点]|[一二三四五六七八九十]+[月日号点年]|周[一二三四五六日]|星期|世纪|\b(?:after|before|until|by|every) "
+    rf"\b(?:1\d|20)\d\d\b|\b{_MONTH}\.? \d|\d {_MONTH}|\d\d?[:：]\d\d|\b\d\d?(?:st|nd|rd|th)\b"
+    r"|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day|\b\d+ ?(?:am|pm)\b|\bcentur(?:y|ies)\b|\b\d+ (?:minutes|hours|days)\b"
+    r"|\d\s?[年月日号点]|[一二三四五六七八九十]+[月日号点年]|周[一二三四五六日]|星期|世纪"
 )
 _NUMERAL = re.compile(
     r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand|million|billion"
-    r"|half|twice|once|daily|weekly|monthly|annually|yearly|always|never)\b|[一二两三四五六七八九十百千万半]+[个天年月日人次名元岁种家座层倍周小分米公%]"
+    r"|half|twice|once|daily|weekly|monthly|annually|yearly)\b"
+    r"|[一二两三四五六七八九十百千万半]+[个天年月日人次名元岁种家座层倍周小分米公]"
 )
 _REASON = re.compile(
     r"\b(?:because|since|due to|so that|therefore|caused?|reason|in order to|as a result)\b|因为|由于|因此|所以|为了|导致|原因"
-)
-_STEPS = re.compile(
-    r"\b(?:click|open|run|use|go to|select|set|install|enter|send|ask|contact|press|type|create|add|choose|by \w+ing|you (?:can|need|should|must))\b|点击|打开|选择|可以|使用|通过|联系|输入|按照|请"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What speaks for a sentence, each between -1 and 1.
+    """What speaks for a sentence.
 
     Coverages are shares of the question's topic words, weighted by how rare each is in the
     evidence; a word that nothing has is the rarest.
     """
 
-    own: float  # coverage by the sentence itself
-    near: float  # coverage with its heading, its neighbours and its page's title, discounted
-    names: float  # share of the question's names that stand near
+    own: float  # coverage by the sentence and its heading
+    near: float  # coverage by these, the sentences beside it and the rest of its chunk, discounted
+    named: float  # share of the question's names that stand in its chunk or the source's title
     kind: float  # 1: holds the kind of answer asked for; -1: does not; 0: no kind asked for
-    rank: float  # 1 / rank of the hit among those of its origin
-    similarity: float  # cosine of question and sentence; 0 without an embedder's vote
+    rank: float  # 1 / rank of the hit
+    similarity: float | None = None  # cosine of question and sentence, if the embedder reads both
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A sentence, how likely it is the one that answers, whether it does, and the topic words it has."""
+    """A sentence with the likelihood that it answers, and the topic words it holds itself."""
 
     sentence: Sentence
+    features: Features
     likelihood: float
-    answers: bool
     covered: frozenset[str]
 
 
-class Scorer:
-    """Scores the sentences of one prompt's evidence against its question."""
+@dataclass(frozen=True, slots=True)
+class _Weights:
+    """Of a logistic model."""
 
-    def __init__(self, asked: Asked, hits: Sequence[Hit], found: Sequence[Sentence]) -> None:
-        self._asked = asked
-        self._hits = hits
-        self._found = found
-        self._words = [frozenset(words(sentence.text)) for sentence in found]
-        self._leads = [frozenset(words(sentence.lead)) for sentence in found]
-        self._pages = [frozenset(words(f"{hit.title} {hit.chunk.context} {hit.chunk.text}")) for hit in hits]
-        self._weights = self._topic_weights()
-        self._ranks = _ranks(hits)
+    bias: float
+    own: float
+    near: float
+    named: float
+    kind: float
+    rank: float
+    similarity: float = 0.0
 
-    def _topic_weights(self) -> Mapping[str, float]:
-        """Inverse document frequency over the evidence's sentences (Robertson's, kept above 0)."""
-        n = len(self._found)
-        df = Counter(word for own, lead in zip(self._words, self._leads, strict=True) for word in own | lead)
-        asked = self._asked
-        share = dict.fromkeys(asked.topic, 1.0) | dict.fromkeys(asked.background, _BACKGROUND)
-        return {
-            word: part * math.log(1 + (n - df[word] + 0.5) / (df[word] + 0.5)) for word, part in share.items()
-        }
-
-    def lexical(self, index: int) -> Features:
-        """Features of sentence `index` without the embedder's."""
-        sentence, own, near = self._found[index], self._words[index], self._nearness(index)
-        total = sum(self._weights.values()) or 1.0
-        named = self._asked.names
-        return Features(
-            own=sum(self._weights[word] for word in self._weights if word in own) / total,
-            near=sum(weight * near.get(word, 0.0) for word, weight in self._weights.items()) / total,
-            names=sum(word in near for word in named) / len(named) if named else 1.0,
-            kind=_kind_shown(self._asked, sentence.text),
-            rank=1 / self._ranks[sentence.hit],
-            similarity=0.0,
+    def likelihood(self, features: Features) -> float:
+        logit = (
+            self.bias
+            + self.own * features.own
+            + self.near * features.near
+            + self.named * features.named
+            + self.kind * features.kind
+            + self.rank * features.rank
+            + self.similarity * (features.similarity or 0.0)
         )
-
-    def covered(self, index: int) -> frozenset[str]:
-        """The topic words that the sentence itself or its heading has."""
-        return frozenset(self._weights) & (self._words[index] | self._leads[index])
-
-    def _nearness(self, index: int) -> dict[str, float]:
-        """How much each topic word near the sentence counts."""
-        sentence = self._found[index]
-        found: dict[str, float] = {}
-        places = [(self._words[index], 1.0), (self._leads[index], _LEAD)]
-        places += [
-            (self._words[other], _NEIGHBOUR)
-            for other in (index - 1, index + 1)
-            if 0 <= other < len(self._found) and self._found[other].hit == sentence.hit
-        ]
-        places.append((self._pages[sentence.hit], _PAGE))
-        for place, worth in places:
-            for word in self._weights:
-                if word in place:
-                    found.setdefault(word, worth)
-        return found
+        return 1 / (1 + math.exp(-logit))
 
 
-def score(asked: Asked, hits: Sequence[Hit], found: Sequence[Sentence], embedder: Embedder) -> list[Scored]:
-    """All sentences with their likelihood to answer, the likeliest first."""
-    scorer = Scorer(asked, hits, found)
-    plain = [scorer.lexical(index) for index in range(len(found))]
-    order = sorted(
-        range(len(found)), key=lambda index: _likelihood(plain[index], _RANK_BY_WORDS), reverse=True
-    )
-    considered = order[:_EMBEDDED]
-    similarity = _similarities(asked, [found[index] for index in considered], embedder)
+# Fitted on public question sets in English (passages, help pages, conversations) and Chinese
+# (encyclopedia, news) with passages found by BM25. Ranking learned which sentences hold the answer.
+_RANKING = _Weights(bias=-3.3, own=1.8, near=0.0, named=0.4, kind=1.0, rank=1.9, similarity=2.4)
+_RANKING_BY_WORDS = _Weights(bias=-4.3, own=4.4, near=0.0, named=0.5, kind=0.4, rank=1.8)
+# Answering learned which questions had an answer among their passages, each set and outcome
+# weighing the same; half of the questions without one were about the same topics.
+_ANSWERING = _Weights(bias=-4.8, own=1.4, near=2.2, named=1.2, kind=0.0, rank=0.0, similarity=4.5)
+_ANSWERING_BY_WORDS = _Weights(bias=-5.2, own=2.4, near=3.6, named=2.8, kind=0.0, rank=0.0)
+
+
+def score(
+    asked: Asked, hits: Sequence[Hit], found: Sequence[Sentence], embedder: Embedder
+) -> list[Scored]:
+    """The sentences worth a look, the likeliest first."""
+    evidence = _Evidence(asked, hits, found)
+    plain = [evidence.features(index) for index in range(len(found))]
+    by_words = sorted(
+        range(len(found)), key=lambda index: _RANKING_BY_WORDS.likelihood(plain[index]), reverse=True
+    )[:_EMBEDDED]
+    similarities = _similarities(asked, [found[index] for index in by_words], embedder)
     scored = []
-    for index, cosine in zip(considered, similarity, strict=True):
-        features = plain[index] if cosine is None else replace(plain[index], similarity=cosine)
-        ranking, answering = (_RANK_BY_WORDS, _ANSWERS_BY_WORDS) if cosine is None else (_RANK, _ANSWERS)
+    for index, similarity in zip(by_words, similarities, strict=True):
+        features = replace(plain[index], similarity=similarity)
+        ranking = _RANKING_BY_WORDS if similarity is None else _RANKING
         scored.append(
-            Scored(
-                found[index],
-                likelihood=_likelihood(features, ranking),
-                answers=_likelihood(features, answering) >= _ANSWERED,
-                covered=scorer.covered(index),
-            )
+            Scored(found[index], features, ranking.likelihood(features), evidence.covered(index))
         )
     return sorted(scored, key=lambda one: one.likelihood, reverse=True)
 
 
-def _similarities(asked: Asked, found: Sequence[Sentence], embedder: Embedder) -> list[float | None]:
+def answers(features: Features) -> float:
+    """How likely the question is answered by evidence whose best sentence has these features."""
+    weights = _ANSWERING_BY_WORDS if features.similarity is None else _ANSWERING
+    return weights.likelihood(features)
+
+
+class _Evidence:
+    """The sentences of one prompt as sets of words, with the weights of the question's words."""
+
+    def __init__(self, asked: Asked, hits: Sequence[Hit], found: Sequence[Sentence]) -> None:
+        self._asked = asked
+        self._found = found
+        self._own = [frozenset(words(sentence.text)) for sentence in found]
+        self._leads = [frozenset(words(sentence.lead)) for sentence in found]
+        self._chunks = [_chunk_words(hit) for hit in hits]
+        self._weights = self._topic_weights()
+
+    def _topic_weights(self) -> Mapping[str, float]:
+        """Inverse document frequency over the sentences (Robertson and Spärck Jones, kept above 0)."""
+        n = len(self._found)
+        df = Counter(
+            word for own, lead in zip(self._own, self._leads, strict=True) for word in own | lead
+        )
+        parts = dict.fromkeys(self._asked.topic, 1.0) | dict.fromkeys(self._asked.background, _BACKGROUND)
+        return {
+            word: part * math.log(1 + (n - df[word] + 0.5) / (df[word] + 0.5)) for word, part in parts.items()
+        }
+
+    def features(self, index: int) -> Features:
+        sentence = self._found[index]
+        chunk = self._chunks[sentence.hit]
+        named = self._asked.names
+        own = [(self._own[index], 1.0), (self._leads[index], _LEAD)]
+        beside = [
+            (self._own[other], _NEIGHBOUR)
+            for other in (index - 1, index + 1)
+            if 0 <= other < len(self._found) and self._found[other].hit == sentence.hit
+        ]
+        return Features(
+            own=self._coverage(own),
+            near=self._coverage([*own, *beside, (chunk, _PAGE)]),
+            named=len(named & chunk) / len(named) if named else 1.0,
+            kind=_kind_shown(self._asked, sentence.text),
+            rank=1 / (1 + sentence.hit),
+        )
+
+    def covered(self, index: int) -> frozenset[str]:
+        return frozenset(self._weights) & (self._own[index] | self._leads[index])
+
+    def _coverage(self, places: Sequence[tuple[frozenset[str], float]]) -> float:
+        """Share of the topic's weight that is found, each word in the place that counts most."""
+        total = sum(self._weights.values())
+        if not total:
+            return 0.0
+        return sum(
+            weight * next((worth for place, worth in places if word in place), 0.0)
+            for word, weight in self._weights.items()
+        ) / total
+
+
+def _chunk_words(hit: Hit) -> frozenset[str]:
+    # What a correction corrects is no part of it: else it would answer every related question.
+    context = "" if hit.chunk.kind == "correction" else hit.chunk.context
+    return frozenset(words(f"{hit.title}\n{context}\n{hit.chunk.text}"))
+
+
+def _similarities(
+    asked: Asked, found: Sequence[Sentence], embedder: Embedder
+) -> list[float | None]:
     """Cosine of the question and each sentence; None where the embedder can't read one of them."""
     if not embedder.understands(asked.text):
         return [None] * len(found)
     texts = [f"{sentence.lead} {sentence.text}".strip() for sentence in found]
-    readable = [text for text in texts if embedder.understands(text)]
-    if not readable:
+    readable = [embedder.understands(text) for text in texts]
+    if not any(readable):
         return [None] * len(found)
-    question = embedder.embed_queries([asked.text])[0]  # (dimension,)
-    cosines = iter(embedder.embed_documents(readable) @ question)
-    return [float(next(cosines)) if embedder.understands(text) else None for text in texts]
-
-
-def _likelihood(features: Features, weights: Sequence[float]) -> float:
-    bias, *slopes = weights
-    logit = bias + sum(slope * value for slope, value in zip(slopes, astuple(features), strict=True))
-    return 1 / (1 + math.exp(-logit))
+    questions = embedder.embed_queries(list(dict.fromkeys([asked.text, asked.context])))  # (1 or 2, dimension)
+    vectors = embedder.embed_documents(
+        [text for text, can_read in zip(texts, readable, strict=True) if can_read]
+    )
+    cosines = iter((vectors @ questions.T).max(axis=1))
+    return [float(next(cosines)) if can_read else None for can_read in readable]
 
 
 def _kind_shown(asked: Asked, text: str) -> float:
-    """Whether a sentence holds the kind of answer asked for; numbers of the question don't count."""
-    if asked.kind is None:
-        return 0.0
-    shown = {
-        "number": lambda: (
-            bool(set(numbers(text)) - set(numbers(asked.text))) or bool(_NUMERAL.search(text.casefold()))
-        ),
-        "date": lambda: bool(_DATE.search(text.casefold())),
-        "person": lambda: bool(set(names(text)) - set(names(asked.text))) or asked.chinese,
-        "reason": lambda: bool(_REASON.search(text.casefold())),
-        "steps": lambda: bool(_STEPS.search(text.casefold())),
-    }[asked.kind]()
+    """Whether a sentence holds the kind of answer asked for; what the question said doesn't count."""
+    lowered = text.casefold()
+    match asked.kind:
+        case "number":
+            shown = bool(set(numbers(text)) - set(numbers(asked.text)) or _NUMERAL.search(lowered))
+        case "date":
+            shown = _DATE.search(lowered) is not None
+        case "person" if not asked.chinese:  # Chinese names can't be told from other words
+            shown = bool(set(names(text)) - set(names(asked.text)))
+        case "reason":
+            shown = _REASON.search(lowered) is not None
+        case _:
+            return 0.0
     return 1.0 if shown else -1.0
-
-
-def _ranks(hits: Sequence[Hit]) -> list[int]:
-    """The rank of each hit among those of its origin: what is attached does not push documents back."""
-    seen: Counter[str] = Counter()
-    ranks = []
-    for hit in hits:
-        seen[hit.origin] += 1
-        ranks.append(seen[hit.origin])
-    return ranks
-
-
-# Bias and one slope a feature, in the order of Features. Fitted by logistic regression on public
-# question sets in English (with the embedder's vote) and in Chinese (by words alone); the models
-# that answer weigh questions with and without an answer in their evidence the same.
-_RANK = (-3.29, 3.31, -3.10, 0.41, 1.04, 1.90, 1.39)
-_RANK_BY_WORDS = (-4.29, 5.34, -1.55, 0.46, 0.40, 1.77, 0.0)
-_ANSWERS = (-4.84, 1.38, 2.23, 1.27, 0.0, 0.0, 4.44)
-_ANSWERS_BY_WORDS = (-5.16, 2.42, 3.59, 2.80, 0.0, 0.0, 0.0)
-_ANSWERED = 0.5

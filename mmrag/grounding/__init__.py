@@ -1,4 +1,4 @@
-"""Keeping of a draft only what the evidence says, and citing it. It knows no generator and no index."""
+"""Keeping of a draft only what the evidence supports, and citing it. It knows no generator and no index."""
 
 from mmrag.grounding.grounder import EvidenceGrounder
 

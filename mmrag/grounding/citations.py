@@ -1,7 +1,7 @@
-"""The answer's text with its markers, and the citations they stand for.
+"""From claims to the answer that people read: markers in the text, a citation for each.
 
-Law: markers count from 1 in the order of the text, each has one citation and each citation
-is marked; every quote is verbatim text of its chunk.
+Laws: every marker `[n]` in the text has exactly one citation and every citation a marker,
+numbered from 1 in order of first appearance; every quote is verbatim text of its chunk.
 """
 
 from __future__ import annotations
@@ -9,93 +9,90 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mmrag.text.sentences import sentence_spans
 from mmrag.text.words import is_chinese
 from mmrag.types import Citation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from mmrag.types import Claim, Hit, Prompt
 
 _NEAREST = 3
-_QUOTE_CHARS = 600  # spans of one chunk that are further apart are cited each on their own
-_MARKER_LIKE = re.compile(r"[\[［【]\s*(\d+)\s*[\]］】]")
+_NEAREST_QUOTE_CHARS = 300
 
-Passage = tuple[int, int, int]  # hit, start, end
+# Anything in brackets that holds a number and no letter: it would read as a marker of ours.
+_MARKER_LIKE = re.compile(r"[\[［【〔〚⟦]([^\[\]［］【】〔〕〚〛⟦⟧]{0,20}?\d[^\[\]［］【】〔〕〚〛⟦⟧]{0,20}?)[\]］】〕〛⟧]")
+_LETTER = re.compile(r"[^\W\d_]")
 
 
 def cite(claims: Sequence[Claim], prompt: Prompt) -> tuple[str, tuple[Citation, ...]]:
-    """Each claim followed by the markers of what it rests on."""
-    passages = _passages(claims)
-    markers: dict[Passage, int] = {}
-    sentences = []
+    """The text with markers after each sentence, and its citations, one for each cited chunk.
+
+    Without claims: an abstention and the nearest sources. A citation's quote is the stretch
+    of its chunk from the first to the last span that any sentence cites.
+    """
+    if not claims:
+        return abstention_text(prompt.question), nearest_sources(prompt.hits)
+    markers: dict[int, int] = {}  # hit -> marker
+    sentences: list[str] = []
     for claim in claims:
-        own = [_passage_of(passages, quote.hit, quote.start) for quote in claim.support]
-        numbers = sorted({markers.setdefault(passage, len(markers) + 1) for passage in own})
-        sentences.append(f"{unmarked(claim.text)} {''.join(f'[{number}]' for number in numbers)}")
-    citations = tuple(
-        _citation(marker, prompt.hits[hit], start, end) for (hit, start, end), marker in markers.items()
+        cited = dict.fromkeys(quote.hit for quote in claim.support)
+        shown = "".join(f"[{markers.setdefault(hit, len(markers) + 1)}]" for hit in cited)
+        sentences.append(f"{neutral(claim.text)} {shown}")
+    return " ".join(sentences), tuple(
+        _citation(prompt.hits[hit], marker, *_stretch(claims, hit)) for hit, marker in markers.items()
     )
-    return " ".join(sentences), citations
 
 
-def unmarked(text: str) -> str:
-    """Text of a source that looks like a marker must not be taken for one."""
-    return _MARKER_LIKE.sub(r"(\1)", text)
+def nearest_sources(hits: Sequence[Hit], *, limit: int = _NEAREST) -> tuple[Citation, ...]:
+    """Citations of the best hits of different documents: where to look further after an abstention."""
+    nearest: dict[tuple[str, str], Hit] = {}
+    for hit in hits:
+        if hit.origin != "thread" and hit.chunk.text.strip():
+            nearest.setdefault((hit.chunk.document_id, hit.title), hit)
+    return tuple(
+        _citation(hit, marker, 0, _word_end(hit.chunk.text, _NEAREST_QUOTE_CHARS))
+        for marker, hit in enumerate(list(nearest.values())[:limit], start=1)
+    )
 
 
-def abstain(prompt: Prompt) -> tuple[str, tuple[Citation, ...]]:
-    """That there is no answer, in the question's language, and the nearest sources."""
-    return _no_answer(prompt.question), tuple(_nearest(prompt.hits))
-
-
-def _no_answer(question: str) -> str:
+def abstention_text(question: str) -> str:
+    """What is said instead of an answer, in the question's language."""
     if is_chinese(question):
-        return "在现有的文档中没有找到这个问题的答案。"
+        return "在现有的文档中，我没有找到这个问题的答案。"
     return "I could not find an answer to this in the documents I have."
 
 
-def _nearest(hits: Sequence[Hit]) -> Iterable[Citation]:
-    """The best passage of each of the first few documents."""
-    best: dict[str, Hit] = {}
-    for hit in hits:
-        if hit.origin == "collection":
-            best.setdefault(hit.chunk.document_id, hit)
-    for marker, hit in enumerate(list(best.values())[:_NEAREST], start=1):
-        spans = sentence_spans(hit.chunk.text)
-        start, end = spans[0] if spans else (0, 0)
-        yield _citation(marker, hit, start, min(end, start + _QUOTE_CHARS))
+def neutral(text: str) -> str:
+    """Text of a claim without anything that could be taken for a marker: `[1]` becomes `(1)`."""
+    return _MARKER_LIKE.sub(
+        lambda match: match.group() if _LETTER.search(match[1]) else f"({match[1]})", text
+    )
 
 
-def _passages(claims: Sequence[Claim]) -> tuple[Passage, ...]:
-    """The quoted spans, those close together in one chunk joined."""
-    spans = sorted({(quote.hit, quote.start, quote.end) for claim in claims for quote in claim.support})
-    joined: list[Passage] = []
-    for hit, start, end in spans:
-        if joined and joined[-1][0] == hit:
-            _, begin, stop = joined[-1]
-            if start < stop or max(end, stop) - begin <= _QUOTE_CHARS:
-                joined[-1] = (hit, begin, max(end, stop))
-                continue
-        joined.append((hit, start, end))
-    return tuple(joined)
+def _stretch(claims: Sequence[Claim], hit: int) -> tuple[int, int]:
+    quotes = [quote for claim in claims for quote in claim.support if quote.hit == hit]
+    return min(quote.start for quote in quotes), max(quote.end for quote in quotes)
 
 
-def _passage_of(passages: Sequence[Passage], hit: int, start: int) -> Passage:
-    return next(passage for passage in passages if passage[0] == hit and passage[1] <= start < passage[2])
-
-
-def _citation(marker: int, hit: Hit, start: int, end: int) -> Citation:
+def _citation(hit: Hit, marker: int, start: int, end: int) -> Citation:
     stored = hit.origin == "collection"
     return Citation(
         marker=marker,
         document_id=hit.chunk.document_id if stored else None,
         title=hit.title,
         page=None if hit.origin == "thread" else hit.chunk.page,
-        uri=hit.uri or None,
+        uri=hit.uri if stored else None,
         quote=hit.chunk.text[start:end],
         chunk_id=hit.chunk.id if stored else None,
         image=hit.chunk.image,
         origin=hit.origin,
     )
+
+
+def _word_end(text: str, most: int) -> int:
+    """Where to cut so that no English word is cut in two."""
+    if len(text) <= most:
+        return len(text)
+    space = text.rfind(" ", most // 2, most)
+    return space if space > 0 else most

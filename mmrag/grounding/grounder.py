@@ -1,64 +1,180 @@
-"""Every claim of a draft is tied to the text that supports it, or dropped."""
+"""The grounder: of what a generator says, only what the evidence supports is kept.
+
+A claim that names its support is checked against it; one that names none (a model phrased
+it) is tied to the sentences that support it, or dropped. It knows no generator: templates
+and copies pass the same checks as a model's words.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mmrag.grounding import citations
-from mmrag.grounding.support import overlap, supports
+from mmrag.grounding.citations import cite
+from mmrag.grounding.guard import extremes_hold, numbers_stand
+from mmrag.text.names import name_words, names
 from mmrag.text.sentences import sentence_spans
+from mmrag.text.words import content_words, is_han, normalise, words
 from mmrag.types import Quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mmrag.types import Citation, Claim, Draft, Prompt
+    from mmrag.ports import Embedder
+    from mmrag.types import Citation, Claim, Draft, Hit, Prompt
+
+_MOST_SPANS = 3  # sentences that one phrased claim may rest on
+# Share of a phrased claim's words that must stand in its support; less is enough where the
+# embedder finds them alike. Names, numbers and negations have no such allowance.
+_COVERED = 0.8
+_COVERED_IF_ALIKE = 0.6
+_ALIKE = 0.75
+
+# Words that join facts and state none; those that compare are checked by the guard.
+_JOINING = frozenset(
+    words("highest lowest largest smallest most least difference between value according respectively source")
+)
+_CHINESE_JOINING = re.compile("相差|最高|最低|最大|最小|最多|最少|根据|[在中为的与是和]")
+_NEGATION = re.compile(
+    r"\b(?:not|no|never|none|neither|nor|cannot|without|nobody|nothing)\b|n['’]t\b|不|没|无|未|非|勿|别", re.IGNORECASE
+)
+_REVERSING = re.compile(r"\bby\b|被|由|受", re.IGNORECASE)  # a passive turns the order of names round
+
+
+@dataclass(frozen=True, slots=True)
+class _Support:
+    """What a claim rests on: the quoted words, and with them what their sources are called."""
+
+    spans: tuple[str, ...]
+    sources: str
+
+    @property
+    def quoted(self) -> str:
+        return "\n".join(self.spans)
+
+    @property
+    def known(self) -> str:
+        return f"{self.sources}\n{self.quoted}"
 
 
 class EvidenceGrounder:
-    """Trusts no generator: what it claims to quote is looked up, what it phrased is looked for."""
+    """Checks claims word by word and number by number. Implements `ports.Grounder`."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
 
     def ground(self, draft: Draft, prompt: Prompt) -> tuple[Claim, ...]:
-        grounded = (
-            claim if _holds(claim, prompt) else _attributed(claim, prompt)
-            for claim in draft.claims
-            if claim.text.strip()
-        )
-        return tuple(claim for claim in grounded if claim is not None)
+        checked = (self._checked(claim, prompt.hits) for claim in draft.claims)
+        return tuple(claim for claim in checked if claim is not None)
 
     def cite(self, claims: Sequence[Claim], prompt: Prompt) -> tuple[str, tuple[Citation, ...]]:
-        return citations.cite(claims, prompt) if claims else citations.abstain(prompt)
+        return cite(claims, prompt)
+
+    def _checked(self, claim: Claim, hits: Sequence[Hit]) -> Claim | None:
+        if not claim.text.strip():
+            return None
+        if claim.support:
+            quotes = tuple(quote for quote in claim.support if _exists(quote, hits))
+            return replace(claim, support=quotes) if quotes and _follows(claim.text, quotes, hits) else None
+        quotes = self._attributed(claim.text, hits)
+        return replace(claim, support=quotes) if quotes else None
+
+    def _attributed(self, text: str, hits: Sequence[Hit]) -> tuple[Quote, ...]:
+        """The fewest sentences that support a phrased claim; empty where none do."""
+        wanted = _claim_words(text)
+        pool = [
+            Quote(number, *span) for number, hit in enumerate(hits) for span in sentence_spans(hit.chunk.text)
+        ]
+        chosen: list[Quote] = []
+        covered: frozenset[str] = frozenset()
+        for _ in range(_MOST_SPANS):
+            gains = {quote: len((_covered(wanted, _text(quote, hits))) - covered) for quote in pool}
+            best = max(gains, key=gains.__getitem__, default=None)
+            if best is None or not gains[best]:
+                break
+            chosen.append(best)
+            covered |= _covered(wanted, _text(best, hits))
+            if self._supports(text, chosen, hits):
+                return tuple(chosen)
+        return ()
+
+    def _supports(self, text: str, quotes: Sequence[Quote], hits: Sequence[Hit]) -> bool:
+        support = _support(quotes, hits)
+        wanted = _claim_words(text)
+        share = len(_covered(wanted, support.quoted)) / len(wanted) if wanted else 0.0
+        if share < _COVERED and not (share >= _COVERED_IF_ALIKE and self._alike(text, support.quoted)):
+            return False
+        return (
+            name_words(text) <= frozenset(words(support.known))
+            and _agree(text, support)
+            and numbers_stand(text, support.quoted)
+            and extremes_hold(text, support.spans, support.quoted)
+        )
+
+    def _alike(self, one: str, other: str) -> bool:
+        if not (self._embedder.understands(one) and self._embedder.understands(other)):
+            return False
+        vectors = self._embedder.embed_documents([one, other])  # (2, dimension)
+        return float(vectors[0] @ vectors[1]) >= _ALIKE
 
 
-def _holds(claim: Claim, prompt: Prompt) -> bool:
-    """Whether the claim's own quotes are there and say what it says."""
-    if not claim.support or not all(_exists(quote, prompt) for quote in claim.support):
-        return False
-    quoted = "\n".join(prompt.hits[quote.hit].chunk.text[quote.start : quote.end] for quote in claim.support)
-    return supports(quoted, _titles(prompt, {quote.hit for quote in claim.support}), claim.text)
+def _exists(quote: Quote, hits: Sequence[Hit]) -> bool:
+    return 0 <= quote.hit < len(hits) and 0 <= quote.start < quote.end <= len(hits[quote.hit].chunk.text)
 
 
-def _exists(quote: Quote, prompt: Prompt) -> bool:
-    return 0 <= quote.hit < len(prompt.hits) and 0 <= quote.start < quote.end <= len(
-        prompt.hits[quote.hit].chunk.text
+def _follows(text: str, quotes: Sequence[Quote], hits: Sequence[Hit]) -> bool:
+    """Whether a claim says only what its own quotes say, in their words."""
+    support = _support(quotes, hits)
+    if _letters(text) in _letters(support.quoted):
+        return True  # a copy
+    wanted = _claim_words(text)
+    return (
+        _covered(wanted, support.known) == wanted
+        and _agree(text, support)
+        and numbers_stand(text, support.known)
+        and extremes_hold(text, support.spans, support.quoted)
     )
 
 
-def _attributed(claim: Claim, prompt: Prompt) -> Claim | None:
-    """The claim with the one sentence of the evidence that supports it best, or None."""
-    candidates = [
-        (overlap(hit.chunk.text[start:end], claim.text), -number, Quote(number, start, end))
-        for number, hit in enumerate(prompt.hits)
-        for start, end in sentence_spans(hit.chunk.text)
-        if supports(hit.chunk.text[start:end], _titles(prompt, {number}), claim.text)
-    ]
-    if not candidates:
-        return None
-    _, _, best = max(candidates, key=lambda one: one[:2])
-    return replace(claim, support=(best,))
+def _support(quotes: Sequence[Quote], hits: Sequence[Hit]) -> _Support:
+    cited = [hits[number] for number in dict.fromkeys(quote.hit for quote in quotes)]
+    sources = "\n".join(f"{hit.title}\n{hit.chunk.context}" for hit in cited if hit.chunk.kind != "correction")
+    return _Support(tuple(_text(quote, hits) for quote in quotes), sources)
 
 
-def _titles(prompt: Prompt, hits: set[int]) -> str:
-    """Titles and headings of the cited sources: a table's column may be named there only."""
-    return "\n".join(f"{prompt.hits[hit].title}\n{prompt.hits[hit].chunk.context}" for hit in sorted(hits))
+def _text(quote: Quote, hits: Sequence[Hit]) -> str:
+    return hits[quote.hit].chunk.text[quote.start : quote.end]
+
+
+def _claim_words(text: str) -> frozenset[str]:
+    return frozenset(content_words(_CHINESE_JOINING.sub(" ", text))) - _JOINING
+
+
+def _covered(wanted: frozenset[str], evidence: str) -> frozenset[str]:
+    """The wanted words that stand in the evidence; a lone Chinese character may stand inside a word."""
+    present = frozenset(words(evidence))
+    plain = normalise(evidence)
+    return frozenset(
+        word for word in wanted if word in present or (len(word) == 1 and is_han(word) and word in plain)
+    )
+
+
+def _agree(text: str, support: _Support) -> bool:
+    """Whether claim and support deny alike and name alike who does what to whom."""
+    denies = _NEGATION.search(text) is not None
+    if denies != (_NEGATION.search(support.quoted) is not None):
+        return False
+    return len(support.spans) > 1 or _same_order(text, support.quoted)
+
+
+def _same_order(text: str, quoted: str) -> bool:
+    """Whether the names of a claim come in the order in which one quoted sentence has them."""
+    if bool(_REVERSING.search(text)) != bool(_REVERSING.search(quoted)):
+        return True  # active and passive: the order may well differ
+    ours = [name for name in dict.fromkeys(names(text)) if name in quoted]
+    return ours == sorted(ours, key=quoted.index)
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in normalise(text) if character.isalnum())

@@ -122,8 +122,10 @@ def _are_ticks(labels: Sequence[_Label], position: Callable[[_Label], float]) ->
 
 def _columns(labels: Sequence[_Label], pixels: Pixels) -> Rows | None:
     """Categories in a row under their values: one each, or one for every series of a legend."""
-    for categories in _category_rows(labels):
-        stacks = _values_above(categories, labels)
+    ticks = {id(label) for label in _ticks_of_upright_axis(labels)}
+    marks = [label for label in labels if id(label) not in ticks]
+    for categories in _category_rows(marks):
+        stacks = _values_above(categories, marks)
         if stacks is None or not _confirmed(every := list(chain(*stacks)), [-value.y for value in every]):
             continue
         names = [_vertical_title(categories, labels)]
@@ -134,6 +136,19 @@ def _columns(labels: Sequence[_Label], pixels: Pixels) -> Rows | None:
         values = ([value.text for value in stack] for stack in stacks)
         return (("", *names), *((c.text, *v) for c, v in zip(categories, values, strict=True)))
     return None
+
+
+def _ticks_of_upright_axis(labels: Sequence[_Label]) -> list[_Label]:
+    """Numbers under each other, at distances equal to their differences."""
+    numeric = [label for label in labels if label.value is not None]
+    columns = _groups(numeric, key=lambda label: label.right, reach=lambda label: 0.6 * label.height)
+    return [
+        label
+        for column in columns
+        if len(column) >= _MIN_VALUES
+        and _is_affine([label.value or 0.0 for label in column], [label.y for label in column])
+        for label in column
+    ]
 
 
 def _category_rows(labels: Sequence[_Label]) -> Iterator[list[_Label]]:

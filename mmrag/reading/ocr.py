@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _MAX_SIDE = 2000  # pixels: rapidocr's own limit; beyond it the detector costs more and finds less
 _MAX_PIXELS = 3_000_000  # the detector takes 250 MB for each megapixel
-_MAX_ASPECT = 4  # a longer strip is padded
+_MAX_ASPECT = 2  # a longer strip is padded
 _MIN_SIDE = 32  # pixels: the detector works on multiples of 32
 _MIN_SCORE = 0.5  # rapidocr's own `text_score`: below it texture is read as text
 _BAND = 1600  # pixels: a longer screenshot is read in bands of at most this height

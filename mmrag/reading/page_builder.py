@@ -26,12 +26,13 @@ _UNWANTED = re.compile(
     "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufffe\uffff]"
 )
 _LINE_END = re.compile("\r\n?|[\u2028\u2029\x85\x0b\x0c]")
+_FIXED_SPACE = re.compile("[\xa0\u2007\u202f]")
 _SPACES = re.compile(r"\s+")
 
 
 def clean(text: str) -> str:
     """Text with line feeds only and without characters that are not text."""
-    return _UNWANTED.sub("", _LINE_END.sub("\n", text))
+    return _UNWANTED.sub("", _FIXED_SPACE.sub(" ", _LINE_END.sub("\n", text)))
 
 
 def one_line(text: str) -> str:

@@ -171,8 +171,8 @@ def as_seen(box: Box, rotation: int) -> Box:
 
 
 def _goes_back(before: Box, after: Box) -> bool:
-    """Whether what is drawn next begins further left and lower: on the next line."""
-    return after[0] < before[0] and after[1] > (before[1] + before[3]) / 2
+    """Whether what is drawn next begins further left than this ends, and lower: on the next line."""
+    return after[0] < before[2] and after[1] > (before[1] + before[3]) / 2
 
 
 def _continues_row(row: layout.Line, line: layout.Line) -> bool:

@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import io
 import logging
+import threading
 import warnings
 from functools import cache
 from typing import TYPE_CHECKING
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 
 FIGURE_SIDE = 2000  # pixels: the longest side of a stored figure
 
+_FILTERS = threading.Lock()  # warning filters belong to the process, not to a thread
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 _MAX_FRAMES = 5  # frames that differ, of an animation or a TIFF of several pages
 _MAX_FRAMES_LOOKED_AT = 200
 _THUMBNAIL = 64  # pixels: frames are compared at this size
-_MIN_DIFFERENCE = 2.0  # grey levels of 255, on average: less is dithering or a cursor
+_CHANGED = 12  # grey levels of 255 by which a changed pixel differs; less is dithering
+_MIN_CHANGED = 12  # changed pixels of a thumbnail: fewer are a cursor
 _TOO_LARGE = "This picture is too large ({what}; the limit is {limit}): send a smaller one."
 
 
@@ -38,17 +41,17 @@ def open_frames(data: bytes, *, max_bytes: int, max_pixels: int) -> tuple[Image.
 
     _silence_decoders()
     try:
-        with warnings.catch_warnings():
+        with _FILTERS, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of broken EXIF, which is not this picture's content
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
             _check_size(image, max_pixels)
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
             return tuple(_different_frames(image, max_pixels))
     except NotReadable:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         limit = f"{max_pixels / 1e6:.0f} megapixels"
-        raise NotReadable(_TOO_LARGE.format(what="a decompression bomb", limit=limit)) from None
+        raise NotReadable(_TOO_LARGE.format(what="hundreds of megapixels", limit=limit)) from None
     except Exception:  # noqa: BLE001 - decoders of hostile bytes raise anything
         raise NotReadable(
             "This picture is damaged and cannot be opened: save it again and resend it."
@@ -111,7 +114,7 @@ def _different_frames(image: Image.Image, max_pixels: int) -> Iterator[Image.Ima
                 raise
             return  # a truncated animation: what could be read counts
         small = np.asarray(frame.convert("L").resize((_THUMBNAIL, _THUMBNAIL)), dtype=np.float32)
-        if last is not None and float(np.abs(small - last).mean()) < _MIN_DIFFERENCE:
+        if last is not None and int((np.abs(small - last) > _CHANGED).sum()) < _MIN_CHANGED:
             continue
         yield frame
         last = small

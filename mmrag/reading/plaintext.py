@@ -73,8 +73,14 @@ def _decode_legacy(data: bytes, declared: str | None) -> str | None:
         return data.decode("gb18030", errors="replace")
     from charset_normalizer import from_bytes  # noqa: PLC0415 - half a second to import
 
-    best = from_bytes(sample).best()
-    return data.decode(best.encoding, errors="replace") if best else None
+    matches = from_bytes(sample)
+    best = matches.best()
+    if best is None:
+        return None
+    # A few accents fit many code pages equally well: then the Western one is the likeliest here.
+    equal = (match for match in matches if match.chaos == best.chaos and match.coherence == best.coherence)
+    western = any("cp1252" in (match.encoding, *match.could_be_from_charset) for match in equal)
+    return data.decode("cp1252" if western else best.encoding, errors="replace")
 
 
 def _is_gb18030(sample: bytes) -> bool:

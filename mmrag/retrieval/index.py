@@ -32,6 +32,9 @@ MEMORY_ROWS = 2_000  # chunks: they are indexed in a quarter of a second, when a
 OVERDUE_SHARE = 5  # one row in five dead or not yet in the snapshot: the index is built anew
 FEWEST_DEAD = 100  # fewer dead rows than this are no reason
 
+# How the disk says no through Python, Tantivy and FAISS; also filelock's Timeout, an OSError:
+# another process builds the same index at this moment.
+_REFUSED = (OSError, ValueError, RuntimeError)
 _log = logging.getLogger(__name__)
 
 
@@ -173,7 +176,7 @@ class CollectionIndex:
                 return View.of_snapshot(
                     snapshot.publish(self._folder, everything, embedder=self._embedder, exact=exact)
                 )
-        except OSError as error:  # also filelock's Timeout: another process builds it at this moment
+        except _REFUSED as error:
             _log.warning("an index stays in memory: %s", type(error).__name__)
             return View().after(everything)
 

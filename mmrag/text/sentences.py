@@ -66,7 +66,7 @@ def _ends(text: str, start: int, stop: int) -> Iterator[int]:
     width = _wrap_width(text[start:stop])
     for match in _END.finditer(text, start, stop):
         if match.group() == "\n":
-            ends = _was_meant(text, match.start(), start, stop, width)
+            ends = _was_meant(text, match.start(), stop, width)
         else:
             single_stop = match.group().startswith(".") and not match.group().startswith("..")
             ends = not _goes_on(text, match) and not (single_stop and _is_part_of_word(text, match, start))
@@ -90,9 +90,9 @@ def _columns(line: str) -> int:
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in line)
 
 
-def _was_meant(text: str, position: int, start: int, stop: int, width: int) -> bool:
+def _was_meant(text: str, position: int, stop: int, width: int) -> bool:
     """Whether a line break ends its sentence: nothing forced it, or a list item or row begins or ends."""
-    line = text[max(start, text.rfind("\n", 0, position) + 1) : position]
+    line = text[text.rfind("\n", 0, position) + 1 : position]
     line_end = text.find("\n", position + 1, stop)
     following = text[position + 1 : stop if line_end < 0 else line_end]
     if not width or _LIST_ITEM.match(following) or _ROW.search(line) or _ROW.search(following):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from mmrag.retrieval.hybrid import HybridRetriever
@@ -31,3 +34,11 @@ def start_retriever(feed, tmp_path):
 @pytest.fixture
 def retriever(start_retriever):
     return start_retriever()
+
+
+@pytest.fixture
+def run_python():
+    """Run this very Python with these arguments; it must end well."""
+    return lambda *arguments: subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, *map(str, arguments)], capture_output=True, text=True, check=True, timeout=100
+    )

@@ -7,7 +7,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from mmrag.ports import ChunkBatch, Changes
+from mmrag.ports import Changes, ChunkBatch
 from mmrag.text.words import is_chinese, words
 from mmrag.types import Chunk
 

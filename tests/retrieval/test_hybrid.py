@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from itertools import pairwise
 
 import pytest
 from hypothesis import settings
@@ -90,8 +90,7 @@ def test_a_change_costs_what_is_new(feed, retriever):
     feed.add("team", "three")
     texts_found(retriever, "one")
     texts_found(retriever, "two")
-    assert feed.reads == [("team", 0), ("team", 1), ("team", 1)][: len(feed.reads)]
-    assert feed.reads.count(("team", 0)) == 1
+    assert feed.reads == [("team", 0), ("team", 1), ("team", 1)]
 
 
 def test_collections_are_searched_together_and_never_beyond_those_named(feed, retriever):

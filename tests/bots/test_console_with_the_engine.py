@@ -1,0 +1,87 @@
+"""The console on the real engine: models, indexes, OCR and the store on disk."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bots.console import Screen, Session
+from bots.conversation import Audience
+
+ROOT = Path(__file__).parents[2]
+HANDBOOK = """# Handbook
+
+Every employee has 28 days of paid leave a year.
+
+The front desk has telephone extension 200.
+"""
+ASK_FOR_LEAVE = "/ask How many days of paid leave does every employee have?"
+
+
+@pytest.fixture
+def handbook(tmp_path):
+    (tmp_path / "handbook.md").write_text(HANDBOOK)
+
+
+@pytest.fixture
+def out():
+    return io.StringIO()
+
+
+@pytest.fixture
+def play(engine, out, tmp_path):
+    screen = Screen(Console(file=out, width=100, highlight=False, markup=False, emoji=False), person="ana")
+    with Session(
+        engine, screen, audience=Audience(("default",)), author="ana", max_file_bytes=1_000_000
+    ) as session:
+        yield lambda *lines: session.play(lines, folder=tmp_path)
+
+
+@pytest.mark.usefixtures("handbook")
+def test_a_document_is_added_asked_and_the_repeat_comes_from_the_cache(play, out):
+    assert play("/kb add handbook.md", ASK_FOR_LEAVE, ASK_FOR_LEAVE)
+    shown = out.getvalue()
+    assert "handbook.md: added, 1 page" in shown
+    assert shown.count("28 days of paid leave a year. [1]") == 2
+    assert shown.count("[1] Handbook, page 1") == 2
+    assert shown.count("from the cache in") == 1
+
+
+@pytest.mark.usefixtures("handbook")
+def test_a_correction_is_cited_in_the_next_answer(play, out):
+    ask = "/ask Which telephone extension has the front desk?"
+    assert play("/kb add handbook.md", ask, "/down The front desk has extension 240 since October.", ask)
+    first, _, last = out.getvalue().partition("/down")
+    assert "extension 200" in first
+    assert "extension 240" in last.partition("/ask")[2]
+    assert "Correction by ana" in last
+
+
+@pytest.mark.usefixtures("handbook")
+def test_a_broken_picture_is_named_with_its_reason(play, out, tmp_path):
+    (tmp_path / "chart.png").write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
+    assert play("/kb add handbook.md", "/attach chart.png", ASK_FOR_LEAVE)
+    assert "! chart.png was not used. This picture is damaged" in out.getvalue()
+
+
+@pytest.mark.usefixtures("handbook")
+def test_the_program_plays_a_script_on_a_data_folder_of_its_own(tmp_path):
+    (tmp_path / "talk.script").write_text(f"/kb add handbook.md\n{ASK_FOR_LEAVE}\n")
+    played = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "bots", "console", "--script", str(tmp_path / "talk.script"), "--name", "ana"],
+        cwd=ROOT,
+        env={**os.environ, "MMRAG_HOME": str(tmp_path / "home")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert (played.returncode, played.stderr) == (0, "")
+    assert "28 days of paid leave a year. [1]" in played.stdout

@@ -1,0 +1,81 @@
+"""Files made on the spot: drawn pictures, charts by matplotlib, PDFs by reportlab."""
+
+from __future__ import annotations
+
+import io
+
+import cv2
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import getSampleStyleSheet
+from reportlab.platypus import SimpleDocTemplate
+
+
+@pytest.fixture
+def read(reader):
+    """Read bytes under a name that tells nothing, unless the test gives one."""
+
+    def read(data, *, name="file"):
+        return reader.read(data, name=name)
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def draw_text():
+    """Lines of text, Chinese too, on a picture of their own."""
+
+    def draw(*lines, width=640, ink=(0, 0, 0), paper=(255, 255, 255)):
+        picture = np.full((50 * len(lines) + 30, width, 3), paper, dtype=np.uint8)
+        font = cv2.FontFace("uni")  # the one font with Chinese that every machine with OpenCV 5 has
+        for number, line in enumerate(lines, start=1):
+            cv2.putText(picture, line, (20, 50 * number), ink, font, 28)
+        return Image.fromarray(picture)
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def draw_chart():
+    """A chart as PNG: `draw` gets matplotlib's axes."""
+
+    def make(draw, *, size=(6, 4)):
+        figure = Figure(figsize=size)
+        draw(figure.subplots())
+        buffer = io.BytesIO()
+        figure.savefig(buffer, dpi=120)
+        return buffer.getvalue()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def styles():
+    return getSampleStyleSheet()
+
+
+@pytest.fixture(scope="session")
+def make_pdf():
+    """A PDF of reportlab's flowables."""
+
+    def make(*flowables, **metadata):
+        buffer = io.BytesIO()
+        SimpleDocTemplate(buffer, pagesize=A4, **metadata).build(list(flowables))
+        return buffer.getvalue()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def encode():
+    """A picture as bytes of a format."""
+
+    def encode(image, kind="PNG", **options):
+        buffer = io.BytesIO()
+        image.save(buffer, format=kind, **options)
+        return buffer.getvalue()
+
+    return encode

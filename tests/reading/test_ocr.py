@@ -1,0 +1,76 @@
+"""Text recognition beyond plain lines."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from mmrag.reading.ocr import TextRecognition, correct_zeros
+
+
+@pytest.fixture(scope="module")
+def recognition():
+    return TextRecognition(threads=1)
+
+
+@pytest.mark.parametrize("turns", [1, 3])
+def test_text_that_runs_upwards_or_downwards_is_read(recognition, draw_text, turns):
+    sideways = np.rot90(np.asarray(draw_text("Revenue in euros", width=320)), turns)
+    page = np.full((400, 400, 3), 255, dtype=np.uint8)
+    page[20 : 20 + sideways.shape[0], 40 : 40 + sideways.shape[1]] = sideways
+    assert [line.text for line in recognition.read(page)] == ["Revenue in euros"]
+
+
+def test_a_line_knows_its_place(recognition, draw_text):
+    page = np.full((300, 900, 3), 255, dtype=np.uint8)
+    page[100:180, 200:500] = np.asarray(draw_text("Here 12", width=300))[:80]
+    [line] = recognition.read(page)
+    assert 210 <= line.left <= 235
+    assert 115 <= line.top <= line.bottom <= 175
+
+
+def test_threads_share_one_recognition(recognition, draw_text):
+    pictures = [np.asarray(draw_text(f"Document {number}", width=300)) for number in range(4)]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(recognition.read, pictures))
+    assert [" ".join(line.text for line in lines) for lines in found] == [
+        f"Document {number}" for number in range(4)
+    ]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 900), (900, 3), (31, 31)])
+def test_tiny_and_thin_pictures_hold_no_text(recognition, size):
+    assert recognition.read(np.full((*size, 3), 255, dtype=np.uint8)) == ()
+
+
+@pytest.mark.parametrize(
+    ("read", "meant"),
+    [
+        ("OM", "0M"),
+        ("o%", "0%"),
+        ("$O", "$0"),
+        ("1O.5", "10.5"),
+        ("2O%", "20%"),
+        ("OK", "OK"),
+        ("O", "O"),
+        ("No. 5", "No. 5"),
+        ("CO2", "CO2"),
+        ("LF-410", "LF-410"),
+        ("to 30 of 40", "to 30 of 40"),
+    ],
+)
+def test_zeros_read_as_letters_are_corrected_where_only_a_number_can_stand(read, meant):
+    assert correct_zeros(read) == meant
+
+
+def test_recognition_writes_nothing_to_the_terminal():
+    code = (
+        "import numpy; from mmrag.reading.ocr import TextRecognition; "
+        "TextRecognition(threads=1).read(numpy.full((64, 64, 3), 255, dtype='uint8'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)  # noqa: S603 - own code
+    assert (done.stdout, done.stderr) == (b"", b"")

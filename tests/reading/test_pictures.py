@@ -1,0 +1,118 @@
+"""Pictures: made upright and opaque, their text read, stored as figures."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, features
+
+LINE = "Invoice total 4,217"
+FORMATS = ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"] + (["AVIF"] if features.check("avif") else [])
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_text_is_read_in_every_format(read, draw_text, encode, kind):
+    reading = read(encode(draw_text(LINE), kind))
+    assert reading.media_type == f"image/{kind.lower()}"
+    assert reading.pages[0].text == LINE
+
+
+def test_chinese_is_read(read, draw_text, encode):
+    page = read(encode(draw_text("门店退货期限为三十天", "请保留收据"))).pages[0]
+    assert "门店退货期限为三十天" in page.text
+    assert "请保留收据" in page.text
+
+
+def test_a_dark_theme_is_read(read, draw_text, encode):
+    dark = draw_text(LINE, ink=(230, 230, 230), paper=(24, 26, 32))
+    assert read(encode(dark)).pages[0].text == LINE
+
+
+def test_a_picture_on_its_side_is_turned_by_its_exif_orientation(read, draw_text, encode):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned by 90 degrees clockwise
+    sideways = draw_text(LINE).rotate(90, expand=True)
+    page = read(encode(sideways, "JPEG", exif=exif)).pages[0]
+    assert page.text == LINE
+    stored = Image.open(io.BytesIO(page.figures[0].image))
+    assert stored.width > stored.height
+
+
+def test_transparent_text_is_read_on_white(read, draw_text, encode):
+    ink = 255 - np.asarray(draw_text(LINE).convert("L"))
+    transparent = np.dstack([np.zeros((*ink.shape, 3), np.uint8), ink])
+    page = read(encode(Image.fromarray(transparent))).pages[0]
+    assert page.text == LINE
+    assert Image.open(io.BytesIO(page.figures[0].image)).getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_sixteen_bits_are_scaled_not_clipped(read, draw_text, encode):
+    grey = np.asarray(draw_text(LINE, paper=(120, 120, 120)).convert("L"), dtype=np.uint16)
+    assert read(encode(Image.fromarray(grey * 256))).pages[0].text == LINE
+
+
+def test_cmyk_is_read(read, draw_text, encode):
+    assert read(encode(draw_text(LINE).convert("CMYK"), "JPEG")).pages[0].text == LINE
+
+
+def test_frames_that_differ_are_pages_and_those_that_do_not_are_one(read, draw_text, encode):
+    first, second = draw_text("Step one: open"), draw_text("Step two: close")
+    animation = encode(first, "GIF", save_all=True, append_images=[first, second, second], duration=100)
+    assert [page.text for page in read(animation).pages] == ["Step one: open", "Step two: close"]
+
+
+def test_a_long_animation_gives_a_handful_of_pages(read, encode):
+    frames = [Image.new("L", (40, 40), shade) for shade in range(0, 250, 25)]
+    animation = encode(frames[0], "WEBP", save_all=True, append_images=frames[1:], duration=50, lossless=True)
+    assert len(read(animation).pages) == 5
+
+
+def test_a_long_screenshot_is_read_to_its_end(read, draw_text, encode):
+    lines = [f"Entry number {index}" for index in range(1, 61)]
+    page = read(encode(draw_text(*lines, width=420))).pages[0]
+    assert all(line in page.text for line in lines)
+
+
+def test_a_picture_without_text_has_an_empty_page_and_a_warning(read, encode):
+    reading = read(encode(Image.linear_gradient("L").resize((300, 200))))
+    assert reading.pages[0].text == ""
+    assert reading.pages[0].figures[0].kind == "picture"
+    assert reading.warnings == ("No text was found in this picture.",)
+
+
+def test_a_stored_figure_is_small_enough_to_show(read, encode):
+    page = read(encode(Image.new("RGB", (5_000, 2_500), "navy"), "PNG")).pages[0]
+    stored = Image.open(io.BytesIO(page.figures[0].image))
+    assert stored.size == (2_000, 1_000)
+
+
+def test_two_columns_of_prose_are_read_one_after_the_other(read, draw_text, encode):
+    left = draw_text("The first column tells", "how the year began and", "what was planned then.", width=420)
+    right = draw_text(
+        "The second one tells how", "it went on and what was", "done about it in the end.", width=440
+    )
+    sheet = Image.new("RGB", (960, left.height), "white")
+    sheet.paste(left, (0, 0))
+    sheet.paste(right, (520, 0))
+    text = " ".join(read(encode(sheet)).pages[0].text.split())
+    assert text == (
+        "The first column tells how the year began and what was planned then. "
+        "The second one tells how it went on and what was done about it in the end."
+    )
+
+
+def test_a_table_printed_in_a_picture_keeps_its_rows(read, encode, draw_text):
+    rows = [
+        ("Service", "Uptime", "Errors"),
+        ("gateway", "99.97 %", "0.04 %"),
+        ("reports", "99.91 %", "0.41 %"),
+    ]
+    sheet = Image.new("RGB", (900, 60 + 60 * len(rows)), "white")
+    for number, row in enumerate(rows):
+        for column, cell in enumerate(row):
+            sheet.paste(draw_text(cell, width=240), (20 + 290 * column, 60 * number))
+    page = read(encode(sheet)).pages[0]
+    assert page.tables[0].rows == tuple(rows)
+    assert "reports | 99.91 % | 0.41 %" in page.text
