@@ -56,7 +56,7 @@ def kidney_scan(kidney: Kidney) -> Image.Image:
     speckle = _smooth_noise(kidney.seed, blur=1.6)
     depth = np.hypot(x - _APEX[0], y - _APEX[1])
     level = brightness * (0.62 + 0.5 * speckle) * np.interp(depth, [0, 300, 800], [0.8, 1.0, 0.62])
-    fan = (np.abs(np.arctan2(x - _APEX[0], y - _APEX[1])) < 0.66) & (depth > 120) & (depth < 710)  # noqa: PLR2004
+    fan = (np.abs(np.arctan2(x - _APEX[0], y - _APEX[1])) < 0.66) & (depth > 120) & (depth < 710)  # noqa: PLR2004 - the fan
     picture = Image.fromarray(np.where(fan, level, 0).clip(0, 255).astype(np.uint8))
     picture = picture.filter(ImageFilter.GaussianBlur(0.8)).convert("RGB")
     _label(ImageDraw.Draw(picture), kidney, centre, half_length, half_width)

@@ -40,7 +40,7 @@ _FRAME_WORDS = frozenset(
 _FUNCTION_WORDS = frozenset(words(" ".join(STOP_WORDS))) | CHINESE_STOP_CHARACTERS
 # The words of asking in Chinese, longest first; taken out before the rest becomes bigrams.
 _CHINESE_FRAME = re.compile(
-    "什么时候|什么时间|什么地方|什么样|多长时间|请问一下|告诉我|是什么|为什么|怎么样|怎么办|有没有|是不是|能不能|可不可以"
+    "几[天日周月年个]+(?:之|以)?内|什么时候|什么时间|什么地方|什么样|多长时间|请问一下|告诉我|是什么|为什么|怎么样|怎么办|有没有|是不是|能不能|可不可以"
     "|哪一年|哪一个|多少|几个|几天|几年|几月|几号|什么|怎么|如何|哪些|哪个|哪里|哪年|哪位|哪种|哪家|哪|谁的|谁|是否|可以"
     "|请问|为何|何时|何地|何种|多久|多大|多高|多长|多远|我们|你们|他们|需要|应该|一下|图中|图表|表中|这个|那个|这张|那么|天内|之内|以内|之前|才能|请"
     "|[吗呢吧啊呀么的了要能是在有为我你您他她它被把将几其该此这那和与及或]"
@@ -68,6 +68,7 @@ _AND_ASKS = re.compile(
     r"(?:what|which|how|when|who|whose|where|why)\b)|[，,；;](?=[^，,；;]*(?:多少|什么|哪|谁|几|如何|怎么|吗)[^，,]*$)",
     re.IGNORECASE,
 )
+_MAY = re.compile(r"(?<!^)\bMay\b")  # the month, which a stop word hides
 _MOST_PARTS = 3
 _SHORT = 2  # topic words; a question with no more leans on what was asked before
 
@@ -140,6 +141,8 @@ def topic_words(question: str) -> frozenset[str]:
     """Search words of a question without the words of asking; empty if nothing else is left."""
     bare = _CHINESE_FRAME.sub(" ", question)
     found = frozenset(words(bare)) - _FRAME_WORDS - _FUNCTION_WORDS
+    if _MAY.search(question):
+        found |= {"may"}
     # What the words of asking leave of a Chinese word is no word, unless it is all there is.
     return frozenset(word for word in found if not _is_lone_han(word)) or found
 

@@ -50,20 +50,24 @@ class ExtractiveGenerator:
         return self._embedder.name
 
     def generate(self, prompt: Prompt) -> Draft:
-        if claims := corrected(prompt, self._embedder):
-            return Draft(claims)
+        correction = corrected(prompt, self._embedder)
+        if correction:
+            return Draft(correction)
         parts = understand(prompt)
         found = tuple(chain.from_iterable(sentences(number, hit) for number, hit in enumerate(prompt.hits)))
         claims = chain.from_iterable(self._answer(asked, prompt.hits, found) for asked in parts)
         return Draft(tuple(_without_duplicates(claims))[:_MOST_CLAIMS])
 
     def _answer(self, asked: Asked, hits: Sequence[Hit], found: Sequence[Sentence]) -> tuple[Claim, ...]:
-        return look_up(asked, hits) or self._quoted(asked, hits, found)
-
-    def _quoted(self, asked: Asked, hits: Sequence[Hit], found: Sequence[Sentence]) -> tuple[Claim, ...]:
+        read = look_up(asked, hits)
+        if read and any(hits[quote.hit].origin == "attachment" for quote in read[0].support):
+            return read
         scored = score(asked, hits, found, self._embedder)
-        if not scored or not _is_answered(asked, scored[0], hits):
-            return ()
+        if not scored or not _is_answered(scored[0]):
+            return read
+        # A sentence that says all of it reads better than a cell of a stored table.
+        if read and not asked.topic <= scored[0].covered:
+            return read
         chosen = _composed(scored, found)
         return tuple(
             Claim(sentence.text, tuple(Quote(sentence.hit, *span) for span in sentence.spans))
@@ -71,12 +75,9 @@ class ExtractiveGenerator:
         )
 
 
-def _is_answered(asked: Asked, best: Scored, hits: Sequence[Hit]) -> bool:
-    """Whether the best sentence answers: likely enough, and no name is asked about that nothing knows."""
-    known = frozenset(
-        chain.from_iterable(words(f"{hit.title}\n{hit.chunk.context}\n{hit.chunk.text}") for hit in hits)
-    )
-    return asked.names <= known and answers(best.features) >= _ANSWERS
+def _is_answered(best: Scored) -> bool:
+    """Whether the best sentence answers: likely enough, and its passage knows every name in the question."""
+    return best.features.named == 1 and best.features.kind >= 0 and answers(best.features) >= _ANSWERS
 
 
 def _composed(scored: Sequence[Scored], found: Sequence[Sentence]) -> list[Sentence]:
@@ -86,7 +87,12 @@ def _composed(scored: Sequence[Scored], found: Sequence[Sentence]) -> list[Sente
     covered = set(best.covered)
     for other in scored[1:]:
         good = other.likelihood >= _GOOD_AS_BEST * best.likelihood
-        if good and other.covered - covered and other.sentence not in chosen and len(chosen) < _MOST_SENTENCES:
+        if (
+            good
+            and other.covered - covered
+            and other.sentence not in chosen
+            and len(chosen) < _MOST_SENTENCES
+        ):
             chosen.append(other.sentence)
             covered |= other.covered
     return chosen

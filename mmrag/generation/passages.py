@@ -60,7 +60,7 @@ def sentences(number: int, hit: Hit) -> tuple[Sentence, ...]:
     """The sentences of one hit that could be an answer or part of one."""
     grid = parse_grid(hit.chunk)
     found: list[Sentence] = []
-    if grid is not None:
+    if grid is not None and hit.chunk.kind != "figure":  # a bar alone says nothing; look-up reads charts
         found.extend(_rows(number, grid))
     taken = [(grid.start, grid.end)] if grid is not None else []
     lead = ""
@@ -104,7 +104,9 @@ def _joined(verbatim: str) -> list[str]:
 
 def _tidy_line(line: str) -> str:
     bare = _MARKUP.sub("", line.strip())
-    bare = _LABEL.sub("", _BULLET.sub("", bare, count=1), count=1)
+    for mark in (_BULLET, _LABEL):
+        match = mark.match(bare)  # at the start only: "on-call" and "the answer: no" keep theirs
+        bare = bare[match.end() :] if match else bare
     return re.sub(r"\s+", " ", re.sub(r"\s*\|\s*", ", ", bare)).strip()
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from mmrag.text.names import names
 from mmrag.text.numbers import numbers
-from mmrag.text.words import words
+from mmrag.text.words import is_chinese, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ _LEAD, _NEIGHBOUR, _PAGE = 0.9, 0.7, 0.6  # what a topic word counts above, besi
 _MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _DATE = re.compile(
     rf"\b(?:1\d|20)\d\d\b|\b{_MONTH}\.? \d|\d {_MONTH}|\d\d?[:：]\d\d|\b\d\d?(?:st|nd|rd|th)\b"
-    r"|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day|\b\d+ ?(?:am|pm)\b|\bcentur(?:y|ies)\b|\b\d+ (?:minutes|hours|days)\b"
+    r"|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day|\b\d+ ?(?:am|pm)\b|\bcentur(?:y|ies)\b|\b(?:minute|hour|day|week|month|year)s?\b"
     r"|\d\s?[年月日号点]|[一二三四五六七八九十]+[月日号点年]|周[一二三四五六日]|星期|世纪"
 )
 _NUMERAL = re.compile(
@@ -57,7 +57,7 @@ class Features:
     near: float  # coverage by these, the sentences beside it and the rest of its chunk, discounted
     named: float  # share of the question's names that stand in its chunk or the source's title
     kind: float  # 1: holds the kind of answer asked for; -1: does not; 0: no kind asked for
-    rank: float  # 1 / rank of the hit
+    rank: float  # 1 / rank of the hit among those of its origin
     similarity: float | None = None  # cosine of question and sentence, if the embedder reads both
 
 
@@ -98,6 +98,7 @@ class _Weights:
 
 # Fitted on public question sets in English (passages, help pages, conversations) and Chinese
 # (encyclopedia, news) with passages found by BM25. Ranking learned which sentences hold the answer.
+_FOREIGN = 0.5  # a sentence in another language than the question's answers where nothing else does
 _RANKING = _Weights(bias=-3.3, own=1.8, near=0.0, named=0.4, kind=1.0, rank=1.9, similarity=2.4)
 _RANKING_BY_WORDS = _Weights(bias=-4.3, own=4.4, near=0.0, named=0.5, kind=0.4, rank=1.8)
 # Answering learned which questions had an answer among their passages, each set and outcome
@@ -106,9 +107,7 @@ _ANSWERING = _Weights(bias=-4.8, own=1.4, near=2.2, named=1.2, kind=0.0, rank=0.
 _ANSWERING_BY_WORDS = _Weights(bias=-5.2, own=2.4, near=3.6, named=2.8, kind=0.0, rank=0.0)
 
 
-def score(
-    asked: Asked, hits: Sequence[Hit], found: Sequence[Sentence], embedder: Embedder
-) -> list[Scored]:
+def score(asked: Asked, hits: Sequence[Hit], found: Sequence[Sentence], embedder: Embedder) -> list[Scored]:
     """The sentences worth a look, the likeliest first."""
     evidence = _Evidence(asked, hits, found)
     plain = [evidence.features(index) for index in range(len(found))]
@@ -120,9 +119,10 @@ def score(
     for index, similarity in zip(by_words, similarities, strict=True):
         features = replace(plain[index], similarity=similarity)
         ranking = _RANKING_BY_WORDS if similarity is None else _RANKING
-        scored.append(
-            Scored(found[index], features, ranking.likelihood(features), evidence.covered(index))
-        )
+        likelihood = ranking.likelihood(features)
+        if is_chinese(found[index].text) != asked.chinese:
+            likelihood *= _FOREIGN
+        scored.append(Scored(found[index], features, likelihood, evidence.covered(index)))
     return sorted(scored, key=lambda one: one.likelihood, reverse=True)
 
 
@@ -141,14 +141,13 @@ class _Evidence:
         self._own = [frozenset(words(sentence.text)) for sentence in found]
         self._leads = [frozenset(words(sentence.lead)) for sentence in found]
         self._chunks = [_chunk_words(hit) for hit in hits]
+        self._ranks = _ranks(hits)
         self._weights = self._topic_weights()
 
     def _topic_weights(self) -> Mapping[str, float]:
         """Inverse document frequency over the sentences (Robertson and Spärck Jones, kept above 0)."""
         n = len(self._found)
-        df = Counter(
-            word for own, lead in zip(self._own, self._leads, strict=True) for word in own | lead
-        )
+        df = Counter(word for own, lead in zip(self._own, self._leads, strict=True) for word in own | lead)
         parts = dict.fromkeys(self._asked.topic, 1.0) | dict.fromkeys(self._asked.background, _BACKGROUND)
         return {
             word: part * math.log(1 + (n - df[word] + 0.5) / (df[word] + 0.5)) for word, part in parts.items()
@@ -169,7 +168,7 @@ class _Evidence:
             near=self._coverage([*own, *beside, (chunk, _PAGE)]),
             named=len(named & chunk) / len(named) if named else 1.0,
             kind=_kind_shown(self._asked, sentence.text),
-            rank=1 / (1 + sentence.hit),
+            rank=1 / self._ranks[sentence.hit],
         )
 
     def covered(self, index: int) -> frozenset[str]:
@@ -180,10 +179,23 @@ class _Evidence:
         total = sum(self._weights.values())
         if not total:
             return 0.0
-        return sum(
-            weight * next((worth for place, worth in places if word in place), 0.0)
-            for word, weight in self._weights.items()
-        ) / total
+        return (
+            sum(
+                weight * next((worth for place, worth in places if word in place), 0.0)
+                for word, weight in self._weights.items()
+            )
+            / total
+        )
+
+
+def _ranks(hits: Sequence[Hit]) -> list[int]:
+    """The rank of each hit among those of its origin: an attachment does not push documents back."""
+    seen: Counter[str] = Counter()
+    ranks = []
+    for hit in hits:
+        seen[hit.origin] += 1
+        ranks.append(seen[hit.origin])
+    return ranks
 
 
 def _chunk_words(hit: Hit) -> frozenset[str]:
@@ -192,9 +204,7 @@ def _chunk_words(hit: Hit) -> frozenset[str]:
     return frozenset(words(f"{hit.title}\n{context}\n{hit.chunk.text}"))
 
 
-def _similarities(
-    asked: Asked, found: Sequence[Sentence], embedder: Embedder
-) -> list[float | None]:
+def _similarities(asked: Asked, found: Sequence[Sentence], embedder: Embedder) -> list[float | None]:
     """Cosine of the question and each sentence; None where the embedder can't read one of them."""
     if not embedder.understands(asked.text):
         return [None] * len(found)
@@ -202,7 +212,9 @@ def _similarities(
     readable = [embedder.understands(text) for text in texts]
     if not any(readable):
         return [None] * len(found)
-    questions = embedder.embed_queries(list(dict.fromkeys([asked.text, asked.context])))  # (1 or 2, dimension)
+    questions = embedder.embed_queries(
+        list(dict.fromkeys([asked.text, asked.context]))
+    )  # (1 or 2, dimension)
     vectors = embedder.embed_documents(
         [text for text, can_read in zip(texts, readable, strict=True) if can_read]
     )

@@ -21,7 +21,9 @@ _NEAREST = 3
 _NEAREST_QUOTE_CHARS = 300
 
 # Anything in brackets that holds a number and no letter: it would read as a marker of ours.
-_MARKER_LIKE = re.compile(r"[\[［【〔〚⟦]([^\[\]［］【】〔〕〚〛⟦⟧]{0,20}?\d[^\[\]［］【】〔〕〚〛⟦⟧]{0,20}?)[\]］】〕〛⟧]")
+_MARKER_LIKE = re.compile(
+    r"[\[［【〔〚⟦]([^\[\]［］【】〔〕〚〛⟦⟧]{0,20}?\d[^\[\]［］【】〔〕〚〛⟦⟧]{0,20}?)[\]］】〕〛⟧]"
+)
 _LETTER = re.compile(r"[^\W\d_]")
 
 

@@ -37,7 +37,8 @@ _JOINING = frozenset(
 )
 _CHINESE_JOINING = re.compile("相差|最高|最低|最大|最小|最多|最少|根据|[在中为的与是和]")
 _NEGATION = re.compile(
-    r"\b(?:not|no|never|none|neither|nor|cannot|without|nobody|nothing)\b|n['’]t\b|不|没|无|未|非|勿|别", re.IGNORECASE
+    r"\b(?:not|no|never|none|neither|nor|cannot|without|nobody|nothing)\b|n['’]t\b|不|没|无|未|非|勿|别",
+    re.IGNORECASE,
 )
 _REVERSING = re.compile(r"\bby\b|被|由|受", re.IGNORECASE)  # a passive turns the order of names round
 
@@ -139,7 +140,9 @@ def _follows(text: str, quotes: Sequence[Quote], hits: Sequence[Hit]) -> bool:
 
 def _support(quotes: Sequence[Quote], hits: Sequence[Hit]) -> _Support:
     cited = [hits[number] for number in dict.fromkeys(quote.hit for quote in quotes)]
-    sources = "\n".join(f"{hit.title}\n{hit.chunk.context}" for hit in cited if hit.chunk.kind != "correction")
+    sources = "\n".join(
+        f"{hit.title}\n{hit.chunk.context}" for hit in cited if hit.chunk.kind != "correction"
+    )
     return _Support(tuple(_text(quote, hits) for quote in quotes), sources)
 
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from mmrag.text.numbers import Number
 
 _OPERAND = r"[$€£¥₹]?\s?\d[\d,.]*(?:\s?(?:%|[^\W\d_]{1,9}))?"
-_SUBTRACTION = re.compile(rf"(?P<left>{_OPERAND})\s*[−–-]\s*(?P<right>{_OPERAND})\s*=\s*(?P<result>-?{_OPERAND})")
+_SUBTRACTION = re.compile(
+    rf"(?P<left>{_OPERAND})\s*[−–-]\s*(?P<right>{_OPERAND})\s*=\s*(?P<result>-?{_OPERAND})"
+)
 _HIGHEST = re.compile(r"\b(?:highest|largest|most|maximum|biggest)\b|最高|最大|最多", re.IGNORECASE)
 _LOWEST = re.compile(r"\b(?:lowest|smallest|least|minimum|fewest)\b|最低|最小|最少", re.IGNORECASE)
 

@@ -36,7 +36,7 @@ _NUMBER = re.compile(
     re.VERBOSE,
 )
 _YEAR = re.compile(r"(?:FY\s?)?(?:19|20)\d\d")
-_SHARE = re.compile(r"(?P<label>.*?\w.*?)[\s:：,(（–-]*(?P<share>\d+(?:\.\d+)?\s?%)[)）]?")
+_SHARE = re.compile(r"(?P<label>.*[^\W\d_].*?)[\s:：,(（–-]*(?<![\d.,])(?P<share>\d+(?:\.\d+)?\s?%)[)）]?")
 
 _MIN_VALUES = 3  # two points always lie on a line: they confirm nothing
 _EVEN = 1.35  # the widest distance between categories at most so many times the narrowest
@@ -272,7 +272,7 @@ def _background(pixels: Pixels) -> Pixels:
     import numpy as np  # noqa: PLC0415 - heavy
 
     sample = pixels[:: max(1, len(pixels) // 50), :: max(1, pixels.shape[1] // 50)]
-    return np.median(sample.reshape(-1, 3), axis=0).astype(np.int16)  # type: ignore[no-any-return]
+    return np.median(sample.reshape(-1, 3), axis=0).astype(np.int16)  # type: ignore[no-any-return]  # the median of an array is one
 
 
 def _nearest_colour(colour: Colour | None, legend: dict[str, Colour]) -> str | None:
@@ -356,10 +356,10 @@ def _values_right_of(categories: Sequence[_Label], values: Sequence[_Label]) -> 
 
 def _pie(labels: Sequence[_Label], pixels: Pixels) -> Rows | None:
     """Shares that add up to a whole, each with its label: in one text, on one line, or at one angle."""
-    together = [match for label in labels if (match := _SHARE.fullmatch(label.text))]
-    if len(together) > 1 and _is_whole(match["share"] for match in together):
-        return (("", ""), *((match["label"].strip(), match["share"]) for match in together))
     shares = [label for label in labels if label.value is not None and label.text.endswith("%")]
+    together = [match for label in labels if (match := _SHARE.fullmatch(label.text))]
+    if len(together) > 1 and not shares and _is_whole(match["share"] for match in together):
+        return (("", ""), *((match["label"].strip(), match["share"]) for match in together))
     words = [label for label in labels if label.value is None and not label.vertical]
     if len(shares) < 2 or not _is_whole(share.text for share in shares):  # noqa: PLR2004 - a pie has slices
         return None

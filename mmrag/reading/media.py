@@ -14,9 +14,6 @@ PDF = "application/pdf"
 TEXT = "text/plain"
 MARKDOWN = "text/markdown"
 HTML = "text/html"
-PICTURES = frozenset(
-    {"image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/tiff", "image/avif"}
-)
 
 SUPPORTED = "text, Markdown, HTML, PDF, PNG, JPEG, GIF, WebP, BMP, TIFF or AVIF"
 

@@ -25,6 +25,7 @@ _MARGIN = 16.0  # points: labels stand this far outside of what is drawn, and dr
 _GRID = 60.0  # points: gridlines of one chart are at most this far apart
 _SOLID = 3.0  # points: what is thinner is a rule
 _MIN_PATHS = 5
+_MAX_LABELS = 60  # lines of text: more are a table with rules and shades
 _MAX_PATHS = 3_000  # more are a map or an engineering drawing
 _MIN_WIDTH, _MIN_HEIGHT = 100.0, 60.0  # points
 _MAX_SHARE = 0.5  # of the page's area: a larger path is a background
@@ -53,7 +54,7 @@ def drawn_charts(page: Any, lines: Sequence[Line]) -> Iterator[Drawing]:  # noqa
             and left < (line.left + line.right) / 2 < right
             and top < (line.top + line.bottom) / 2 < bottom
         )
-        if not any(character.isdigit() for line in labels for character in line.text):
+        if len(labels) > _MAX_LABELS or not any(map(str.isdigit, "".join(line.text for line in labels))):
             continue
         area = _clipped(
             _around([region, *((label.left, label.top, label.right, label.bottom) for label in labels)]), page

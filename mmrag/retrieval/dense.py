@@ -6,10 +6,11 @@ with another's.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -59,7 +60,8 @@ class DenseIndex:
             parameters = search(efSearch=max(HNSW_EF_SEARCH, depth))
         else:
             parameters = None
-        cosines, rows = self.index.search(vector, depth, params=parameters)
+        with _one_thread():
+            cosines, rows = self.index.search(vector, depth, params=parameters)
         # FAISS fills up with row -1 where it has fewer than it was asked for.
         return [
             (float(cosine), int(self.ids[row]))
@@ -91,3 +93,16 @@ def _best_live(
             return live
         looked = min(2 * looked, len(index.ids))
     return []
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One question is too little to share out: on busy cores waiting for a second thread costs 20 ms."""
+    import faiss  # noqa: PLC0415 - heavy: a native library
+
+    before = faiss.omp_get_max_threads()  # of this thread; the others keep theirs
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mmrag.ports import Changes, ChunkFeed
     from mmrag.retrieval.snapshot import Snapshot
 
-MEMORY_ROWS = 2_000  # chunks: they are indexed in a quarter of a second, when a process first asks
+MEMORY_ROWS = 2_000  # chunks: indexed in less than half a second, when a process first asks
 OVERDUE_SHARE = 5  # one row in five dead or not yet in the snapshot: the index is built anew
 FEWEST_DEAD = 100  # fewer dead rows than this are no reason
 

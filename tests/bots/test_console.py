@@ -219,7 +219,7 @@ def test_commands_and_paths_are_completed(tmp_path, monkeypatch):
 
 def run(*arguments, stdin="", module=True):
     program = ["-m", "bots"] if module else [str(CONSOLE_ON_MEMORY)]
-    return subprocess.run(  # noqa: S603 - our own program
+    return subprocess.run(
         [sys.executable, *program, *map(str, arguments)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -297,7 +297,7 @@ def test_help_is_quick_and_loads_nothing_heavy(arguments):
         "print(sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
     )
     started = time.perf_counter()
-    helped = subprocess.run(  # noqa: S603 - our own program
+    helped = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
     assert time.perf_counter() - started < 2

@@ -73,7 +73,7 @@ def test_a_broken_picture_is_named_with_its_reason(play, out, tmp_path):
 @pytest.mark.usefixtures("handbook")
 def test_the_program_plays_a_script_on_a_data_folder_of_its_own(tmp_path):
     (tmp_path / "talk.script").write_text(f"/kb add handbook.md\n{ASK_FOR_LEAVE}\n")
-    played = subprocess.run(  # noqa: S603 - our own program
+    played = subprocess.run(
         [sys.executable, "-m", "bots", "console", "--script", str(tmp_path / "talk.script"), "--name", "ana"],
         cwd=ROOT,
         env={**os.environ, "MMRAG_HOME": str(tmp_path / "home")},

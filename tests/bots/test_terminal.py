@@ -32,7 +32,7 @@ class Terminal:
     def __init__(self, *arguments, **environment):
         self._side, other = pty.openpty()
         fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 80, 0, 0))
-        self.process = subprocess.Popen(  # noqa: S603 - our own program
+        self.process = subprocess.Popen(
             [sys.executable, Path(__file__).with_name("memory_engine.py"), *arguments],
             cwd=ROOT,
             env={

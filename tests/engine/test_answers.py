@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from mmrag.errors import InvalidInput, NotFound
+from mmrag.errors import InvalidInput, NotFound, NotReadable
 from mmrag.types import Attachment, Question, Rating, Source, Turn
 
 HANDBOOK = """# Travel
@@ -220,8 +220,6 @@ def test_a_bad_question_is_refused_with_what_to_do(engine, question, sentence):
 
 
 def test_a_document_without_text_is_refused(engine):
-    from mmrag.errors import NotReadable
-
     with pytest.raises(NotReadable, match="empty"):
         engine.add(Source("empty.txt", b"", "test:empty"), collection="default")
 

@@ -29,7 +29,7 @@ def drawn_twice(tmp_path_factory):
     """Two folders, drawn by two processes whose hashes are seeded differently."""
     folders = [tmp_path_factory.mktemp("drawn") for _ in range(2)]
     runs = [
-        subprocess.Popen(  # noqa: S603 - this project's own script
+        subprocess.Popen(
             [sys.executable, str(EXAMPLES / "make_examples.py"), str(folder)],
             env=os.environ | {"PYTHONHASHSEED": str(seed)},
             stdout=subprocess.DEVNULL,

@@ -24,9 +24,7 @@ def run():
     """Run a program in the repository; returns the finished process, which must have ended with 0."""
 
     def run(*command):
-        process = subprocess.run(  # noqa: S603 - fixed commands of the tests
-            command, cwd=ROOT, capture_output=True, text=True, check=False
-        )
+        process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert process.returncode == 0, process.stderr
         return process
 

@@ -60,7 +60,7 @@ def set_up(clone, programs):
     """Run tools/environment; returns the finished process."""
 
     def set_up(extras="cpu", *, folder=clone, **environment):
-        return subprocess.run(  # noqa: S603 - the script of this repository
+        return subprocess.run(
             [folder / "tools" / "environment", extras],
             env={"PATH": str(programs)} | environment,
             capture_output=True,

@@ -169,6 +169,13 @@ def test_shares_that_do_not_add_up_are_no_pie(blank):
     assert read_chart(shares, blank) is None
 
 
+def test_percentages_of_a_table_are_no_pie(blank):
+    numbers = ("12.5 %", "12.5%", "25%", "25 %", "2.5%", "22.5 %")  # they add up to 100
+    table = [label(number, 100 + 120 * (i % 2), 60 + 40 * (i // 2)) for i, number in enumerate(numbers)]
+    assert read_chart(table, blank) is None
+    assert read_chart([*table, label("Growth 60%", 400, 60), label("Loss 40%", 400, 90)], blank) is None
+
+
 def test_numbered_rows_are_no_axis_and_even_steps_are():
     assert not has_axis([label(str(number), 40, 100 * number) for number in (1, 2, 3, 4, 5)])
     assert has_axis([label(str(number), 40, 400 - number) for number in (0, 100, 200, 300)])

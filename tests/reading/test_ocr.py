@@ -72,5 +72,5 @@ def test_recognition_writes_nothing_to_the_terminal():
         "import numpy; from mmrag.reading.ocr import TextRecognition; "
         "TextRecognition(threads=1).read(numpy.full((64, 64, 3), 255, dtype='uint8'))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)  # noqa: S603 - own code
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert (done.stdout, done.stderr) == (b"", b"")

@@ -39,6 +39,6 @@ def retriever(start_retriever):
 @pytest.fixture
 def run_python():
     """Run this very Python with these arguments; it must end well."""
-    return lambda *arguments: subprocess.run(  # noqa: S603 - our own code
+    return lambda *arguments: subprocess.run(
         [sys.executable, *map(str, arguments)], capture_output=True, text=True, check=True, timeout=100
     )

@@ -270,10 +270,7 @@ with DiskAnswerCache(Path(sys.argv[1]), size_limit=10**8) as cache:
 
 def test_processes_that_start_at_once_agree_on_one_secret(folder):
     keys = ["a", "b", "c", "d"]
-    starting = [
-        subprocess.Popen([sys.executable, "-c", SHARE, str(folder), key])  # noqa: S603 - our own program
-        for key in keys
-    ]
+    starting = [subprocess.Popen([sys.executable, "-c", SHARE, str(folder), key]) for key in keys]
     assert [process.wait() for process in starting] == [0] * 4
     with open_cache(folder) as cache:
         assert [cache.get(key) for key in keys] == [ANSWER] * 4

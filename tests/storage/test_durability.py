@@ -17,7 +17,7 @@ ROUND = 10_000  # steps, more than any process gets to
 
 def start_writer(home, who, *, first=0, steps=ROUND):
     command = [sys.executable, "-m", "tests.storage.writer", str(home), who, str(first), str(steps)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own program
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n"
     return process
 
@@ -69,10 +69,7 @@ def test_two_processes_write_one_store_at_once(home):
 
 def test_processes_that_start_at_once_agree_on_a_new_store(home):
     command = [sys.executable, "-m", "tests.storage.writer", str(home)]
-    starting = [
-        subprocess.Popen([*command, f"p{n}", "0", "3"], stdout=subprocess.DEVNULL)  # noqa: S603 - as above
-        for n in range(4)
-    ]
+    starting = [subprocess.Popen([*command, f"p{n}", "0", "3"], stdout=subprocess.DEVNULL) for n in range(4)]
     assert [process.wait() for process in starting] == [0] * 4
     with open_store(home) as store:
         assert held(store) == model("p0", 3) | model("p1", 3) | model("p2", 3) | model("p3", 3)

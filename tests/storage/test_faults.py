@@ -123,7 +123,7 @@ def can_mount(folder):
     if unshare is None:
         return False
     command = [unshare, "-Urm", "mount", "-t", "tmpfs", "tmpfs", str(folder)]
-    tried = subprocess.run(command, check=False, capture_output=True)  # noqa: S603 - harmless anywhere
+    tried = subprocess.run(command, check=False, capture_output=True)
     return tried.returncode == 0
 
 
@@ -131,7 +131,7 @@ def test_a_full_or_read_only_disk_loses_nothing_and_says_so(tmp_path):
     if not can_mount(tmp_path):
         pytest.skip("no file system can be mounted here: user namespaces are off")
     command = ["unshare", "-Urm", sys.executable, "-m", "tests.storage.full_disk", str(tmp_path)]
-    ran = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - our own program
+    ran = subprocess.run(command, check=True, capture_output=True, text=True)
     report = json.loads(ran.stdout)
     assert report.pop("stored") > 3
     assert f"The disk that holds {tmp_path / 'home'} is full" in report.pop("full")
