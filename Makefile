@@ -25,7 +25,7 @@ demo: ## set up, add the example documents, play a conversation; a terminal then
 	@MMRAG_HOME=.demo/knowledge $(BIN)/mmrag add examples/knowledge --collection demo
 	@talk=$$(mktemp -d .demo/talk.XXXXXX) && trap 'rm -rf "$$talk"' EXIT HUP INT TERM && \
 	cp -R .demo/knowledge/. "$$talk" && \
-	MMRAG_HOME="$$talk" $(BIN)/python -m bots console --collection demo --script examples/demo.script
+	MMRAG_HOME="$$talk" $(BIN)/python -m bots console --collection demo --name ana --script examples/demo.script
 
 test: ## set up and run every check: lint, format, types, import layers, tests
 	@tools/environment cpu,dev

@@ -8,10 +8,11 @@ characters that act on a terminal or hide: control characters, bidi controls, in
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
+
+from mmrag.text.display import neutralise, one_line
 
 if TYPE_CHECKING:
     from mmrag.types import Answer, Citation, Unread
@@ -20,10 +21,6 @@ SNIPPET_CHARS = 160
 
 _LINK = re.compile("(?:https?|file)://", re.IGNORECASE)
 _MARKER = re.compile(r"\[(\d{1,4})\]")
-_LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
-# Letters and marks that show nothing; categories Cf (formats) and Co (private use) go as a whole.
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
-_REPLACED = "\N{REPLACEMENT CHARACTER}"
 _SECOND_MS = 1000
 
 
@@ -73,21 +70,6 @@ def lay_out(answer: Answer) -> Layout:
     )
 
 
-def neutralise(text: str) -> str:
-    """Foreign text without anything that acts or hides; line ends and tabs become plain ones.
-
-    Control characters and lone surrogates are replaced visibly, so that a reader sees that
-    something stood there; bidi controls and invisible characters are dropped.
-    """
-    text = _LINE_ENDS.sub("\n", text).replace("\t", "    ")
-    return "".join(map(_harmless, text))
-
-
-def one_line(text: str) -> str:
-    """Foreign text on one line, neutralised."""
-    return " ".join(neutralise(text).split())
-
-
 def safe_link(uri: str | None) -> str | None:
     """The URI percent-encoded where it may be a link, else None: no scheme that runs or hides."""
     if not uri or not _LINK.match(uri):
@@ -103,17 +85,6 @@ def duration(milliseconds: float) -> str:
     """A time as people read it: "4 ms", "1.2 s"."""
     whole = max(1, round(milliseconds))
     return f"{whole} ms" if whole < _SECOND_MS else f"{milliseconds / _SECOND_MS:.1f} s"
-
-
-def _harmless(character: str) -> str:
-    if character == "\n":
-        return character
-    category = unicodedata.category(character)
-    if category in {"Cc", "Cs"}:
-        return _REPLACED
-    if category in {"Cf", "Co"} or character in _INVISIBLE:
-        return ""
-    return character
 
 
 def _spans(paragraph: str, markers: frozenset[int]) -> tuple[str | Marker, ...]:

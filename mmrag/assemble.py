@@ -56,8 +56,12 @@ def _build(settings: Settings, embedder: Embedder | None, reader: Reader | None)
     generator, reason = choose_generator(settings, embedder)
     store = SqliteStore(settings.home / "store.sqlite3")
     cache = DiskAnswerCache(settings.home / "cache", size_limit=settings.cache_bytes)
+    retriever = HybridRetriever(
+        store, embedder, folder=settings.home / "indexes", exact_search_rows=settings.exact_search_rows
+    )
 
     def close() -> None:
+        retriever.close()  # first: it may still be reading the store
         cache.close()
         store.close()
 
@@ -68,12 +72,7 @@ def _build(settings: Settings, embedder: Embedder | None, reader: Reader | None)
             reader=reader or build_reader(settings),
             chunker=SentenceChunker(count_tokens=embedder.count_tokens, target_tokens=settings.chunk_tokens),
             embedder=embedder,
-            retriever=HybridRetriever(
-                store,
-                embedder,
-                folder=settings.home / "indexes",
-                exact_search_rows=settings.exact_search_rows,
-            ),
+            retriever=retriever,
             generator=generator,
             grounder=EvidenceGrounder(embedder),
             reading_version=f"{READING_VERSION} {settings.chunk_tokens}",

@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table as Grid
 
-from mmrag.text.display import clean, shorten
+from mmrag.text.display import neutralise, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -60,21 +60,21 @@ class AddProgress:
 
     def start(self, path: Path) -> None:
         """Name what is being read."""
-        self._bar.update(self._task, description=escape(shorten(clean(path.name), 40)))
+        self._bar.update(self._task, description=escape(shorten(neutralise(path.name), 40)))
 
     def done(self, path: Path, report: AddReport) -> None:
         """One line for a document that is in, and its warnings."""
         size = f"{_count(report.pages, 'page')}, {_count(report.chunks, 'chunk')}"
         figures = f", {_count(report.figures, 'figure')}" if report.figures else ""
-        self._line(f"[green]{report.status:>9}[/]  {escape(clean(str(path)))}  [dim]{size}{figures}[/]")
+        self._line(f"[green]{report.status:>9}[/]  {escape(neutralise(str(path)))}  [dim]{size}{figures}[/]")
         for warning in report.warnings:
-            self._line(f"           [yellow]{escape(clean(warning))}[/]")
+            self._line(f"           [yellow]{escape(neutralise(warning))}[/]")
         self._bar.advance(self._task)
 
     def failed(self, path: Path, reason: str) -> None:
         """One line for a document that could not be read, with its reason, on standard error."""
         self._bar.advance(self._task)
-        line = f"   failed  {clean(str(path))}  {clean(reason)}"
+        line = f"   failed  {neutralise(str(path))}  {neutralise(reason)}"
         Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(line)
 
     def _line(self, text: str) -> None:
@@ -113,7 +113,7 @@ def print_documents(documents: Sequence[Document]) -> None:
         grid.add_column(column, justify="right" if column in ("pages", "chunks", "figures") else "left")
     for document in documents:
         counts = map(str, (document.pages, document.chunks, document.figures))
-        title = escape(shorten(clean(document.title), 50))
+        title = escape(shorten(neutralise(document.title), 50))
         grid.add_row(document.id, escape(document.collection), title, *counts, document.added_at[:10])
     _console().print(grid)
 
@@ -121,7 +121,7 @@ def print_documents(documents: Sequence[Document]) -> None:
 def print_removed(documents: Sequence[Document]) -> None:
     """What is gone now."""
     for document in documents:
-        _console().print(f"removed  {document.id}  {escape(clean(document.title))}")
+        _console().print(f"removed  {document.id}  {escape(neutralise(document.title))}")
 
 
 # -------------------------------------------------------- answers and hits
@@ -130,7 +130,7 @@ def print_removed(documents: Sequence[Document]) -> None:
 def print_answer(answer: Answer) -> None:
     """The answer, its sources, and what could not be read."""
     console = _console()
-    console.print(escape(clean(answer.text)))
+    console.print(escape(neutralise(answer.text)))
     if answer.citations:
         console.print("\n[bold]Nearest sources[/]" if answer.abstained else "\n[bold]Sources[/]")
     for citation in answer.citations:
@@ -147,10 +147,8 @@ def print_answer(answer: Answer) -> None:
 def _source(citation: Citation) -> str:
     place = {"collection": citation.uri, "attachment": "attached", "thread": "this thread"}[citation.origin]
     page = f", page {citation.page}" if citation.page else ""
-    quote = shorten(" ".join(clean(citation.quote).split()), QUOTE_CHARS)
-    head = (
-        f"\\[{citation.marker}] {escape(clean(citation.title))}{page}  [dim]{escape(clean(place or ''))}[/]"
-    )
+    quote = shorten(" ".join(neutralise(citation.quote).split()), QUOTE_CHARS)
+    head = f"\\[{citation.marker}] {escape(neutralise(citation.title))}{page}  [dim]{escape(neutralise(place or ''))}[/]"
     return f"{head}\n    [italic]{escape(quote)}[/]" if quote else head
 
 
@@ -160,10 +158,10 @@ def print_hits(result: SearchResult) -> None:
     if not result.hits:
         console.print("Nothing was found: are there documents in this collection?  mmrag documents")
     for hit in result.hits:
-        text = shorten(" ".join(clean(hit.chunk.text).split()), 2 * QUOTE_CHARS)
+        text = shorten(" ".join(neutralise(hit.chunk.text).split()), 2 * QUOTE_CHARS)
         found = "+".join(hit.retrievers)
         console.print(
-            f"{hit.rank:>3}  {escape(clean(hit.title))}, page {hit.chunk.page}  "
+            f"{hit.rank:>3}  {escape(neutralise(hit.title))}, page {hit.chunk.page}  "
             f"[dim]{hit.score:.4f} {found}[/]\n     {escape(text)}"
         )
     _print_unread(console, result.unread)
@@ -171,7 +169,9 @@ def print_hits(result: SearchResult) -> None:
 
 def _print_unread(console: Console, unread: Sequence[Unread]) -> None:
     for one in unread:
-        console.print(f"[yellow]Not used:[/] {escape(clean(one.name))}: {escape(clean(one.reason))}")
+        console.print(
+            f"[yellow]Not used:[/] {escape(neutralise(one.name))}: {escape(neutralise(one.reason))}"
+        )
 
 
 def print_receipt(receipt: RatingReceipt) -> None:
@@ -188,12 +188,12 @@ def print_receipt(receipt: RatingReceipt) -> None:
 def print_reading(reading: Reading) -> None:
     """Pages as the readers see them."""
     console = _console()
-    console.print(f"[dim]{reading.media_type}[/]  {escape(clean(reading.title or ''))}")
+    console.print(f"[dim]{reading.media_type}[/]  {escape(neutralise(reading.title or ''))}")
     for warning in reading.warnings:
-        console.print(f"[yellow]{escape(clean(warning))}[/]")
+        console.print(f"[yellow]{escape(neutralise(warning))}[/]")
     for page in reading.pages:
         console.rule(f"page {page.number}", align="left", style="dim")
-        console.print(escape(clean(page.text)))
+        console.print(escape(neutralise(page.text)))
         for table in page.tables:
             console.print(_grid(table, "table"))
         for figure in page.figures:
@@ -207,9 +207,9 @@ def _grid(table: Table, title: str) -> Grid:
     grid = Grid(title=title, title_justify="left", title_style="dim")
     header, *rows = [[*row, *[""] * (width - len(row))] for row in table.rows]
     for cell in header:
-        grid.add_column(escape(clean(cell)))
+        grid.add_column(escape(neutralise(cell)))
     for row in rows:
-        grid.add_row(*[escape(clean(cell)) for cell in row])
+        grid.add_row(*[escape(neutralise(cell)) for cell in row])
     return grid
 
 

@@ -63,7 +63,7 @@ class ExtractiveGenerator:
         if read and any(hits[quote.hit].origin == "attachment" for quote in read[0].support):
             return read
         scored = score(asked, hits, found, self._embedder)
-        if not scored or not _is_answered(scored[0]):
+        if not scored or not _is_answered(asked, scored[0]):
             return read
         # A sentence that says all of it reads better than a cell of a stored table.
         if read and not asked.topic <= scored[0].covered:
@@ -75,9 +75,13 @@ class ExtractiveGenerator:
         )
 
 
-def _is_answered(best: Scored) -> bool:
-    """Whether the best sentence answers: likely enough, and its passage knows every name in the question."""
-    return best.features.named == 1 and best.features.kind >= 0 and answers(best.features) >= _ANSWERS
+def _is_answered(asked: Asked, best: Scored) -> bool:
+    """Whether the best sentence answers: likely enough, and its passage knows every name in the question.
+
+    A question for a number or a date is not answered by a sentence without one.
+    """
+    lacks_kind = asked.kind in ("number", "date") and best.features.kind < 0
+    return not lacks_kind and best.features.named == 1 and answers(best.features) >= _ANSWERS
 
 
 def _composed(scored: Sequence[Scored], found: Sequence[Sentence]) -> list[Sentence]:

@@ -56,7 +56,7 @@ class Features:
     own: float  # coverage by the sentence and its heading
     near: float  # coverage by these, the sentences beside it and the rest of its chunk, discounted
     named: float  # share of the question's names that stand in its chunk or the source's title
-    kind: float  # 1: holds the kind of answer asked for; -1: does not; 0: no kind asked for
+    kind: float  # 1: holds the kind of answer asked for; -1: certainly not; 0: can't be told
     rank: float  # 1 / rank of the hit among those of its origin
     similarity: float | None = None  # cosine of question and sentence, if the embedder reads both
 
@@ -230,10 +230,10 @@ def _kind_shown(asked: Asked, text: str) -> float:
             shown = bool(set(numbers(text)) - set(numbers(asked.text)) or _NUMERAL.search(lowered))
         case "date":
             shown = _DATE.search(lowered) is not None
-        case "person" if not asked.chinese:  # Chinese names can't be told from other words
-            shown = bool(set(names(text)) - set(names(asked.text)))
-        case "reason":
-            shown = _REASON.search(lowered) is not None
+        case "person":  # a role ("the on-call engineer") or a Chinese name can't be told from other words
+            return 1.0 if set(names(text)) - set(names(asked.text)) else 0.0
+        case "reason":  # not every reason says "because"
+            return 1.0 if _REASON.search(lowered) else 0.0
         case _:
             return 0.0
     return 1.0 if shown else -1.0

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from mmrag.grounding.citations import cite
 from mmrag.grounding.guard import extremes_hold, numbers_stand
 from mmrag.text.names import name_words, names
+from mmrag.text.numbers import numbers
 from mmrag.text.sentences import sentence_spans
 from mmrag.text.words import content_words, is_han, normalise, words
 from mmrag.types import Quote
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from mmrag.ports import Embedder
     from mmrag.types import Citation, Claim, Draft, Hit, Prompt
@@ -107,7 +108,7 @@ class EvidenceGrounder:
         if share < _COVERED and not (share >= _COVERED_IF_ALIKE and self._alike(text, support.quoted)):
             return False
         return (
-            name_words(text) <= frozenset(words(support.known))
+            _without_numbers(name_words(text)) <= frozenset(words(support.known))
             and _agree(text, support)
             and numbers_stand(text, support.quoted)
             and extremes_hold(text, support.spans, support.quoted)
@@ -151,7 +152,12 @@ def _text(quote: Quote, hits: Sequence[Hit]) -> str:
 
 
 def _claim_words(text: str) -> frozenset[str]:
-    return frozenset(content_words(_CHINESE_JOINING.sub(" ", text))) - _JOINING
+    """The words that support must hold; numbers are the guard's, which compares values."""
+    return _without_numbers(content_words(_CHINESE_JOINING.sub(" ", text))) - _JOINING
+
+
+def _without_numbers(found: Iterable[str]) -> frozenset[str]:
+    return frozenset(word for word in found if not numbers(word))
 
 
 def _covered(wanted: frozenset[str], evidence: str) -> frozenset[str]:

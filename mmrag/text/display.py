@@ -1,23 +1,45 @@
-"""Foreign text made fit to be shown: in a terminal, a log line or a chat message."""
+"""Foreign text made fit to be shown: in a terminal, a log line or a chat message.
+
+The bots and the command line share it; it needs no library.
+"""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
-_KEPT = frozenset("\n\t")
-# Cc, Cf: terminal escapes, bidi overrides and zero-width characters; Co, Cs: no glyph anyone agreed on.
-_HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs"})
+_LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
+# Shown as nothing although they are letters or marks: category Cf does not hold them.
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
 
 
-def clean(text: str) -> str:
-    """The text without characters that act instead of showing; line breaks and tabs stay."""
-    return "".join(
-        character
-        for character in text
-        if character in _KEPT or unicodedata.category(character) not in _HIDDEN
-    )
+def neutralise(text: str) -> str:
+    """Foreign text without anything that acts or hides; line ends and tabs become plain ones.
+
+    Control characters and lone surrogates are replaced visibly, so that a reader sees that
+    something stood there; bidi controls and invisible characters are dropped.
+    """
+    text = _LINE_ENDS.sub("\n", text).replace("\t", "    ")
+    return "".join(map(_harmless, text))
+
+
+def one_line(text: str) -> str:
+    """Foreign text on one line, neutralised."""
+    return " ".join(neutralise(text).split())
 
 
 def shorten(text: str, most: int) -> str:
     """At most `most` characters, an ellipsis in place of the rest."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def _harmless(character: str) -> str:
+    if character == "\n":
+        return character
+    category = unicodedata.category(character)
+    if category in {"Cc", "Cs"}:
+        return _REPLACED
+    if category in {"Cf", "Co"} or character in _INVISIBLE:
+        return ""
+    return character
