@@ -5,6 +5,8 @@ BIN := .venv/bin
 
 # Another project's packages must not shine through, and no cache may land in the home folder.
 unexport PYTHONHOME PYTHONPATH
+# Compiled modules are kept: to compile torch anew at each start takes longer than to answer.
+unexport PYTHONDONTWRITEBYTECODE
 export PYTHON
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_CACHE_DIR ?= $(CURDIR)/.cache/pip

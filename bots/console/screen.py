@@ -23,7 +23,8 @@ from rich.spinner import Spinner
 from rich.style import Style
 from rich.text import Text
 
-from bots.render import Marker, neutralise, one_line
+from bots.render import Marker
+from mmrag.text.display import neutralise, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

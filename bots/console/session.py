@@ -98,6 +98,7 @@ class Session:
         `# ...` is a caption. Paths start at `folder`.
         """
         self._folder = folder
+        self._start_warm_up()
         try:
             for line in map(str.strip, lines):
                 if line.startswith("#"):
@@ -118,7 +119,7 @@ class Session:
     def converse(self) -> None:
         """Take lines from the prompt until the person leaves."""
         edited = editing.enable(("/quit", *self._commands))
-        self._runner.get_loop().run_in_executor(None, self._warm_up)
+        self._start_warm_up()
         self._screen.notice(Notice("Ask me something. /help shows what else you can type.", mood="hint"))
         while True:
             try:
@@ -136,8 +137,11 @@ class Session:
             except KeyboardInterrupt:
                 self._screen.notice(Notice("Stopped.", mood="hint"))
 
+    def _start_warm_up(self) -> None:
+        """Let the engine load its models while the first question is typed, or its picture is read."""
+        self._runner.get_loop().run_in_executor(None, self._warm_up)
+
     def _warm_up(self) -> None:
-        """Let the engine load its models while the first question is being typed."""
         with suppress(Exception):  # whatever is wrong is told to the first question
             self._engine.search(Question("Are you there?", self._audience.collections), k=1)
 

@@ -141,7 +141,7 @@ _REINSTALL = f"run  pip install --force-reinstall --no-deps {PACKAGE}"
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Importing torch makes a million objects that stay: to collect among them takes a sixth of the time."""
+    """Importing torch makes very many objects that stay: to collect among them is time lost."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
