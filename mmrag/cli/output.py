@@ -148,7 +148,8 @@ def _source(citation: Citation) -> str:
     place = {"collection": citation.uri, "attachment": "attached", "thread": "this thread"}[citation.origin]
     page = f", page {citation.page}" if citation.page else ""
     quote = shorten(" ".join(neutralise(citation.quote).split()), QUOTE_CHARS)
-    head = f"\\[{citation.marker}] {escape(neutralise(citation.title))}{page}  [dim]{escape(neutralise(place or ''))}[/]"
+    title, where = escape(neutralise(citation.title)), escape(neutralise(place or ""))
+    head = f"\\[{citation.marker}] {title}{page}  [dim]{where}[/]"
     return f"{head}\n    [italic]{escape(quote)}[/]" if quote else head
 
 

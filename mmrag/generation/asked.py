@@ -54,6 +54,16 @@ _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("reason", re.compile(r"\bwhy\b|为什么|为何|原因")),
     ("steps", re.compile(r"\bhow (?:do|does|can|could|should|would|to|is|are)\b|怎么|如何|怎样")),
 )  # fmt: skip
+# What has to be worked out: only a sentence that states such a thing itself answers it.
+_DERIVED = (
+    re.compile(
+        r"\b(?:chang|increas|decreas|grow|grew|declin|rise|rose|fall|fell|drop|improv)|增长|增加|减少|下降|上升|变化"
+    ),
+    re.compile(r"\baverage\b|\bmean of\b|平均"),
+    re.compile(r"\bratios?\b|比率|比例"),
+    re.compile(r"\bdifferences? (?:between|in)\b|相差|差额|之差"),
+    re.compile(r"\bsum of\b|总和"),
+)
 _BACKWARD = re.compile(
     r"^(?:and|but|so|also|then|or|what about|how about|why|why not|what else|ok|okay)\b"
     r"|\b(?:it|its|they|them|their|this|that|these|those|he|she|him|her|his|there|one|same|former|latter)\b"
@@ -154,3 +164,10 @@ def _is_lone_han(word: str) -> bool:
 def follows_up(question: str) -> bool:
     """Whether a question can't be understood without what was said before it."""
     return len(topic_words(question)) <= _SHORT or _BACKWARD.search(question.casefold()) is not None
+
+
+def states_what_is_derived(question: str, sentence: str) -> bool:
+    """Whether a sentence itself speaks of the change, average, ratio, ... that a question asks for."""
+    return all(
+        pattern.search(sentence.casefold()) for pattern in _DERIVED if pattern.search(question.casefold())
+    )

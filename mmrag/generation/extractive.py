@@ -11,7 +11,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from mmrag.generation.asked import understand
+from mmrag.generation.asked import states_what_is_derived, understand
 from mmrag.generation.corrections import corrected
 from mmrag.generation.lookup import look_up
 from mmrag.generation.passages import sentences
@@ -32,7 +32,7 @@ _MOST_CLAIMS = 4
 _MOST_SENTENCES = 3  # of one part of the question
 # Where the likelihoods of answering and of not answering weigh the same, see scoring.
 _ANSWERS = 0.5
-_GOOD_AS_BEST = 0.6  # of the best sentence's likelihood: another one that is worth saying
+_GOOD_AS_BEST = 0.75  # of the best sentence's likelihood: another one that is worth saying
 _DUPLICATE = 0.7  # shared share of the shorter sentence's words
 
 
@@ -76,12 +76,14 @@ class ExtractiveGenerator:
 
 
 def _is_answered(asked: Asked, best: Scored) -> bool:
-    """Whether the best sentence answers: likely enough, and its passage knows every name in the question.
-
-    A question for a number or a date is not answered by a sentence without one.
-    """
-    lacks_kind = asked.kind in ("number", "date") and best.features.kind < 0
-    return not lacks_kind and best.features.named == 1 and answers(best.features) >= _ANSWERS
+    """Whether the best sentence answers: its passage knows every name, and nothing has to be worked out."""
+    features = best.features
+    return (
+        features.named == 1
+        and features.kind >= 0
+        and answers(features) >= _ANSWERS
+        and states_what_is_derived(asked.text, f"{best.sentence.lead} {best.sentence.text}")
+    )
 
 
 def _composed(scored: Sequence[Scored], found: Sequence[Sentence]) -> list[Sentence]:
@@ -90,7 +92,7 @@ def _composed(scored: Sequence[Scored], found: Sequence[Sentence]) -> list[Sente
     chosen = _with_what_it_leans_on(best.sentence, found)
     covered = set(best.covered)
     for other in scored[1:]:
-        good = other.likelihood >= _GOOD_AS_BEST * best.likelihood
+        good = other.likelihood >= _GOOD_AS_BEST * best.likelihood and answers(other.features) >= _ANSWERS
         if (
             good
             and other.covered - covered

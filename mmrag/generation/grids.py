@@ -89,20 +89,17 @@ class _Line:
 def parse_grid(chunk: Chunk) -> Grid | None:
     """The table of a chunk, or None where there is none that can be read for certain."""
     lines = list(_lines(chunk.text))
-    piped = _last_longest_run(lines, _is_piped)
-    if len(piped) >= _FEWEST_ROWS or (chunk.kind == "table" and piped):
-        rows = (
-            _chart_rows(piped) if all(_is_chart_line(line) for line in piped) else _table_rows(piped, chunk)
-        )
-    elif chunk.kind == "figure":
-        piped = _last_longest_run(lines, _is_chart_line)
-        rows = _chart_rows(piped) if len(piped) >= _FEWEST_ROWS else ()
-    else:
-        return None
+    run = _last_longest_run(lines, _is_chart_line if chunk.kind == "figure" else _is_piped)
+    if chunk.kind == "figure" and len(run) < _FEWEST_ROWS:
+        run = _last_longest_run(lines, _is_piped)
+    is_table = chunk.kind != "text" or (len(run) >= _FEWEST_ROWS and _is_separator(run[1]))
+    if not run or not is_table:
+        return None  # pipes in running text are no table
+    rows = _chart_rows(run) if all(map(_is_chart_line, run)) else _table_rows(run, chunk)
     if not rows:
         return None
-    caption = _caption(lines, piped[0].start) if chunk.kind == "figure" else None
-    return Grid(rows, piped[0].start, piped[-1].end, caption)
+    caption = _caption(lines, run[0].start) if chunk.kind == "figure" else None
+    return Grid(rows, run[0].start, run[-1].end, caption)
 
 
 def _lines(text: str) -> Iterator[_Line]:
@@ -125,6 +122,11 @@ def _last_longest_run(lines: Sequence[_Line], belongs: Callable[[_Line], bool]) 
 
 def _is_piped(line: _Line) -> bool:
     return " | " in line.text or line.text.strip().startswith("|")
+
+
+def _is_separator(line: _Line) -> bool:
+    """Markdown's line between header and rows."""
+    return _SEPARATOR.fullmatch(line.text.strip()) is not None
 
 
 def _is_chart_line(line: _Line) -> bool:
@@ -202,7 +204,7 @@ def _caption(lines: Sequence[_Line], start: int) -> Label | None:
 
 
 def _table_rows(lines: Sequence[_Line], chunk: Chunk) -> tuple[Row, ...]:
-    rows = [_pieces(line) for line in lines if not _SEPARATOR.fullmatch(line.text.strip())]
+    rows = [_pieces(line) for line in lines if not _is_separator(line)]
     width = max(len(row) for row in rows)
     if any(len(row) != width for row in rows) or width < 2:  # noqa: PLR2004 - a label and a value
         return ()  # cells have moved: no column can be told
@@ -211,7 +213,7 @@ def _table_rows(lines: Sequence[_Line], chunk: Chunk) -> tuple[Row, ...]:
         head, headers = 0, [Label(text, ()) for text in known[1:]]
     else:
         head = _header_height(rows, lines)
-        headers = [_column(rows[:head], index) for index in range(1, width)]
+        headers = _columns(rows[:head], width)
     found: list[Row] = []
     section: Label | None = None
     for pieces in rows[head:]:
@@ -230,7 +232,7 @@ def _table_rows(lines: Sequence[_Line], chunk: Chunk) -> tuple[Row, ...]:
 
 def _header_height(rows: Sequence[Sequence[_Piece]], lines: Sequence[_Line]) -> int:
     """How many rows at the top name the columns."""
-    if len(lines) > 1 and _SEPARATOR.fullmatch(lines[1].text.strip()):
+    if len(lines) > 1 and _is_separator(lines[1]):
         return 1
     height = 0
     for row in rows[:-1]:
@@ -250,17 +252,26 @@ def _can_name_a_column(text: str) -> bool:
     return text.isdigit() and _FIRST_YEAR <= number.value <= _LAST_YEAR
 
 
-def _column(head: Sequence[Sequence[_Piece]], index: int) -> Label:
-    """A column's name from its header rows; one that spans several columns stands above the first."""
+def _columns(head: Sequence[Sequence[_Piece]], width: int) -> list[Label]:
+    """Names of the value columns: the lowest header row's, with those above where it names two alike."""
+    lowest = [_lowest(head, index) for index in range(1, width)]
+    texts = [piece.text if piece else "" for piece in lowest]
+    if len(head) <= 1 or len(set(texts)) == len(texts):
+        return [Label(piece.text, (piece.span,)) if piece else Label("", ()) for piece in lowest]
+    return [_full_column(head, index) for index in range(1, width)]
+
+
+def _lowest(head: Sequence[Sequence[_Piece]], index: int) -> _Piece | None:
+    return next((row[index] for row in reversed(head) if row[index].text), None)
+
+
+def _full_column(head: Sequence[Sequence[_Piece]], index: int) -> Label:
+    """All that heads a column; a name that spans several columns stands above the first of them."""
     parts: list[_Piece] = []
-    for height, row in enumerate(head):
-        piece = row[index]
-        is_last = height == len(head) - 1
-        if not piece.text and not is_last:
-            above = [other for other in row[1 : index + 1] if other.text]
-            piece = above[-1] if above else piece
-        if piece.text:
-            parts.append(piece)
+    for row in head[:-1]:
+        spanning = [piece for piece in row[1 : index + 1] if piece.text]
+        parts.extend(spanning[-1:])
+    parts.extend(piece for piece in [head[-1][index]] if piece.text)
     return Label(" ".join(part.text for part in parts), tuple(part.span for part in parts))
 
 

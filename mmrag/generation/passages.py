@@ -31,7 +31,7 @@ _BULLET = re.compile(
 _LABEL = re.compile(r"(?:A|Answer|答|回答)\s*[:：]\s*")
 _MARKUP = re.compile(r"\*\*|__|`+|^#+\s*|\s*\|\s*$|^\s*\|\s*|^[>\s]+", re.MULTILINE)
 _ENDING = re.compile(r"[.!?…。！？；;][\"'”’)\]」』）]*$")
-_QUESTION = re.compile(r"[?？][\"'”’)\]」』）]*$")
+_INTRODUCES = re.compile(r"[?？][\"'”’)\]」』）]*$|[:：]$")  # a question, or what went on in a table
 _HAN_BREAK = re.compile(rf"(?<=[{HAN}，。、；：！？）」])\s*\n\s*(?=[{HAN}（「])")
 _DEPENDENT = re.compile(
     r"(?:It|Its|This|These|Those|That|They|Their|Them|He|She|His|Her|Such|Both|Otherwise|However|Then|Also|But|And"
@@ -68,7 +68,7 @@ def sentences(number: int, hit: Hit) -> tuple[Sentence, ...]:
         if any(start < stop and begin < end for begin, stop in taken):
             continue
         verbatim = hit.chunk.text[start:end]
-        if _is_heading(verbatim, hit.chunk.text, end) or _QUESTION.search(verbatim):
+        if _is_heading(verbatim, hit.chunk.text, end) or _INTRODUCES.search(verbatim):
             lead = verbatim
             continue
         text = tidy(verbatim)

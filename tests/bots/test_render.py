@@ -15,7 +15,8 @@ from rich.console import Console
 
 from bots.console import Screen
 from bots.conversation import Notice
-from bots.render import SNIPPET_CHARS, Marker, lay_out, neutralise, one_line, safe_link
+from bots.render import SNIPPET_CHARS, Marker, lay_out, safe_link
+from mmrag.text.display import neutralise, one_line
 from mmrag.types import Answer, Citation, Generation, Unread
 
 CITATION = Citation(

@@ -65,6 +65,17 @@ class Terminal:
             self._receive(left)
         self._read = found + len(text)
 
+    def press_until(self, key, text):
+        """Press again where nothing comes: Python's readline can miss a Ctrl-C, as a person then notices."""
+        for _ in range(5):
+            self.type(key)
+            end = time.monotonic() + PATIENCE / 10
+            while self.shown.find(text, self._read) < 0 and (left := end - time.monotonic()) > 0:
+                self._receive(left)
+            if self.shown.find(text, self._read) >= 0:
+                break
+        self.expect(text)
+
     def exit_code(self):
         while self._receive(PATIENCE):
             pass
@@ -163,8 +174,7 @@ def test_ctrl_c_at_the_prompt_does_not_leave(start):
     terminal.expect(PROMPT)
     terminal.type("How ma")
     terminal.expect("How ma")
-    terminal.type(CTRL_C)
-    terminal.expect("Ctrl-D leaves.")
+    terminal.press_until(CTRL_C, "Ctrl-D leaves.")
     terminal.expect(PROMPT)
     terminal.type("/help\n")
     terminal.expect("What you can type:")
