@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mmrag.types import Hit, Prompt
 
-Kind = Literal["number", "date", "person", "reason", "steps"]
+Kind = Literal["number", "date", "person", "meaning", "reason", "steps"]
 
 # Words of asking, not of the topic: they stand in questions and not in answers.
 _FRAME_WORDS = frozenset(
@@ -51,6 +51,7 @@ _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("number", re.compile(r"\bhow (?:many|much|long|old|often|far|tall|big|large|high)\b|\bwhat (?:percentage|percent|share|number|amount)\b"
                           r"|多少|几(?![乎何])|多久|多长|多大|多高|多远")),
     ("person", re.compile(r"\bwho(?:m|se)?\b|谁|哪位")),
+    ("meaning", re.compile(r"\bwhat (?:does|do|did)\b.*\bmean\b|\bmeaning of\b|什么意思|含义")),
     ("reason", re.compile(r"\bwhy\b|为什么|为何|原因")),
     ("steps", re.compile(r"\bhow (?:do|does|can|could|should|would|to|is|are)\b|怎么|如何|怎样")),
 )  # fmt: skip

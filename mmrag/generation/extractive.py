@@ -33,6 +33,7 @@ _MOST_SENTENCES = 3  # of one part of the question
 # Where the likelihoods of answering and of not answering weigh the same, see scoring.
 _ANSWERS = 0.5
 _GOOD_AS_BEST = 0.75  # of the best sentence's likelihood: another one that is worth saying
+_ROW_NAMED = 0.5  # share of a row's name that a question must hold for its numbers to answer
 _DUPLICATE = 0.7  # shared share of the shorter sentence's words
 
 
@@ -68,7 +69,7 @@ class ExtractiveGenerator:
         # A sentence that says all of it reads better than a cell of a stored table.
         if read and not asked.topic <= scored[0].covered:
             return read
-        chosen = _composed(scored, found)
+        chosen = _composed(asked, scored, found)
         return tuple(
             Claim(sentence.text, tuple(Quote(sentence.hit, *span) for span in sentence.spans))
             for sentence in chosen
@@ -79,20 +80,29 @@ def _is_answered(asked: Asked, best: Scored) -> bool:
     """Whether the best sentence answers: its passage knows every name, and nothing has to be worked out."""
     features = best.features
     return (
-        features.named == 1
+        _is_row_asked_for(asked, best.sentence)
+        and features.named == 1
         and features.kind >= 0
         and answers(features) >= _ANSWERS
         and states_what_is_derived(asked.text, f"{best.sentence.lead} {best.sentence.text}")
     )
 
 
-def _composed(scored: Sequence[Scored], found: Sequence[Sentence]) -> list[Sentence]:
+def _is_row_asked_for(asked: Asked, sentence: Sentence) -> bool:
+    """Whether the question names a table's row: staff is not the shops that admit "employees only"."""
+    if sentence.row is None:
+        return True
+    label = frozenset(words(sentence.row))
+    return len(label & frozenset(words(asked.text))) >= _ROW_NAMED * len(label)
+
+
+def _composed(asked: Asked, scored: Sequence[Scored], found: Sequence[Sentence]) -> list[Sentence]:
     """The best sentence, what it leans on, and what adds to it."""
     best = scored[0]
     chosen = _with_what_it_leans_on(best.sentence, found)
     covered = set(best.covered)
     for other in scored[1:]:
-        good = other.likelihood >= _GOOD_AS_BEST * best.likelihood and answers(other.features) >= _ANSWERS
+        good = other.likelihood >= _GOOD_AS_BEST * best.likelihood and _is_answered(asked, other)
         if (
             good
             and other.covered - covered

@@ -23,6 +23,7 @@ Span = tuple[int, int]
 
 _CAPTION_CHARS = 100
 _FEWEST_ROWS = 2
+_FEWEST_ROWS_OF_A_PICTURE = 3
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100  # a whole number between them heads a column rather than filling it
 _SEPARATOR = re.compile(r"\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?")
 _NAMED_VALUE = re.compile(r"(?P<name>.*\S)\s*[:：]\s*(?P<value>\S.*)")
@@ -92,6 +93,8 @@ def parse_grid(chunk: Chunk) -> Grid | None:
     run = _last_longest_run(lines, _is_chart_line if chunk.kind == "figure" else _is_piped)
     if chunk.kind == "figure" and len(run) < _FEWEST_ROWS:
         run = _last_longest_run(lines, _is_piped)
+        if len(run) < _FEWEST_ROWS_OF_A_PICTURE:
+            return None  # columns of a picture's layout: "LEFT KIDNEY | 1 Length 11.2 cm"
     is_table = chunk.kind != "text" or (len(run) >= _FEWEST_ROWS and _is_separator(run[1]))
     if not run or not is_table:
         return None  # pipes in running text are no table

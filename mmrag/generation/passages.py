@@ -25,6 +25,7 @@ _LIST_CHARS = 500  # of a list that goes with its introduction
 _WIDE_ROW = 6  # cells; a wider row does not read as a sentence
 _FEWEST_WORDS = 3  # an axis tick or a lone label says nothing
 
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _BULLET = re.compile(
     r"(?:[-*•·▪●◦‣–—>]+|\(?\d{1,2}[.)、]|[（(][一二三四五六七八九十\d]+[)）])(?:\s+|(?=[^\s\d]))"
 )
@@ -54,6 +55,7 @@ class Sentence:
     spans: tuple[tuple[int, int], ...]
     lead: str
     depends: bool
+    row: str | None = None  # the name of the table row that it is, if its cells are plain numbers
 
 
 def sentences(number: int, hit: Hit) -> tuple[Sentence, ...]:
@@ -72,6 +74,8 @@ def sentences(number: int, hit: Hit) -> tuple[Sentence, ...]:
             lead = verbatim
             continue
         text = tidy(verbatim)
+        if hit.chunk.kind == "figure" and _is_label(verbatim):
+            continue
         if _says_something(text) and not _repeats_title(text, hit):
             depends = _DEPENDENT.match(text) is not None
             found.append(Sentence(number, len(found), text, ((start, end),), lead, depends))
@@ -151,6 +155,12 @@ def _says_something(text: str) -> bool:
     return len(letters) >= _FEWEST_WORDS
 
 
+def _is_label(verbatim: str) -> bool:
+    """A picture's title or axis: it ends like no sentence and holds no number but years."""
+    ends = _ENDING.search(verbatim) is not None and not verbatim.endswith(("...", "…"))
+    return not ends and not re.search(r"\d", _YEAR.sub("", verbatim))
+
+
 def _repeats_title(text: str, hit: Hit) -> bool:
     """A title or heading at the head of its own page answers nothing."""
     bare = text.rstrip(".。").casefold()
@@ -174,4 +184,5 @@ def _rows(number: int, grid: Grid) -> Iterator[Sentence]:
             tuple(sorted(spans)),
             lead,
             depends=False,
+            row=row.label.text if all(cell.number for cell in row.cells) else None,
         )

@@ -40,6 +40,9 @@ _NUMERAL = re.compile(
     r"|half|twice|once|daily|weekly|monthly|annually|yearly)\b"
     r"|[一二两三四五六七八九十百千万半]+[个天年月日人次名元岁种家座层倍周小分米公]"
 )
+_MEANING = re.compile(
+    r"\bmeans?\b|\b(?:stands for|refers to|indicates|is an?|is the|when|because)\b|表示|是指|意味|意思|即"
+)
 _REASON = re.compile(
     r"\b(?:because|since|due to|so that|therefore|caused?|reason|in order to|as a result)\b|因为|由于|因此|所以|为了|导致|原因"
 )
@@ -232,6 +235,8 @@ def _kind_shown(asked: Asked, text: str) -> float:
             shown = _DATE.search(lowered) is not None
         case "person":  # a role ("the on-call engineer") or a Chinese name can't be told from other words
             return 1.0 if set(names(text)) - set(names(asked.text)) else 0.0
+        case "meaning":  # a definition has many forms
+            return 1.0 if _MEANING.search(lowered) else 0.0
         case "reason":  # not every reason says "because"
             return 1.0 if _REASON.search(lowered) else 0.0
         case _:

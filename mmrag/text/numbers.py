@@ -20,8 +20,8 @@ _SCALES = {
 _CURRENCY = "$€£¥₹"
 _NUMBER = re.compile(
     rf"""(?<![a-zà-ÿ0-9_])(?<!\d[.,])            # not inside a word, a code or another number
-    (?:(?<![\w)%.])(?P<sign>[-−–])[{_CURRENCY}]?  # a sign touches its number: "3 - 5" has none
-      |[{_CURRENCY}]\s*(?P<inner_sign>[-−–])?)?
+    (?:(?<![\w)%.])(?P<sign>[-−–+])[{_CURRENCY}]?  # a sign touches its number: "3 - 5" has none
+      |[{_CURRENCY}]\s*(?P<inner_sign>[-−–+])?)?
     (?P<digits>\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?)(?!\d|\.\d|,\d{{3}})
     (?:\s?(?P<percent>%|percent\b|per\ cent\b)
       |\s?(?P<scale>thousand|million|billion|trillion|百万|千万|[千万亿]|(?:k|mn|mm|m|bn|b|tn)(?![a-z0-9]))
@@ -60,7 +60,7 @@ def sole_number(text: str) -> Number | None:
 
 def _number(match: re.Match[str]) -> Number:
     value = Decimal(match["digits"].replace(",", ""))
-    if match["sign"] or match["inner_sign"]:
+    if (match["sign"] or match["inner_sign"] or "+") != "+":
         value = -value
     if match["scale"]:
         value = value.scaleb(_SCALES[match["scale"]])

@@ -132,3 +132,14 @@ def test_orders_in_a_document_are_text(draft, hit):
     assert said(draft("How many days of annual leave do we have?", hit(evil))).endswith(
         "Everyone has 27 days of annual leave."
     )
+
+
+def test_a_row_that_only_mentions_the_word_does_not_answer(draft, hit):
+    table = "Stores | Number\nFactory stores | 217\nIn-line stores (including employee-only stores) | 29"
+    assert draft("How many employees are there?", hit(table, kind="table")) == ()
+
+
+def test_the_title_of_a_picture_is_no_answer(draft, hit):
+    text = "Perceptions of trade in developing countries\n2010 2015 2020\n% of adults saying so"
+    chart = hit(text, title="chart.png", kind="figure", origin="attachment")
+    assert draft("What are the perceptions of trade in developing countries?", chart) == ()
