@@ -63,13 +63,14 @@ class ExtractiveGenerator:
         read = look_up(asked, hits)
         if read and any(hits[quote.hit].origin == "attachment" for quote in read[0].support):
             return read
-        scored = score(asked, hits, found, self._embedder)
+        quotable = [sentence for sentence in found if _is_row_asked_for(asked, sentence)]
+        scored = score(asked, hits, quotable, self._embedder)
         if not scored or not _is_answered(asked, scored[0]):
             return read
         # A sentence that says all of it reads better than a cell of a stored table.
         if read and not asked.topic <= scored[0].covered:
             return read
-        chosen = _composed(asked, scored, found)
+        chosen = _composed(asked, scored, quotable)
         return tuple(
             Claim(sentence.text, tuple(Quote(sentence.hit, *span) for span in sentence.spans))
             for sentence in chosen
@@ -80,8 +81,7 @@ def _is_answered(asked: Asked, best: Scored) -> bool:
     """Whether the best sentence answers: its passage knows every name, and nothing has to be worked out."""
     features = best.features
     return (
-        _is_row_asked_for(asked, best.sentence)
-        and features.named == 1
+        features.named == 1
         and features.kind >= 0
         and answers(features) >= _ANSWERS
         and states_what_is_derived(asked.text, f"{best.sentence.lead} {best.sentence.text}")

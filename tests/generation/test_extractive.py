@@ -143,3 +143,10 @@ def test_the_title_of_a_picture_is_no_answer(draft, hit):
     text = "Perceptions of trade in developing countries\n2010 2015 2020\n% of adults saying so"
     chart = hit(text, title="chart.png", kind="figure", origin="attachment")
     assert draft("What are the perceptions of trade in developing countries?", chart) == ()
+
+
+def test_a_row_that_is_not_asked_for_does_not_hide_the_sentence_that_answers(draft, hit):
+    table = "Stores | Number\nFactory stores | 217\nIn-line stores (including employee-only stores) | 29"
+    text = "We had approximately 76,700 employees worldwide."
+    claims = draft("How many employees are there?", hit(table, kind="table"), hit(text, number=2))
+    assert said(claims) == text
