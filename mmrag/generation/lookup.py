@@ -59,7 +59,10 @@ _QUARTERS = tuple(
 )
 # Months in full and as charts write them; the label and the question may each use either.
 _MONTHS = tuple(
-    (re.compile(rf"\b(?:{name}|{name[:3]}|{name[:4]})\b\.?|(?<!\d){number}\s?月"), f" {name} {name[:3]} {number}月 ")
+    (
+        re.compile(rf"\b(?:{name}|{name[:3]}|{name[:4]})\b\.?|(?<!\d){number}\s?月"),
+        f" {name} {name[:3]} {number}月 ",
+    )
     for number, name in enumerate(
         "january february march april may june july august september october november december".split(),
         start=1,

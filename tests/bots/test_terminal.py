@@ -26,6 +26,12 @@ LOOK = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b\]8;[^\x1b]*\x1b\\")
 PATIENCE = 30  # seconds
 
 
+def _take_terminal():
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    # Tests that run in the background are started with Ctrl-C ignored, and would pass that on.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A program on a pseudo-terminal; keeps all that it wrote."""
 
@@ -46,7 +52,7 @@ class Terminal:
             stdout=other,
             stderr=other,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - Ctrl-C needs a terminal
+            preexec_fn=_take_terminal,  # noqa: PLW1509 - Ctrl-C needs a terminal of its own
         )
         os.close(other)
         self._decoder = codecs.getincrementaldecoder("utf-8")()

@@ -16,7 +16,8 @@ def values(text):
 
 
 @pytest.mark.parametrize(
-    "spelling", ["4,200,000", "4200000", "4.2 million", "4.2M", "€4.2m", "420万", "４２０００００", "+4.2 million"]
+    "spelling",
+    ["4,200,000", "4200000", "4.2 million", "4.2M", "€4.2m", "420万", "４２０００００", "+4.2 million"],
 )
 def test_spellings_of_one_amount_are_one_value(spelling):
     assert values(spelling) == [Decimal(4_200_000)]
