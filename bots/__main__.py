@@ -8,46 +8,22 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmrag.errors import InvalidInput, InvalidSettings, MissingExtra, UserFacingError
+from mmrag.errors import InvalidInput
+from mmrag.exits import DONE, FAILED, exit_code_of
 from mmrag.types import DEFAULT_COLLECTION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-DONE, FAILED, WRONG_USAGE = 0, 1, 2
-INTERRUPTED = 130  # 128 + SIGINT, as shells count
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one adapter and return the exit code: 1 where a scripted step failed, 2 for wrong usage."""
     arguments = _parser().parse_args(argv)
-    try:
-        return _run(arguments)
-    except UserFacingError as error:
-        if arguments.debug:
-            raise
-        print(f"bots: {error}", file=sys.stderr)  # noqa: T201 - this is a command line
-        return WRONG_USAGE if isinstance(error, InvalidInput | InvalidSettings | MissingExtra) else FAILED
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output (`| head`) has left; flushing at exit must not complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
-    except Exception as error:
-        if arguments.debug:
-            raise
-        print(  # noqa: T201 - this is a command line
-            f"bots: this should not have happened ({type(error).__name__}): "
-            "run it again with --debug and report what it prints.",
-            file=sys.stderr,
-        )
-        return FAILED
+    return exit_code_of(lambda: _run(arguments), program="bots", debug=arguments.debug)
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from mmrag import wire
 from mmrag.cli import output
 from mmrag.cli.files import files_below, read_file
 from mmrag.errors import InvalidInput, NotReadable, UserFacingError
+from mmrag.exits import DONE, FAILED
 from mmrag.types import DEFAULT_COLLECTION, Attachment, Question, Rating, Source, Turn
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from mmrag.config import Settings
     from mmrag.engine import Engine
     from mmrag.types import AddReport
-
-DONE, FAILED = 0, 1
 
 
 def add(arguments: argparse.Namespace, settings: Settings) -> int:

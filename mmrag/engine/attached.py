@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mmrag.ports import Chunker, Reader
-    from mmrag.types import Attachment, Origin, Page, Reading, Turn
+    from mmrag.types import Attachment, Page, Reading, Turn
 
 REMEMBERED_READINGS = 32  # a thread's follow-ups come with the same pictures: they are read once
 SHORTEST_STATEMENT = 40  # characters; shorter messages of a thread ("thanks!") support nothing
@@ -47,7 +47,7 @@ class AttachmentDesk:
             except NotReadable as error:
                 unread.append(Unread(attachment.name, str(error)))
                 continue
-            found = self._pieces(attachment.name, reading.pages, origin="attachment")
+            found = self._pieces(attachment.name, reading.pages)
             passages.extend(found)
             if not found:
                 reason = " ".join(reading.warnings) or "no text was found in it."
@@ -69,7 +69,7 @@ class AttachmentDesk:
                 self._readings.popitem(last=False)
         return reading
 
-    def _pieces(self, title: str, pages: Sequence[Page], *, origin: Origin) -> list[Hit]:
+    def _pieces(self, title: str, pages: Sequence[Page]) -> list[Hit]:
         drafts = self._chunker.chunk(pages, title=title)
         return [
             Hit(
@@ -87,8 +87,8 @@ class AttachmentDesk:
                 uri="",
                 rank=number,
                 score=0.0,
-                retrievers=(origin,),
-                origin=origin,
+                retrievers=("attachment",),
+                origin="attachment",
             )
             for number, draft in enumerate(drafts, start=1)
         ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from mmrag.generation.asked import topic_words
@@ -20,7 +21,6 @@ from mmrag.types import Claim, Quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from decimal import Decimal
 
     from mmrag.generation.asked import Asked
     from mmrag.generation.grids import Cell, Grid, Row, Span
@@ -287,14 +287,14 @@ def _subject(query: _Query, value: _Value) -> str:
 
 
 def _size(value: _Value) -> Decimal:
-    return value.cell.number.value if value.cell.number else numbers("0")[0].value
+    return value.cell.number.value if value.cell.number else Decimal(0)
 
 
 def _amount(cell: Cell) -> tuple[str, Decimal, str]:
     """What stands before the digits, the amount they write, what stands after: ("$", 4.2, " million")."""
     match = _AMOUNT.fullmatch(cell.text)
     if match is None:
-        return cell.text, numbers("0")[0].value, ""
+        return cell.text, Decimal(0), ""
     return match["before"], numbers(match["digits"])[0].value, match["after"]
 
 

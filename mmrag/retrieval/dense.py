@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from mmrag.ports import Vectors
 
-# Measured on 100,000 chunks of 384 dimensions: recall@10 .980 at 0.39 ms a question, and it
-# builds three times faster than M = 16 with efConstruction = 200 (.988).
+# A wide graph built with little search: it is built several times faster than a narrow one with a
+# long search, and efSearch makes up for it when a question comes.
 HNSW_M = 32
 HNSW_EF_CONSTRUCTION = 40
 HNSW_EF_SEARCH = 128

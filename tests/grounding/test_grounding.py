@@ -130,9 +130,9 @@ def test_markers_and_citations_match_one_to_one_and_quotes_are_verbatim(case):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.integers(0, 999), min_size=1, max_size=4), st.integers(0, 999))
-def test_no_number_passes_that_its_source_does_not_hold(embedder, there, claimed):
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=4), st.integers(0, 20))
+def test_a_number_passes_just_where_its_source_holds_it(embedder, there, claimed):
     text = "The stock of screws is " + ", ".join(map(str, there)) + " boxes."
     draft = Draft((Claim(f"The stock of screws is {claimed} boxes."),))
     kept = EvidenceGrounder(embedder).ground(draft, Prompt("How many?", (make_hit(text),)))
-    assert bool(kept) <= (claimed in there)
+    assert bool(kept) == (claimed in there)
