@@ -160,8 +160,10 @@ class Grounder(Protocol):
         """Claims with at least one supporting quote each, in the draft's order."""
         ...
 
-    def cite(self, claims: Sequence[Claim], prompt: Prompt) -> tuple[str, tuple[Citation, ...]]:
-        """The answer's text with markers, and its citations.
+    def cite(
+        self, claims: Sequence[Claim], prompt: Prompt, *, unanswered: Sequence[str] = ()
+    ) -> tuple[str, tuple[Citation, ...]]:
+        """The answer's text with markers, and its citations; then what it leaves unanswered.
 
         Without claims: an abstention in the question's language and the nearest sources.
         """

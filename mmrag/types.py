@@ -352,9 +352,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a generator says, sentence by sentence; empty when it has nothing to say."""
+    """What a generator says, sentence by sentence; empty when it has nothing to say.
+
+    `unanswered` are those of several things asked for which it found nothing, in the
+    question's words.
+    """
 
     claims: tuple[Claim, ...]
+    unanswered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

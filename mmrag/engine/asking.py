@@ -90,7 +90,7 @@ class Asking:
         watch.lap("generate")
         listener("checking")
         claims = stages.grounder.ground(draft, prompt)
-        text, citations = stages.grounder.cite(claims, prompt)
+        text, citations = stages.grounder.cite(claims, prompt, unanswered=draft.unanswered)
         watch.lap("ground")
         return Answer(
             id=secrets.token_hex(8),

@@ -134,7 +134,8 @@ def understand(prompt: Prompt) -> tuple[Asked, ...]:
 
 def _parts(question: str) -> list[str]:
     """What is asked together, one by one: "How many were sold, and which is the target?"."""
-    return [part.strip() for part in _AND_ASKS.split(question.strip()) if topic_words(part)][:_MOST_PARTS]
+    parts = _AND_ASKS.split(question.strip(), maxsplit=_MOST_PARTS - 1)
+    return [part.strip() for part in parts if topic_words(part)]
 
 
 def _codes_in_attachments(hits: Sequence[Hit]) -> frozenset[str]:

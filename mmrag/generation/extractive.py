@@ -56,8 +56,10 @@ class ExtractiveGenerator:
             return Draft(correction)
         parts = understand(prompt)
         found = tuple(chain.from_iterable(sentences(number, hit) for number, hit in enumerate(prompt.hits)))
-        claims = chain.from_iterable(self._answer(asked, prompt.hits, found) for asked in parts)
-        return Draft(tuple(_without_duplicates(claims))[:_MOST_CLAIMS])
+        answers_to = {asked: self._answer(asked, prompt.hits, found) for asked in parts}
+        claims = _without_duplicates(chain.from_iterable(answers_to.values()))
+        unanswered = tuple(asked.text for asked, said in answers_to.items() if not said)
+        return Draft(tuple(claims)[:_MOST_CLAIMS], unanswered if claims else ())
 
     def _answer(self, asked: Asked, hits: Sequence[Hit], found: Sequence[Sentence]) -> tuple[Claim, ...]:
         read = look_up(asked, hits)
@@ -78,10 +80,15 @@ class ExtractiveGenerator:
 
 
 def _is_answered(asked: Asked, best: Scored) -> bool:
-    """Whether the best sentence answers: its passage knows every name, and nothing has to be worked out."""
+    """Whether the best sentence answers: its passage knows every name, and nothing has to be worked out.
+
+    A follow-up is answered by what it asks itself, not by what was asked before it alone.
+    """
     features = best.features
+    is_about_it = not (asked.background and asked.topic) or bool(asked.topic & best.covered)
     return (
-        features.named == 1
+        is_about_it
+        and features.named == 1
         and features.kind >= 0
         and answers(features) >= _ANSWERS
         and states_what_is_derived(asked.text, f"{best.sentence.lead} {best.sentence.text}")

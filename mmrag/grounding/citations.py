@@ -27,7 +27,9 @@ _MARKER_LIKE = re.compile(
 _LETTER = re.compile(r"[^\W\d_]")
 
 
-def cite(claims: Sequence[Claim], prompt: Prompt) -> tuple[str, tuple[Citation, ...]]:
+def cite(
+    claims: Sequence[Claim], prompt: Prompt, *, unanswered: Sequence[str] = ()
+) -> tuple[str, tuple[Citation, ...]]:
     """The text with markers after each sentence, and its citations, one for each cited chunk.
 
     Without claims: an abstention and the nearest sources. A citation's quote is the stretch
@@ -41,6 +43,7 @@ def cite(claims: Sequence[Claim], prompt: Prompt) -> tuple[str, tuple[Citation, 
         cited = dict.fromkeys(quote.hit for quote in claim.support)
         shown = "".join(f"[{markers.setdefault(hit, len(markers) + 1)}]" for hit in cited)
         sentences.append(f"{neutral(claim.text)} {shown}")
+    sentences += [_left_open(neutral(part), prompt.question) for part in unanswered]
     return " ".join(sentences), tuple(
         _citation(prompt.hits[hit], marker, *_stretch(claims, hit)) for hit, marker in markers.items()
     )
@@ -63,6 +66,12 @@ def abstention_text(question: str) -> str:
     if is_chinese(question):
         return "在现有的文档中，我没有找到这个问题的答案。"
     return "I could not find an answer to this in the documents I have."
+
+
+def _left_open(part: str, question: str) -> str:
+    if is_chinese(question):
+        return f"关于“{part}”，没有找到答案。"
+    return f"I found no answer to “{part}”."
 
 
 def neutral(text: str) -> str:

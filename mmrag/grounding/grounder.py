@@ -70,8 +70,10 @@ class EvidenceGrounder:
         checked = (self._checked(claim, prompt.hits) for claim in draft.claims)
         return tuple(claim for claim in checked if claim is not None)
 
-    def cite(self, claims: Sequence[Claim], prompt: Prompt) -> tuple[str, tuple[Citation, ...]]:
-        return cite(claims, prompt)
+    def cite(
+        self, claims: Sequence[Claim], prompt: Prompt, *, unanswered: Sequence[str] = ()
+    ) -> tuple[str, tuple[Citation, ...]]:
+        return cite(claims, prompt, unanswered=unanswered)
 
     def _checked(self, claim: Claim, hits: Sequence[Hit]) -> Claim | None:
         if not claim.text.strip():

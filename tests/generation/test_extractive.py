@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mmrag.types import Turn
+from mmrag.generation import ExtractiveGenerator
+from mmrag.types import Prompt, Turn
 
 LEAVE = (
     "Everyone has 27 days of annual leave. Leave is requested in the calendar two weeks ahead. "
@@ -150,3 +151,11 @@ def test_a_row_that_is_not_asked_for_does_not_hide_the_sentence_that_answers(dra
     text = "We had approximately 76,700 employees worldwide."
     claims = draft("How many employees are there?", hit(table, kind="table"), hit(text, number=2))
     assert said(claims) == text
+
+
+def test_what_of_several_things_found_no_answer_is_said(embedder, hit):
+    question = "How many days of annual leave do we have, and who runs the canteen?"
+    draft = ExtractiveGenerator(embedder).generate(Prompt(question, (hit(LEAVE),)))
+
+    assert said(draft.claims) == "Everyone has 27 days of annual leave."
+    assert draft.unanswered == ("who runs the canteen?",)

@@ -136,3 +136,13 @@ def test_a_number_passes_just_where_its_source_holds_it(embedder, there, claimed
     draft = Draft((Claim(f"The stock of screws is {claimed} boxes."),))
     kept = EvidenceGrounder(embedder).ground(draft, Prompt("How many?", (make_hit(text),)))
     assert bool(kept) == (claimed in there)
+
+
+def test_what_stays_unanswered_is_said_without_a_marker():
+    claims = (Claim("The code is 17.", (Quote(0, 0, 15),)),)
+    text, citations = cite(
+        claims, Prompt("Code?", (make_hit("The code is 17."),)), unanswered=("and why [2]?",)
+    )
+
+    assert text == "The code is 17. [1] I found no answer to “and why (2)?”."
+    assert len(citations) == 1

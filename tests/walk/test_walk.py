@@ -155,7 +155,7 @@ def test_most_of_the_examples_are_answered_right(engine):
     """A floor that may only rise: the rest is refused, or answered beside the point."""
     answered = rows(answered=True)
     right = [row for row in answered if says(ask_row(engine, row), row["answer"])]
-    assert len(right) >= 0.65 * len(answered)
+    assert len(right) >= 0.7 * len(answered)
 
 
 def says(answer, expected):
