@@ -72,7 +72,7 @@ class ExtractiveGenerator:
         # A sentence that says all of it reads better than a cell of a stored table.
         if read and not asked.topic <= scored[0].covered:
             return read
-        chosen = _composed(asked, scored, quotable)
+        chosen = _composed(asked, scored, quotable, title=hits[scored[0].sentence.hit].title)
         return tuple(
             Claim(sentence.text, tuple(Quote(sentence.hit, *span) for span in sentence.spans))
             for sentence in chosen
@@ -103,11 +103,17 @@ def _is_row_asked_for(asked: Asked, sentence: Sentence) -> bool:
     return len(label & frozenset(words(asked.text))) >= _ROW_NAMED * len(label)
 
 
-def _composed(asked: Asked, scored: Sequence[Scored], found: Sequence[Sentence]) -> list[Sentence]:
-    """The best sentence, what it leans on, and what adds to it."""
+def _composed(
+    asked: Asked, scored: Sequence[Scored], found: Sequence[Sentence], *, title: str
+) -> list[Sentence]:
+    """The best sentence, what it leans on, and what adds to it.
+
+    What the best one's source has in its `title` goes without saying: a report by Nike need not
+    say Nike in each sentence.
+    """
     best = scored[0]
     chosen = _with_what_it_leans_on(best.sentence, found)
-    covered = set(best.covered)
+    covered = {*best.covered, *words(title)}
     for other in scored[1:]:
         good = other.likelihood >= _GOOD_AS_BEST * best.likelihood and _is_answered(asked, other)
         if (

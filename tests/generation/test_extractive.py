@@ -159,3 +159,12 @@ def test_what_of_several_things_found_no_answer_is_said(embedder, hit):
 
     assert said(draft.claims) == "Everyone has 27 days of annual leave."
     assert draft.unanswered == ("who runs the canteen?",)
+
+
+def test_what_the_title_says_needs_no_second_sentence(draft, hit):
+    staff = hit("As of May we had approximately 76,700 employees worldwide.", title="Nordwind annual report")
+    site = hit(
+        "Also on the Nordwind site are our reports on employees.", title="Nordwind annual report", number=2
+    )
+    claims = draft("How many employees does Nordwind have?", staff, site)
+    assert said(claims) == "As of May we had approximately 76,700 employees worldwide."
