@@ -43,16 +43,26 @@ def build_reader(settings: Settings) -> FileReader:
     )
 
 
+def build_embedder(settings: Settings) -> Embedder:
+    """The embedder of these settings; it loads its model when first used. Raises MissingExtra."""
+    try:
+        from mmrag.retrieval.embedder import (  # noqa: PLC0415 - needs an extra; named by the error
+            SentenceTransformerEmbedder,
+        )
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "The embedder", "cpu") from missing
+    return SentenceTransformerEmbedder(threads=settings.threads)
+
+
 def _build(settings: Settings, embedder: Embedder | None, reader: Reader | None) -> Engine:
     from mmrag.grounding import EvidenceGrounder  # noqa: PLC0415 - the stages need an extra; the caller names it
     from mmrag.reading import READING_VERSION  # noqa: PLC0415 - as above
     from mmrag.reading.chunking import SentenceChunker  # noqa: PLC0415 - as above
-    from mmrag.retrieval.embedder import SentenceTransformerEmbedder  # noqa: PLC0415 - as above
     from mmrag.retrieval.hybrid import HybridRetriever  # noqa: PLC0415 - as above
     from mmrag.storage.cache import DiskAnswerCache  # noqa: PLC0415 - as above
     from mmrag.storage.catalog import SqliteStore  # noqa: PLC0415 - as above
 
-    embedder = embedder or SentenceTransformerEmbedder(threads=settings.threads)
+    embedder = embedder or build_embedder(settings)
     generator, reason = choose_generator(settings, embedder)
     store = SqliteStore(settings.home / "store.sqlite3")
     cache = DiskAnswerCache(settings.home / "cache", size_limit=settings.cache_bytes)

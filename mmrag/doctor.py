@@ -106,9 +106,9 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
 
 
 def _embedder(settings: Settings) -> Iterator[Finding]:
-    from mmrag.retrieval.embedder import SentenceTransformerEmbedder  # noqa: PLC0415 - as above
+    from mmrag.assemble import build_embedder  # noqa: PLC0415 - needs an extra; its lack is a finding
 
-    embedder = SentenceTransformerEmbedder(threads=settings.threads)
+    embedder = build_embedder(settings)
     embedder.embed_queries(["a first question"])
     yield Finding(
         "embedder",
@@ -155,10 +155,9 @@ def _specimen() -> bytes:
 
 
 def _generator(settings: Settings) -> Iterator[Finding]:
-    from mmrag.assemble import choose_generator  # noqa: PLC0415 - as above
-    from mmrag.retrieval.embedder import SentenceTransformerEmbedder  # noqa: PLC0415 - as above
+    from mmrag.assemble import build_embedder, choose_generator  # noqa: PLC0415 - as above
 
-    generator, reason = choose_generator(settings, SentenceTransformerEmbedder(threads=settings.threads))
+    generator, reason = choose_generator(settings, build_embedder(settings))
     yield Finding("generator", "ok", f"{generator.name} ({reason})")
 
 
