@@ -224,6 +224,21 @@ class Store(Protocol):
         """(author, verdict) of everyone who rated this answer."""
         ...
 
+    def forget(self, collection: str) -> tuple[tuple[Document, ...], tuple[str, ...]]:
+        """Remove a collection whole: its documents, and the answers that were given from it.
+
+        Returns the documents, and the cache keys of those answers.
+        """
+        ...
+
+    def erasures(self) -> int:
+        """How many deletions there were since the file was last compacted."""
+        ...
+
+    def compact(self) -> None:
+        """Leave no byte of what was deleted in the store's files."""
+        ...
+
 
 class AnswerCache(Protocol):
     """Answers by key. Any fault is a miss."""
@@ -236,40 +251,92 @@ class AnswerCache(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkBatch:
-    """Chunks as an index wants them: row i is chunk `ids[i]`.
+class CollectionState:
+    """A collection as it is in the store now.
 
-    `texts` are what is searched (context and text); `vectors` has shape (n, dimension).
+    `revision` grows with every change and is never the same again, not even after the collection
+    was forgotten and made anew. What changed since a revision below `horizon` is not told any
+    more. `embedder` made the vectors that are searched.
     """
 
-    ids: NDArray[np.int64]  # (n,), ascending
-    texts: tuple[str, ...]
-    vectors: Vectors
+    revision: int
+    horizon: int
+    embedder: str
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What happened to a collection after a revision: apply `removed` first, then `added`."""
+    """What happened to a collection since a revision: forget `removed` first, then take `added` in.
+
+    If `anew`, all that was known before is void and `added` are all live chunks.
+    """
 
     revision: int
+    anew: bool
     removed: frozenset[int]
-    added: ChunkBatch
+    added: NDArray[np.int64]  # (n,), ascending ids
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkBatch:
+    """Chunks as an index wants them: `texts[i]` is what is searched of chunk `ids[i]`.
+
+    `vectors[j]` (m, dimension) belongs to chunk `embedded[j]`; a chunk that was added while the
+    embedding model changes has no vector of the old one.
+    """
+
+    ids: NDArray[np.int64]  # (n,), ascending
+    texts: tuple[str, ...]
+    embedded: NDArray[np.int64]  # (m,), ascending, some of `ids`
+    vectors: Vectors
 
 
 class ChunkFeed(Protocol):
     """What the indexes read from the store: they are disposable, it is the truth."""
 
-    def revision(self, collection: str) -> int:
-        """Grows with every change of the collection; 0 for one that never was."""
+    def states(self, collections: Iterable[str] | None = None) -> dict[str, CollectionState]:
+        """The state of each of these collections that exists; `None` means all."""
         ...
 
-    def changes(self, collection: str, *, since: int, embedder: str) -> Changes:
-        """All live chunks when `since` is 0; else what changed after that revision.
+    def changes(self, collection: str, *, since: int, after: int) -> Changes:
+        """What was removed since a revision, and the ids of live chunks greater than `after`.
 
-        A consistent snapshot. Raises StoreUnavailable if vectors of another embedder are stored.
+        A consistent snapshot. Chunks get ascending ids, so those greater than the last one that
+        was known at `since` are those that were added since.
         """
+        ...
+
+    def rows(self, ids: Sequence[int] | NDArray[np.int64], *, embedder: str) -> ChunkBatch:
+        """Those of the chunks that are still live, with their vectors of this embedder."""
         ...
 
     def hits(self, ids: Sequence[int]) -> dict[int, tuple[Chunk, str, str]]:
         """(chunk, document title, uri) of each id that is still live."""
+        ...
+
+    def forget_removals(self, collection: str, *, until: int) -> None:
+        """Raise the horizon to `until`: what was removed up to that revision is not told any more."""
+        ...
+
+
+class VectorStore(Protocol):
+    """What a change of the embedding model needs of the store."""
+
+    def states(self, collections: Iterable[str] | None = None) -> dict[str, CollectionState]:
+        """As `ChunkFeed.states`."""
+        ...
+
+    def without_vector(self, collection: str, *, embedder: str, limit: int) -> dict[int, str]:
+        """Up to `limit` chunks that have no vector of this embedder: id and searched text."""
+        ...
+
+    def put_vectors(self, ids: Sequence[int], vectors: Vectors, *, embedder: str) -> None:
+        """Keep vectors beside those of other embedders; chunks that went meanwhile are passed over."""
+        ...
+
+    def switch_embedder(self, collection: str, *, embedder: str) -> bool:
+        """Search by this embedder from now on, and drop the vectors of others.
+
+        False, and nothing happens, while a chunk still lacks its vector.
+        """
         ...

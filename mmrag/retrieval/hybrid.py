@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from typing import TYPE_CHECKING
 
 from mmrag.retrieval import dense, lexical
 from mmrag.retrieval.fusion import reciprocal_rank_fusion
-from mmrag.retrieval.index import MEMORY_ROWS, CollectionIndex
+from mmrag.retrieval.layout import MEMORY_ROWS, SEGMENT_ROWS, Limits
 from mmrag.retrieval.passages import rank_passages
+from mmrag.retrieval.pool import IndexPool
 from mmrag.retrieval.query import self_contained
 from mmrag.text.words import content_words
 from mmrag.types import Hit
@@ -36,15 +36,17 @@ RETRIEVAL_VERSION = 1  # grows whenever the same question over the same chunks c
 # favour of exact words.
 RRF_K = 5
 WEIGHTS = {"bm25": 1.0, "dense": 0.9}
+MEMORY_BYTES = 2 * 1024**3  # of all indexes that are open
+
 DEPTH = 50  # ranks of each half that are fused; more change nothing in the first ten
 
 
 class HybridRetriever:
     """BM25 and dense search over the collections of one store, fused by reciprocal ranks.
 
-    Indexes are kept in `folder`, which may be deleted at any time between two processes.
-    Up to `exact_search_rows` chunks of a collection are searched exactly, beyond by HNSW; more
-    than `memory_rows` are kept on disk. Safe to share between threads.
+    Indexes are kept in `folder`, which may be deleted at any time between two processes; those in
+    memory take about `memory_bytes` at most. Up to `exact_search_rows` chunks are searched
+    exactly, beyond by HNSW; more than `memory_rows` are kept on disk. Safe to share between threads.
     """
 
     def __init__(
@@ -55,14 +57,19 @@ class HybridRetriever:
         folder: Path,
         exact_search_rows: int,
         memory_rows: int = MEMORY_ROWS,
+        segment_rows: int = SEGMENT_ROWS,
+        memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         self._feed = feed
         self._embedder = embedder
-        self._folder = folder
         self._exact_search_rows = exact_search_rows
-        self._memory_rows = memory_rows
-        self._opening = threading.Lock()
-        self._indexes: dict[str, CollectionIndex] = {}
+        self._pool = IndexPool(
+            feed,
+            embedder=embedder.name,
+            folder=folder,
+            limits=Limits(exact_search_rows, memory_rows, segment_rows),
+            memory_bytes=memory_bytes,
+        )
 
     def search(
         self, query: str, *, collections: Sequence[str], k: int, history: Sequence[Turn] = ()
@@ -71,7 +78,7 @@ class HybridRetriever:
         if not views:
             return ()
         question = self_contained(query, history)
-        dead = frozenset[int]().union(*(view.dead for view in views))
+        dead = _AnyOf([view.dead for view in views])
         depth = max(DEPTH, k)
         rankings = {
             "bm25": lexical.search(
@@ -94,33 +101,32 @@ class HybridRetriever:
         return rank_passages(query, passages, k=k)
 
     def index_version(self, collections: Sequence[str]) -> str:
-        revisions = sorted((name, self._feed.revision(name)) for name in set(collections))
+        states = self._feed.states(set(collections))
+        revisions = sorted((name, state.revision, state.embedder) for name, state in states.items())
         state = [RETRIEVAL_VERSION, self._embedder.name, self._exact_search_rows, revisions]
         return hashlib.sha256(json.dumps(state).encode()).hexdigest()[:16]
 
+    def settle(self) -> None:
+        """Wait until no index is built in the background."""
+        self._pool.settle()
+
+    def compact(self) -> None:
+        """Leave nothing of removed chunks in the indexes on disk. Raises StoreUnavailable."""
+        self._pool.compact()
+
+    def forget(self, collection: str) -> None:
+        """Delete the indexes of a collection that is gone from the store."""
+        self._pool.forget(collection)
+
     def close(self) -> None:
         """Wait for indexes that are built in the background."""
-        for index in list(self._indexes.values()):
-            index.close()
+        self._pool.close()
 
     def _views(self, collections: Sequence[str]) -> list[View]:
         """The collections that hold something, each once, as they are now."""
-        known = [name for name in dict.fromkeys(collections) if self._feed.revision(name)]
-        views = [self._index(name).view() for name in known]
-        return [view for view in views if view.rows > len(view.dead)]
-
-    def _index(self, collection: str) -> CollectionIndex:
-        with self._opening:
-            if collection not in self._indexes:
-                self._indexes[collection] = CollectionIndex(
-                    collection,
-                    self._feed,
-                    embedder=self._embedder.name,
-                    folder=self._folder / _folder_name(collection),
-                    exact_search_rows=self._exact_search_rows,
-                    memory_rows=self._memory_rows,
-                )
-            return self._indexes[collection]
+        states = self._feed.states(collections)
+        views = [self._pool.view(name, states[name]) for name in dict.fromkeys(collections) if name in states]
+        return [view for view in views if view.live]
 
     def _hits(self, fused: Sequence[Fused], k: int) -> tuple[Hit, ...]:
         live = self._feed.hits([found.id for found in fused[:k]])
@@ -133,6 +139,11 @@ class HybridRetriever:
         return tuple(hits)
 
 
-def _folder_name(collection: str) -> str:
-    """A name that every file system takes, whatever the collection is called."""
-    return hashlib.sha256(collection.encode()).hexdigest()[:32]
+class _AnyOf:
+    """Several sets as one, without copying them."""
+
+    def __init__(self, sets: Sequence[frozenset[int]]) -> None:
+        self._sets = [members for members in sets if members]
+
+    def __contains__(self, member: object) -> bool:
+        return any(member in members for members in self._sets)

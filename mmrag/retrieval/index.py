@@ -1,36 +1,44 @@
 """One collection's index, brought up to date with the store at every question.
 
-    index = snapshot on disk (none while the collection is small) + what came later, in memory
+    index = segments on disk (none while the collection is small) + what came later, in memory
 
 The store is the truth. What it says was added goes into the part in memory, what it says was
-removed is left out of every search; where either has grown too much, the whole is built anew
-in the background while the old one answers. It knows no question and no ranking.
+removed is left out of every search; when `layout` says so, segments are written anew, in the
+background, while the old ones answer. It knows no question and no ranking.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
 from mmrag.errors import UserFacingError
-from mmrag.retrieval import snapshot
+from mmrag.retrieval import manifest as manifests
+from mmrag.retrieval import segment as segments
 from mmrag.retrieval.dense import DenseIndex
+from mmrag.retrieval.layout import Size, next_build
 from mmrag.retrieval.lexical import LexicalIndex
+from mmrag.retrieval.manifest import Entry, Manifest
+from mmrag.retrieval.segment import among
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from mmrag.ports import Changes, ChunkFeed
-    from mmrag.retrieval.snapshot import Snapshot
+    import numpy as np
+    from numpy.typing import NDArray
 
-MEMORY_ROWS = 2_000  # chunks: indexed in less than half a second, when a process first asks
-OVERDUE_SHARE = 5  # one row in five dead or not yet in the snapshot: the index is built anew
-FEWEST_DEAD = 100  # fewer dead rows than this are no reason
+    from mmrag.ports import ChunkBatch, ChunkFeed, CollectionState
+    from mmrag.retrieval.layout import Build, Limits
+    from mmrag.retrieval.segment import Segment
+
+BATCH_ROWS = 2_000  # chunks that are read from the store at a time: about 5 MB
+RETRY_SECONDS = 30.0  # after the disk has refused a segment; until then it stays in memory
 
 # How the disk says no through Python, Tantivy and FAISS; also filelock's Timeout, an OSError:
 # another process builds the same index at this moment.
@@ -39,66 +47,81 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """What a search of one collection sees: the collection at `revision`. Never changes."""
+class Newest:
+    """The chunks that are in no segment yet, in memory."""
 
-    revision: int = 0
-    lexical: tuple[LexicalIndex, ...] = ()  # the snapshot's first, where there is one
-    dense: tuple[DenseIndex, ...] = ()
-    dead: frozenset[int] = frozenset()
-    snapshot: Snapshot | None = None
+    ids: NDArray[np.int64]
+    lexical: LexicalIndex
+    dense: DenseIndex
 
     @classmethod
-    def of_snapshot(cls, opened: Snapshot) -> View:
-        return cls(opened.revision, (opened.lexical,), (opened.dense,), snapshot=opened)
+    def of(cls, batch: ChunkBatch) -> Newest:
+        lexical = LexicalIndex.empty().with_rows(batch.ids.tolist(), batch.texts)
+        return cls(batch.ids, lexical, DenseIndex.exact(batch.embedded, batch.vectors))
+
+    def with_rows(self, batch: ChunkBatch) -> Newest:
+        """With these chunks; Tantivy's part is shared, so only the newest may grow."""
+        import numpy as np  # noqa: PLC0415 - heavy
+
+        dense = self.dense
+        if not len(dense.ids):  # its dimension is unknown
+            dense = DenseIndex.exact(batch.embedded, batch.vectors)
+        elif len(batch.embedded):
+            dense = dense.with_rows(batch.embedded, batch.vectors)
+        lexical = self.lexical.with_rows(batch.ids.tolist(), batch.texts)
+        return Newest(np.concatenate([self.ids, batch.ids]), lexical, dense)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a search of one collection sees: the collection at `revision`. Never changes.
+
+    `covered` is the greatest id that was considered: later chunks have greater ones.
+    """
+
+    revision: int = 0
+    covered: int = 0
+    segments: tuple[Segment, ...] = ()
+    newest: Newest | None = None
+    dead: frozenset[int] = frozenset()
+
+    @property
+    def parts(self) -> tuple[Segment | Newest, ...]:
+        return (*self.segments, self.newest) if self.newest else self.segments
+
+    @property
+    def lexical(self) -> list[LexicalIndex]:
+        return [part.lexical for part in self.parts]
+
+    @property
+    def dense(self) -> list[DenseIndex]:
+        return [part.dense for part in self.parts if len(part.dense.ids)]
 
     @property
     def rows(self) -> int:
-        return sum(len(index.ids) for index in self.dense)
+        return sum(len(part.ids) for part in self.parts)
 
     @property
-    def in_snapshot(self) -> int:
-        return self.snapshot.lexical.rows if self.snapshot else 0
+    def live(self) -> int:
+        return self.rows - len(self.dead)
 
-    @property
-    def in_memory(self) -> int:
-        return self.rows - self.in_snapshot
+    def sizes(self) -> list[Size]:
+        """Of the segments."""
+        return [Size(part.rows, len(among(part.ids, self.dead))) for part in self.segments]
 
-    def is_overdue(self, memory_rows: int) -> bool:
-        """Whether it should be built anew."""
-        too_much_in_memory = self.in_memory > max(memory_rows, self.in_snapshot // OVERDUE_SHARE)
-        too_many_dead = len(self.dead) > max(FEWEST_DEAD, self.rows // OVERDUE_SHARE)
-        return too_much_in_memory or too_many_dead
-
-    def after(self, changes: Changes) -> View:
-        """The view once these changes are applied. Tantivy's part in memory is shared with this view."""
-        ids, texts, vectors = changes.added.ids, changes.added.texts, changes.added.vectors
-        lexical, dense = self.lexical, self.dense
-        if len(ids) and self.in_memory:
-            lexical[-1].add(ids.tolist(), texts)
-            dense = (*dense[:-1], dense[-1].with_rows(ids, vectors))
-        elif len(ids):
-            newest = LexicalIndex.create()
-            newest.add(ids.tolist(), texts)
-            lexical = (*lexical, newest)
-            dense = (*dense, DenseIndex.of(ids, vectors))
-        dead = self.dead | self._indexed(changes.removed)
-        return replace(self, revision=changes.revision, lexical=lexical, dense=dense, dead=dead)
-
-    def _indexed(self, ids: Iterable[int]) -> frozenset[int]:
-        """Those of the ids that it holds: one added and removed since the last look never came in."""
-        import numpy as np  # noqa: PLC0415 - heavy
-
-        wanted = np.fromiter(ids, dtype=np.int64)
-        found = [wanted[np.isin(wanted, index.ids)] for index in self.dense]
-        return frozenset(id_ for part in found for id_ in part.tolist())
+    def with_dead(self, ids: frozenset[int]) -> View:
+        """With those of the ids dead that it holds: one that came and went unseen is in no part."""
+        if not ids:
+            return self
+        return replace(self, dead=self.dead.union(*(among(part.ids, ids) for part in self.parts)))
 
 
 class CollectionIndex:
     """Keeps the newest view of one collection. Safe to share between threads and processes.
 
-    `folder` is where its snapshot lies; it is made when there is one. Up to `exact_search_rows`
-    chunks a snapshot is searched exactly, beyond by HNSW; up to `memory_rows` there is none.
+    `folder` is where its segments lie; it is made when there are any. If it `prunes`, the store may
+    forget which removals it has taken note of: no other index of this collection needs them.
+    `in_background` runs a piece of work some time later, in another thread.
     """
 
     def __init__(
@@ -108,85 +131,207 @@ class CollectionIndex:
         *,
         embedder: str,
         folder: Path,
-        exact_search_rows: int,
-        memory_rows: int = MEMORY_ROWS,
+        limits: Limits,
+        prunes: bool,
+        in_background: Callable[[Callable[[], None]], None],
     ) -> None:
         self._collection = collection
         self._feed = feed
         self._embedder = embedder
         self._folder = folder
-        self._exact_search_rows = exact_search_rows
-        self._memory_rows = memory_rows
+        self._limits = limits
+        self._prunes = prunes
+        self._in_background = in_background
         self._changing = threading.Lock()
         self._view = View()
-        self._rebuilding: threading.Thread | None = None
+        self._known: dict[str, Segment] = {}  # what was opened last
+        self._scheduled = False
+        self._not_before = 0.0  # time.monotonic()
 
-    def view(self) -> View:
-        """The collection as it is in the store now. Raises StoreUnavailable."""
+    def view(self, state: CollectionState) -> View:
+        """The collection as it is in the store, where it was in this state. Raises StoreUnavailable."""
         view = self._view
-        if view.revision == self._feed.revision(self._collection):
+        if view.revision == state.revision:
             return view
         with self._changing:
-            self._view = view = self._caught_up(self._view)
-            if view.is_overdue(self._memory_rows):
-                self._start_rebuilding()
-            return view
+            before = self._view
+            self._view = view = self._caught_up(before)
+        if view is not before and self._is_overdue(view):
+            self._schedule()
+        return view
 
-    def close(self) -> None:
-        """Wait for what is built in the background."""
-        if self._rebuilding is not None:
-            self._rebuilding.join()
+    def build(self, *, thorough: bool = False, wait_seconds: float = 0.0) -> None:
+        """Write the segments that `layout` asks for. If `thorough`, also those that hold a dead row.
+
+        Raises StoreUnavailable, and OSError, ValueError or RuntimeError where the disk refuses;
+        a TimeoutError among them where another process builds for longer than `wait_seconds`.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._folder / "build.lock", timeout=wait_seconds):
+            manifest, opened = self._published() or (Manifest(self._embedder), ())
+            manifests.tidy(self._folder, manifest if opened else None)
+            while built := self._next_manifest(manifest, opened, thorough=thorough):
+                manifests.publish(self._folder, built)
+                if self._prunes:
+                    self._feed.forget_removals(self._collection, until=built.revision)
+                manifest, opened = built, self._opened(built)
+
+    @property
+    def held_bytes(self) -> int:
+        """About what this index takes in memory once every part of it has been searched."""
+        view = self._view
+        return sum(_BYTES_A_ROW * len(part.ids) for part in view.parts)
+
+    # -------------------------------------------------------------- catching up
 
     def _caught_up(self, view: View) -> View:
-        now = self._feed.revision(self._collection)
-        if view.revision == now:
-            return view  # another thread was faster
-        if view.revision == 0 or view.revision > now:  # nothing loaded yet, or another store's
-            self._view = View()
-            view = self._newer_published() or self._built()
-        return view.after(self._changes(since=view.revision))
+        import numpy as np  # noqa: PLC0415 - heavy
 
-    def _start_rebuilding(self) -> None:
-        if self._rebuilding is None or not self._rebuilding.is_alive():
-            # No daemon: a process that ends waits for it, or its work would be lost each time.
-            self._rebuilding = threading.Thread(target=self._rebuild, name="mmrag-index")
-            self._rebuilding.start()
+        view = self._followed(view) or self._followed(self._published_view()) or self._whole()
+        newest = view.newest
+        if newest is not None:
+            dead = among(newest.ids, view.dead)
+            if Size(len(newest.ids), len(dead)).is_overdue:
+                live = np.setdiff1d(newest.ids, dead)
+                view = self._with_rows(replace(view, newest=None, dead=view.dead.difference(dead)), live)
+        return view
 
-    def _rebuild(self) -> None:
+    def _whole(self) -> View:
+        """All that is in the store, from nothing: on disk where it is much and the disk takes it."""
+        changes = self._feed.changes(self._collection, since=0, after=0)
+        if len(changes.added) <= self._limits.memory:
+            return self._with_rows(View(changes.revision), changes.added)
+        self._build_or_warn()
+        followed = self._followed(self._published_view())
+        return followed or self._with_rows(View(changes.revision), changes.added)
+
+    def _followed(self, view: View) -> View | None:
+        """The view with what changed since; None where it can't be brought up to date."""
+        if not view.revision:
+            return None
+        changes = self._feed.changes(self._collection, since=view.revision, after=view.covered)
+        if changes.anew or changes.revision < view.revision:  # or it is of another store
+            return None
+        if len(changes.added) > self._limits.memory and self._build_or_warn():
+            return self._followed(self._published_view())
+        view = self._with_rows(view, changes.added).with_dead(changes.removed)
+        return replace(view, revision=changes.revision)
+
+    def _with_rows(self, view: View, ids: NDArray[np.int64]) -> View:
+        newest = view.newest
+        for batch in self._batches(ids):
+            newest = newest.with_rows(batch) if newest else Newest.of(batch)
+        covered = max(view.covered, int(ids[-1])) if len(ids) else view.covered
+        return replace(view, newest=newest, covered=covered)
+
+    def _batches(self, ids: NDArray[np.int64]) -> Iterator[ChunkBatch]:
+        for start in range(0, len(ids), BATCH_ROWS):
+            batch = self._feed.rows(ids[start : start + BATCH_ROWS], embedder=self._embedder)
+            if len(batch.ids):  # else all of them went meanwhile
+                yield batch
+
+    # ------------------------------------------------------------- what is on disk
+
+    def _published_view(self) -> View:
+        """What lies on disk, every byte verified; an empty view where there is nothing to trust."""
+        published = self._published()
+        if published is None:
+            return View()
+        manifest, opened = published
+        return View(manifest.revision, manifest.covered, opened, dead=manifest.dead)
+
+    def _published(self) -> tuple[Manifest, tuple[Segment, ...]] | None:
+        manifest = manifests.read(self._folder, embedder=self._embedder)
+        while manifest is not None:
+            try:
+                return manifest, self._opened(manifest)
+            except Exception as error:  # noqa: BLE001 - FAISS and Tantivy raise many types on what is off
+                latest = manifests.read(self._folder, embedder=self._embedder)
+                if latest == manifest:
+                    _log.warning("an index is rebuilt from the store: %s", type(error).__name__)
+                    return None
+                manifest = latest  # another process published a newer one and deleted segments of this one
+        return None
+
+    def _opened(self, manifest: Manifest) -> tuple[Segment, ...]:
+        """The manifest's segments; those that are open already are taken over."""
+        opened = tuple(
+            self._known.get(entry.name) or segments.open_verified(self._folder, entry.name, entry.files)
+            for entry in manifest.segments
+        )
+        self._known = {segment.name: segment for segment in opened}
+        return opened
+
+    # ----------------------------------------------------------------- building
+
+    def _is_overdue(self, view: View) -> bool:
+        new = len(view.newest.ids) if view.newest else 0
+        return next_build(view.sizes(), new, self._limits) is not None
+
+    def _schedule(self) -> None:
+        if not self._scheduled and time.monotonic() >= self._not_before:
+            self._scheduled = True
+            self._in_background(self._build_and_take_over)
+
+    def _build_and_take_over(self) -> None:
         try:
-            view = self._newer_published() or self._built()
-            with self._changing:
-                self._view = self._caught_up(view)
+            if self._build_or_warn():
+                view = self._published_view()  # outside of the lock: verifying takes a while
+                with self._changing:
+                    self._view = self._followed(view) or self._view
         except UserFacingError as error:  # the store went away: the next question says so
             _log.warning("an index was not built anew: %s", type(error).__name__)
+        finally:
+            self._scheduled = False
 
-    def _built(self) -> View:
-        """A new index of all that is in the store; in memory where it is small or the disk refuses it."""
-        everything = self._changes(since=0)
-        rows = len(everything.added.ids)
-        if rows <= self._memory_rows and not self._folder.exists():
-            return View().after(everything)
+    def _build_or_warn(self) -> bool:
+        """Whether the segments could be written; else what is new stays in memory."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self._folder / "build.lock", timeout=0):
-                if rows <= self._memory_rows:
-                    snapshot.withdraw(self._folder)
-                    return View().after(everything)
-                exact = rows <= self._exact_search_rows
-                return View.of_snapshot(
-                    snapshot.publish(self._folder, everything, embedder=self._embedder, exact=exact)
-                )
+            self.build()
         except _REFUSED as error:
-            _log.warning("an index stays in memory: %s", type(error).__name__)
-            return View().after(everything)
+            _log.warning("a part of an index stays in memory: %s", type(error).__name__)
+            self._not_before = time.monotonic() + RETRY_SECONDS
+            return False
+        return True
 
-    def _newer_published(self) -> View | None:
-        """What this process, or another one since, has left on disk; None where that is no news."""
-        opened = snapshot.open_published(self._folder, embedder=self._embedder)
-        mine = self._view.snapshot.revision if self._view.snapshot else 0
-        if opened is None or not mine < opened.revision <= self._feed.revision(self._collection):
-            return None
-        return View.of_snapshot(opened)
+    def _next_manifest(
+        self, manifest: Manifest, opened: Sequence[Segment], *, thorough: bool
+    ) -> Manifest | None:
+        """One step towards what `layout` asks for, its segment written; None where nothing is to be done."""
+        changes = self._feed.changes(self._collection, since=manifest.revision, after=manifest.covered)
+        if changes.anew and manifest.segments:  # of what is no more
+            return Manifest(self._embedder, changes.revision)
+        entries = [
+            entry.without(changes.removed, held=segment.ids)
+            for entry, segment in zip(manifest.segments, opened, strict=True)
+        ]
+        build = next_build(
+            [entry.size for entry in entries], len(changes.added), self._limits, thorough=thorough
+        )
+        if build is None:
+            # Also the manifest names no removed chunk; and the store may forget those it names.
+            is_news = thorough and manifest.segments and manifest.revision < changes.revision
+            return replace(manifest, revision=changes.revision) if is_news else None
+        entries[build.first : build.last] = self._built(entries, opened, changes.added[: build.new], build)
+        covered = int(changes.added[build.new - 1]) if build.new else manifest.covered
+        return Manifest(self._embedder, changes.revision, covered, tuple(entries))
 
-    def _changes(self, *, since: int) -> Changes:
-        return self._feed.changes(self._collection, since=since, embedder=self._embedder)
+    def _built(
+        self, entries: Sequence[Entry], opened: Sequence[Segment], new: NDArray[np.int64], build: Build
+    ) -> list[Entry]:
+        """The segment that takes the place of others; none where nothing in them is live."""
+        import numpy as np  # noqa: PLC0415 - heavy
+
+        replaced = range(build.first, build.last)
+        live = [np.setdiff1d(opened[i].ids, np.array(entries[i].dead, dtype=np.int64)) for i in replaced]
+        ids = np.concatenate([*live, new])
+        if not len(ids):
+            return []
+        exact = self._limits.is_exact(len(ids))
+        files = segments.write(self._folder, lambda: self._batches(ids), exact=exact)
+        name = next(iter(files)).partition("/")[0]
+        return [Entry(name, len(ids), (), files)]
+
+
+# 384 numbers in 8 bits with their graph, and a few words each; exact rows and those in memory take more.
+_BYTES_A_ROW = 1_000

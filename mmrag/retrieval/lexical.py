@@ -18,15 +18,13 @@ if TYPE_CHECKING:
 
     import tantivy
 
-_WRITER_BYTES = 50_000_000  # memory before Tantivy starts a new segment; its minimum is 15 MB
+_WRITER_BYTES = 200_000_000  # memory before Tantivy starts another part of its own, which costs searches
+_SMALL_WRITER_BYTES = 15_000_000  # the least that Tantivy takes; it is set up several times faster
 _MOST_QUERY_WORDS = 256  # different words; more come from a pasted document, and each costs time
 
 
 class LexicalIndex:
-    """A Tantivy index of (id, words). Rows are added, never removed.
-
-    Searches may run while rows are added; adding needs exclusion.
-    """
+    """A Tantivy index of (id, words) as it was at one moment: searches need no lock."""
 
     def __init__(self, index: tantivy.Index) -> None:
         # Tantivy's own policy watches the folder and reads it anew when it changes: bytes that
@@ -37,15 +35,16 @@ class LexicalIndex:
         self._searcher = index.searcher()
 
     @classmethod
-    def create(cls, folder: Path | None = None) -> LexicalIndex:
-        """An empty index, in memory or in an empty folder."""
-        import tantivy  # noqa: PLC0415 - heavy: a native library
+    def empty(cls) -> LexicalIndex:
+        """An index in memory without a row."""
+        return cls(_new_index(None))
 
-        builder = tantivy.SchemaBuilder()
-        builder.add_unsigned_field("id", fast=True)
-        # "freq": no positions, nothing asks for phrases
-        builder.add_text_field("words", tokenizer_name="whitespace", index_option="freq")
-        return cls(tantivy.Index(builder.build(), path=None if folder is None else str(folder)))
+    @classmethod
+    def build(cls, folder: Path, batches: Iterable[tuple[Iterable[int], Iterable[str]]]) -> LexicalIndex:
+        """An index of these (ids, texts) in an empty folder."""
+        index = _new_index(folder)
+        _write(index, batches, _WRITER_BYTES)
+        return cls(index)
 
     @classmethod
     def open(cls, folder: Path) -> LexicalIndex:
@@ -59,20 +58,10 @@ class LexicalIndex:
         """How many ids it holds."""
         return int(self._searcher.num_docs)
 
-    def add(self, ids: Iterable[int], texts: Iterable[str]) -> None:
-        """Index one text for each id; searchable on return."""
-        import tantivy  # noqa: PLC0415 - heavy: a native library
-
-        writer = self._index.writer(_WRITER_BYTES, num_threads=1)
-        for id_, text in zip(ids, texts, strict=True):
-            document = tantivy.Document()
-            document.add_unsigned("id", int(id_))
-            document.add_text("words", " ".join(words(text)))
-            writer.add_document(document)
-        writer.commit()
-        writer.wait_merging_threads()  # also lets go of the folder
-        self._index.reload()
-        self._searcher = self._index.searcher()
+    def with_rows(self, ids: Iterable[int], texts: Iterable[str]) -> LexicalIndex:
+        """This index with one text more for each id. One at a time; searches of this one go on."""
+        _write(self._index, [(ids, texts)], _SMALL_WRITER_BYTES)
+        return LexicalIndex(self._index)
 
     def document_frequency(self, word: str) -> int:
         """In how many rows the word occurs."""
@@ -89,6 +78,34 @@ class LexicalIndex:
         found = self._searcher.search(Query.boolean_query(clauses), limit=depth, count=False).hits
         ids = self._searcher.fast_field_values("id", [address for _, address in found])
         return [(score, int(id_ or 0)) for (score, _), id_ in zip(found, ids, strict=True)]
+
+
+def _new_index(folder: Path | None) -> tantivy.Index:
+    import tantivy  # noqa: PLC0415 - heavy: a native library
+
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("id", fast=True)
+    # "freq": no positions, nothing asks for phrases
+    builder.add_text_field("words", tokenizer_name="whitespace", index_option="freq")
+    return tantivy.Index(builder.build(), path=None if folder is None else str(folder))
+
+
+def _write(
+    index: tantivy.Index, batches: Iterable[tuple[Iterable[int], Iterable[str]]], heap_bytes: int
+) -> None:
+    """Commit one text for each id."""
+    import tantivy  # noqa: PLC0415 - heavy: a native library
+
+    writer = index.writer(heap_bytes, num_threads=1)
+    for ids, texts in batches:
+        for id_, text in zip(ids, texts, strict=True):
+            document = tantivy.Document()
+            document.add_unsigned("id", int(id_))
+            document.add_text("words", " ".join(words(text)))
+            writer.add_document(document)
+    writer.commit()
+    writer.wait_merging_threads()  # also lets go of the folder
+    index.reload()
 
 
 def search(

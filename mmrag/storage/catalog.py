@@ -1,7 +1,8 @@
 """The catalogue: documents with their chunks and vectors, answers and ratings. It is the truth.
 
-It implements the ports `Store` and `ChunkFeed`. It knows no file format, no index and no model;
-how the file is shared and kept durable stands in `database`, the tables in `schema`.
+It implements the ports `Store`, `ChunkFeed` and `VectorStore`. It knows no file format, no index
+and no model; how the file is shared and kept durable stands in `database`, the tables in `schema`,
+what indexes read in `feed`, and answers in `answers`.
 
 Every change of a collection raises its revision in the same transaction, so an index that
 remembers one revision can ask for exactly what it missed. What is deleted is deleted: the
@@ -10,18 +11,14 @@ answers that quote a document lose their text with it, and `compact` leaves no b
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
-
-from mmrag.errors import NotFound, StoreUnavailable
-from mmrag.ports import Changes, ChunkBatch, StoredAnswer
+from mmrag.errors import NotFound
+from mmrag.storage import answers, feed
 from mmrag.storage.database import Database
-from mmrag.types import Chunk, ChunkDraft, Document
-from mmrag.wire import answer_from_json, answer_to_json
+from mmrag.storage.feed import json_list
+from mmrag.types import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,11 +26,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import apsw
+    import numpy as np
+    from numpy.typing import NDArray
 
-    from mmrag.ports import Vectors
-    from mmrag.types import Answer, Page, Rating, Verdict
+    from mmrag.ports import Changes, ChunkBatch, CollectionState, StoredAnswer, Vectors
+    from mmrag.types import Chunk, ChunkDraft, Page, Rating, Verdict
 
-# A list of any length is one binding, as JSON.
 _DOCUMENTS = """
     SELECT documents.id, collections.name, title, uri, media_type, pages, chunks, figures, added_at,
         content_hash
@@ -77,7 +75,7 @@ class SqliteStore:
         with self._database.reading() as db:
             rows = db.execute(
                 f"{_DOCUMENTS} WHERE {_WITHIN} ORDER BY added_at DESC, documents.key DESC",
-                (_json_list(collections),),
+                (json_list(collections),),
             )
             return tuple(Document(*row) for *row, _ in rows)
 
@@ -94,18 +92,16 @@ class SqliteStore:
         if vectors.shape[:1] != (len(chunks),):
             raise ValueError(f"{len(chunks)} chunks with vectors of shape {vectors.shape}")
         with self._database.writing() as db:
-            collection, revision = _raise_revision(db, document.collection)
+            collection, revision = _raise_revision(db, document.collection, embedder=embedder)
             replaced = _discard_content(db, document.id, revision)
-            key = _upsert_document(db, document, collection, content_hash, embedder)
+            key = _upsert_document(db, document, collection, content_hash)
             _insert_pages(db, key, pages)
             figures = _insert_figures(db, key, pages)
-            for draft, vector in zip(chunks, vectors, strict=True):
-                figure = figures.get((draft.page, draft.figure))
-                chunk = _insert_chunk(db, (key, collection, revision), draft, figure)
-                db.execute(
-                    "INSERT INTO vectors (chunk, vector) VALUES (?, ?)",
-                    (chunk, vector.astype("<f4").tobytes()),
-                )
+            ids = [
+                _insert_chunk(db, (key, collection), draft, figures.get((draft.page, draft.figure)))
+                for draft in chunks
+            ]
+            feed.insert_vectors(db, ids, vectors, embedder=embedder)
         if replaced:
             self._database.checkpoint()
 
@@ -113,7 +109,7 @@ class SqliteStore:
         with self._database.writing() as db:
             rows = db.execute(
                 f"{_DOCUMENTS} WHERE {_WITHIN} AND documents.id IN (SELECT value FROM json_each(?2))",  # noqa: S608 - constants
-                (_json_list(collections), _json_list(document_ids)),
+                (json_list(collections), json_list(document_ids)),
             )
             found = {document.id: document for document in (Document(*row) for *row, _ in rows)}
             removed = [_get_document(found, document_id) for document_id in dict.fromkeys(document_ids)]
@@ -125,6 +121,18 @@ class SqliteStore:
                         db.execute("DELETE FROM documents WHERE id = ?", (document.id,))
         self._database.checkpoint()
         return tuple(removed)
+
+    def forget(self, collection: str) -> tuple[tuple[Document, ...], tuple[str, ...]]:
+        with self._database.writing() as db:
+            rows = db.execute(f"{_DOCUMENTS} WHERE collections.name = ?", (collection,))
+            documents = tuple(Document(*row) for *row, _ in rows)
+            for document in documents:  # also answers of other collections' questions that quote it
+                answers.erase_answers(db, document.id)
+            cache_keys = answers.delete_answers_of(db, collection)
+            _delete_collection(db, collection)
+            _count_erasure(db)
+        self._database.checkpoint()
+        return documents, cache_keys
 
     def page(self, document_id: str, number: int) -> str | None:
         """The canonical text of a page: offsets of chunks count its characters."""
@@ -145,88 +153,72 @@ class SqliteStore:
             image: bytes | None = db.execute("SELECT image FROM figures WHERE key = ?", (int(match[1]),)).get
         return image
 
+    def erasures(self) -> int:
+        with self._database.reading() as db:
+            return _erasures(db)
+
     def compact(self) -> None:
-        """Leave no byte of what was removed in the data folder.
+        """Leave no byte of what was removed in the store's files.
 
         Takes time and free space in proportion to the store; readers go on, writers wait.
         """
+        seen = self.erasures()
         self._database.rewrite()
+        with self._database.writing() as db:  # what was deleted meanwhile is left for the next time
+            db.execute("UPDATE counters SET value = max(value - ?, 0) WHERE name = 'erasures'", (seen,))
 
     # ----------------------------------------------------- feed of the indexes
 
-    def revision(self, collection: str) -> int:
+    def states(self, collections: Iterable[str] | None = None) -> dict[str, CollectionState]:
         with self._database.reading() as db:
-            return _collection(db, collection)[1]
+            return feed.states(db, collections)
 
-    def changes(self, collection: str, *, since: int, embedder: str) -> Changes:
+    def changes(self, collection: str, *, since: int, after: int) -> Changes:
         with self._database.reading() as db:
-            key, revision = _collection(db, collection)
-            _check_embedder(db, key, embedder)
-            removed = db.execute(
-                "SELECT chunk FROM removals WHERE collection = ? AND revision > ? AND added <= ?",
-                (key, since, since),
-            )
-            return Changes(
-                revision=revision,
-                removed=frozenset(chunk for (chunk,) in removed),
-                added=_chunk_batch(db, key, since),
-            )
+            return feed.changes(db, collection, since=since, after=after)
+
+    def rows(self, ids: Sequence[int] | NDArray[np.int64], *, embedder: str) -> ChunkBatch:
+        with self._database.reading() as db:
+            return feed.rows(db, ids, embedder=embedder)
 
     def hits(self, ids: Sequence[int]) -> dict[int, tuple[Chunk, str, str]]:
         with self._database.reading() as db:
-            rows = db.execute(
-                "SELECT title, uri, chunks.id, documents.id, page, start, stop, text, context, kind, "
-                "'figure-' || figure FROM chunks JOIN documents ON documents.key = chunks.document "
-                "WHERE chunks.id IN (SELECT value FROM json_each(?))",
-                (_json_list(int(chunk) for chunk in ids),),  # JSON knows no integer of numpy
-            )
-            return {fields[0]: (Chunk(*fields), title, uri) for title, uri, *fields in rows}
+            return feed.hits(db, ids)
+
+    def forget_removals(self, collection: str, *, until: int) -> None:
+        with self._database.writing() as db:
+            feed.forget_removals(db, collection, until=until)
+
+    # ------------------------------------------- a change of the embedding model
+
+    def without_vector(self, collection: str, *, embedder: str, limit: int) -> dict[int, str]:
+        with self._database.reading() as db:
+            return feed.without_vector(db, collection, embedder=embedder, limit=limit)
+
+    def put_vectors(self, ids: Sequence[int], vectors: Vectors, *, embedder: str) -> None:
+        with self._database.writing() as db:
+            feed.insert_vectors(db, ids, vectors, embedder=embedder)
+
+    def switch_embedder(self, collection: str, *, embedder: str) -> bool:
+        with self._database.writing() as db:
+            switched = feed.switch_embedder(db, collection, embedder=embedder)
+            if switched:
+                _count_erasure(db)
+        return switched
 
     # ----------------------------------------------------- answers and ratings
 
     def save_answer(self, stored: StoredAnswer) -> bool:
-        answer = stored.answer
-        cited = {(c.document_id, c.chunk_id) for c in answer.citations if c.document_id is not None}
         with self._database.writing() as db:
-            live = db.execute(
-                "SELECT documents.id, chunks.id FROM chunks "
-                "JOIN documents ON documents.key = chunks.document "
-                "WHERE chunks.id IN (SELECT value FROM json_each(?))",
-                (_json_list(chunk for _, chunk in cited),),
-            )
-            kept = cited <= set(live)
-            db.execute(
-                "INSERT INTO answers (id, answer, erased, question, collections, cache_key) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    answer.id,
-                    _dump_answer(answer if kept else _without_text(answer)),
-                    not kept,
-                    stored.question,
-                    json.dumps(stored.collections),
-                    stored.cache_key,
-                ),
-            )
-            db.executemany(
-                "INSERT INTO answer_documents (document_id, answer) VALUES (?, ?)",
-                [(document_id, answer.id) for document_id in {document_id for document_id, _ in cited}],
-            )
-        return kept
+            return answers.save_answer(db, stored)
 
     def answer(self, answer_id: str) -> StoredAnswer | None:
         with self._database.reading() as db:
-            row = db.execute(
-                "SELECT answer, question, collections, cache_key FROM answers WHERE id = ?", (answer_id,)
-            ).fetchone()
-        if row is None:
-            return None
-        answer, question, collections, cache_key = row
-        return StoredAnswer(
-            answer=_load_answer(answer),
-            question=question,
-            collections=tuple(json.loads(collections)),
-            cache_key=cache_key,
-        )
+            return answers.answer(db, answer_id)
+
+    def cache_keys_citing(self, document_ids: Iterable[str]) -> tuple[str, ...]:
+        with self._database.reading() as db:
+            return answers.cache_keys_citing(db, document_ids)
 
     def save_rating(self, rating: Rating) -> None:
         # The correction is not kept here: it becomes a document, and is gone when that is removed.
@@ -239,26 +231,12 @@ class SqliteStore:
                 (rating.answer_id, rating.author, rating.verdict),
             )
 
-    def cache_keys_citing(self, document_ids: Iterable[str]) -> tuple[str, ...]:
-        with self._database.reading() as db:
-            rows = db.execute(
-                "SELECT DISTINCT cache_key FROM answer_documents "
-                "JOIN answers ON answers.id = answer_documents.answer "
-                "WHERE document_id IN (SELECT value FROM json_each(?)) ORDER BY cache_key",
-                (_json_list(document_ids),),
-            )
-            return tuple(cache_key for (cache_key,) in rows)
-
     def verdicts(self, answer_id: str) -> tuple[tuple[str, Verdict], ...]:
         with self._database.reading() as db:
             rows = db.execute(
                 "SELECT author, verdict FROM ratings WHERE answer = ? ORDER BY rowid", (answer_id,)
             )
             return tuple((author, verdict) for author, verdict in rows)
-
-
-def _json_list(values: Iterable[str | int | None] | None) -> str | None:
-    return None if values is None else json.dumps(list(values))
 
 
 def _get_document(found: dict[str, Document], document_id: str) -> Document:
@@ -270,20 +248,45 @@ def _get_document(found: dict[str, Document], document_id: str) -> Document:
     return found[document_id]
 
 
-def _collection(db: apsw.Connection, name: str) -> tuple[int, int]:
-    """(key, revision) of a collection; zeros for one that never was."""
-    row = db.execute("SELECT key, revision FROM collections WHERE name = ?", (name,)).fetchone()
-    return row or (0, 0)
+def _raise_revision(db: apsw.Connection, name: str, *, embedder: str | None = None) -> tuple[int, int]:
+    """(key, revision) of a collection for the change that this transaction makes.
 
-
-def _raise_revision(db: apsw.Connection, name: str) -> tuple[int, int]:
-    """(key, revision) of a collection for the change that this transaction makes."""
-    row: tuple[int, int] = db.execute(
-        "INSERT INTO collections (name, revision) VALUES (?, 1) "
-        "ON CONFLICT (name) DO UPDATE SET revision = revision + 1 RETURNING key, revision",
-        (name,),
+    Without an embedder the collection must be there; with one it is made if it is not.
+    """
+    revision: int = db.execute(
+        "UPDATE counters SET value = value + 1 WHERE name = 'revision' RETURNING value"
     ).get
-    return row
+    if embedder is not None:
+        db.execute("INSERT OR IGNORE INTO embedders (name) VALUES (?)", (embedder,))
+        db.execute(
+            "INSERT OR IGNORE INTO collections (name, revision, horizon, embedder) "
+            "SELECT ?, ?, ?, key FROM embedders WHERE name = ?",
+            (name, revision, revision, embedder),
+        )
+    key: int = db.execute(
+        "UPDATE collections SET revision = ? WHERE name = ? RETURNING key", (revision, name)
+    ).get
+    return key, revision
+
+
+def _count_erasure(db: apsw.Connection) -> None:
+    db.execute("UPDATE counters SET value = value + 1 WHERE name = 'erasures'")
+
+
+def _erasures(db: apsw.Connection) -> int:
+    count: int = db.execute("SELECT value FROM counters WHERE name = 'erasures'").get
+    return count
+
+
+def _delete_collection(db: apsw.Connection, name: str) -> None:
+    key = db.execute("SELECT key FROM collections WHERE name = ?", (name,)).get
+    db.execute(  # in an order that leaves the cascades of `documents` little to do
+        "DELETE FROM removals WHERE collection = :key; "
+        "DELETE FROM chunks WHERE collection = :key; "
+        "DELETE FROM documents WHERE collection = :key; "
+        "DELETE FROM collections WHERE key = :key",
+        {"key": key},
+    )
 
 
 def _discard_content(db: apsw.Connection, document_id: str, revision: int) -> bool:
@@ -292,8 +295,8 @@ def _discard_content(db: apsw.Connection, document_id: str, revision: int) -> bo
     if key is None:
         return False
     db.execute(
-        "INSERT INTO removals (collection, revision, chunk, added) "
-        "SELECT collection, ?, id, revision FROM chunks WHERE document = ?",
+        "INSERT INTO removals (collection, revision, chunk) "
+        "SELECT collection, ?, id FROM chunks WHERE document = ?",
         (revision, key),
     )
     db.execute(  # vectors go with their chunks
@@ -302,51 +305,19 @@ def _discard_content(db: apsw.Connection, document_id: str, revision: int) -> bo
         "DELETE FROM pages WHERE document = :key",
         {"key": key},
     )
-    _erase_answers(db, document_id)
+    answers.erase_answers(db, document_id)
+    _count_erasure(db)
     return True
 
 
-def _erase_answers(db: apsw.Connection, document_id: str) -> None:
-    """Empty the answers that quote a document. They stay rateable, and their cache keys known."""
-    db.execute(  # keys handed out at an earlier change: without this they would pile up
-        "DELETE FROM answer_documents "
-        "WHERE document_id = ? AND answer IN (SELECT id FROM answers WHERE erased)",
-        (document_id,),
-    )
-    rows = db.execute(
-        "SELECT id, answers.answer FROM answer_documents "
-        "JOIN answers ON answers.id = answer_documents.answer WHERE document_id = ?",
-        (document_id,),
-    )
-    for answer_id, answer in list(rows):  # read to the end before the rows change
-        erased = _dump_answer(_without_text(_load_answer(answer)))
-        db.execute("UPDATE answers SET answer = ?, erased = TRUE WHERE id = ?", (erased, answer_id))
-
-
-def _without_text(answer: Answer) -> Answer:
-    return replace(answer, text="", citations=())
-
-
-def _dump_answer(answer: Answer) -> str:
-    return json.dumps(answer_to_json(answer), ensure_ascii=False)
-
-
-def _load_answer(text: str) -> Answer:
-    return answer_from_json(json.loads(text))
-
-
-def _upsert_document(
-    db: apsw.Connection, document: Document, collection: int, content_hash: str, embedder: str
-) -> int:
+def _upsert_document(db: apsw.Connection, document: Document, collection: int, content_hash: str) -> int:
     """The key of the document's row, the same across updates."""
-    db.execute("INSERT OR IGNORE INTO embedders (name) VALUES (?)", (embedder,))
     db.execute(
-        "INSERT INTO documents (id, collection, uri, title, media_type, content_hash, embedder, pages, "
-        "chunks, figures, added_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, (SELECT key FROM embedders WHERE name = ?), ?, ?, ?, ?) "
+        "INSERT INTO documents (id, collection, uri, title, media_type, content_hash, pages, chunks, "
+        "figures, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (id) DO UPDATE SET title = excluded.title, media_type = excluded.media_type, "
-        "content_hash = excluded.content_hash, embedder = excluded.embedder, pages = excluded.pages, "
-        "chunks = excluded.chunks, figures = excluded.figures, added_at = excluded.added_at",
+        "content_hash = excluded.content_hash, pages = excluded.pages, chunks = excluded.chunks, "
+        "figures = excluded.figures, added_at = excluded.added_at",
         (
             document.id,
             collection,
@@ -354,7 +325,6 @@ def _upsert_document(
             document.title,
             document.media_type,
             content_hash,
-            embedder,
             document.pages,
             document.chunks,
             document.figures,
@@ -385,13 +355,11 @@ def _insert_figures(
     return keys
 
 
-def _insert_chunk(
-    db: apsw.Connection, place: tuple[int, int, int], draft: ChunkDraft, figure: int | None
-) -> int:
-    """The new chunk's id; `place` is the keys of document and collection, and the revision."""
+def _insert_chunk(db: apsw.Connection, place: tuple[int, int], draft: ChunkDraft, figure: int | None) -> int:
+    """The new chunk's id; `place` is the keys of document and collection."""
     db.execute(
-        "INSERT INTO chunks (document, collection, revision, page, start, stop, text, context, kind, figure) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO chunks (document, collection, page, start, stop, text, context, kind, figure) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *place,
             draft.page,
@@ -404,45 +372,3 @@ def _insert_chunk(
         ),
     )
     return db.last_insert_rowid()
-
-
-def _check_embedder(db: apsw.Connection, collection: int, embedder: str) -> None:
-    other = db.execute(
-        "SELECT 1 FROM documents JOIN embedders ON embedders.key = documents.embedder "
-        "WHERE collection = ? AND chunks > 0 AND embedders.name <> ? LIMIT 1",
-        (collection, embedder),
-    ).fetchone()
-    if other is not None:
-        raise StoreUnavailable(
-            "Some documents were stored with another embedding model, whose vectors cannot be "
-            "compared with this one's: add these documents again."
-        )
-
-
-def _chunk_batch(db: apsw.Connection, collection: int, since: int) -> ChunkBatch:
-    """The chunks of a collection that are younger than a revision.
-
-    The arrays are filled row by row: at a million chunks a list of blobs beside them would be
-    a second copy of all vectors in memory.
-    """
-    count: int = db.execute(
-        "SELECT count(*) FROM chunks WHERE collection = ? AND revision > ?", (collection, since)
-    ).get
-    dimension: int | None = db.execute(
-        "SELECT length(vector) / 4 FROM chunks JOIN vectors ON vectors.chunk = chunks.id "
-        "WHERE collection = ? LIMIT 1",
-        (collection,),
-    ).get
-    ids = np.empty(count, dtype=np.int64)
-    texts: list[str] = []
-    vectors = np.empty((count, dimension or 0), dtype=np.float32)
-    rows = db.execute(
-        "SELECT id, vector, page, start, stop, text, context FROM chunks "
-        "JOIN vectors ON vectors.chunk = chunks.id WHERE collection = ? AND revision > ? ORDER BY id",
-        (collection, since),
-    )
-    for row, (chunk, vector, *draft) in enumerate(rows):
-        ids[row] = chunk
-        texts.append(ChunkDraft(*draft).searched)
-        vectors[row] = np.frombuffer(vector, dtype="<f4")
-    return ChunkBatch(ids, tuple(texts), vectors)

@@ -3,6 +3,7 @@
     collections 1--n documents 1--n pages, figures, chunks 1--1 vectors
     answers     1--n answer_documents, ratings
     removals    ids of chunks that are gone, for indexes that still hold them
+    counters    the last revision given to any collection; deletions since the file was compacted
 
 A migration, once released, is never edited: a change of the schema is a new entry at the end.
 """
@@ -108,6 +109,42 @@ MIGRATIONS: tuple[str, ...] = (
         verdict TEXT NOT NULL CHECK (verdict IN ('up', 'down')),
         PRIMARY KEY (answer, author)
     ) STRICT;
+    """,
+    # Revisions are unique across collections, so a name that is forgotten and used again never
+    # passes for what it was. Vectors of two models stand side by side while one replaces the other.
+    """
+    CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    INSERT INTO counters SELECT 'revision', coalesce(max(revision), 0) FROM collections;
+    INSERT INTO counters SELECT 'erasures', count(*) > 0 FROM removals;
+
+    ALTER TABLE collections ADD COLUMN horizon INTEGER NOT NULL DEFAULT 0;  -- removals before are forgotten
+    ALTER TABLE collections ADD COLUMN embedder INTEGER REFERENCES embedders;  -- whose vectors are searched
+    UPDATE collections SET embedder = (
+        SELECT embedder FROM documents WHERE documents.collection = collections.key
+        ORDER BY documents.key DESC LIMIT 1
+    );
+    DELETE FROM removals WHERE collection IN (SELECT key FROM collections WHERE embedder IS NULL);
+    DELETE FROM collections WHERE embedder IS NULL;  -- those that hold no document
+
+    CREATE TABLE chunk_vectors (
+        key INTEGER PRIMARY KEY,
+        chunk INTEGER NOT NULL REFERENCES chunks ON DELETE CASCADE,
+        embedder INTEGER NOT NULL REFERENCES embedders,
+        vector BLOB NOT NULL,                            -- float32, little endian
+        UNIQUE (chunk, embedder)
+    ) STRICT;
+    INSERT INTO chunk_vectors (chunk, embedder, vector)
+        SELECT chunk, documents.embedder, vector FROM vectors
+        JOIN chunks ON chunks.id = vectors.chunk JOIN documents ON documents.key = chunks.document
+        ORDER BY chunk;
+    DROP TABLE vectors;
+    ALTER TABLE chunk_vectors RENAME TO vectors;
+
+    DROP INDEX chunks_by_revision;
+    CREATE INDEX chunks_of_collection ON chunks (collection);
+    ALTER TABLE chunks DROP COLUMN revision;
+    ALTER TABLE removals DROP COLUMN added;
+    ALTER TABLE documents DROP COLUMN embedder;
     """,
 )
 

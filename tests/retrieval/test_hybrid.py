@@ -87,10 +87,11 @@ def test_additions_updates_and_removals_are_seen_by_the_next_question(feed, retr
 def test_a_change_costs_what_is_new(feed, retriever):
     feed.add("team", "one", "two")
     texts_found(retriever, "one")
+    feed.rows_read = 0
     feed.add("team", "three")
     texts_found(retriever, "one")
     texts_found(retriever, "two")
-    assert feed.reads == [("team", 0), ("team", 1), ("team", 1)]
+    assert feed.rows_read == 1
 
 
 def test_collections_are_searched_together_and_never_beyond_those_named(feed, retriever):
@@ -121,6 +122,29 @@ def test_the_index_version_follows_the_collections_and_not_their_order(feed, sta
     assert retriever.index_version(["a", "b"]) == before
     feed.add("b", "four")
     assert retriever.index_version(["a", "b"]) != before
+
+
+def test_a_forgotten_name_that_is_used_again_starts_anew(feed, retriever):
+    feed.add("team", "The salary of the CEO is secret.")
+    assert texts_found(retriever, "salary") == ["The salary of the CEO is secret."]
+    feed.forget("team")
+    assert texts_found(retriever, "salary") == []
+    feed.add("team", "The canteen opens at noon.")
+    assert texts_found(retriever, "salary of the canteen") == ["The canteen opens at noon."]
+
+
+def test_indexes_are_dropped_by_least_use_and_built_again(feed, start_retriever):
+    retriever = start_retriever(memory_bytes=150_000)
+    for name in ("a", "b", "c"):
+        feed.add(name, *(f"note {i} of {name}" for i in range(60)))
+    for name in ("a", "b", "c", "a"):
+        assert texts_found(retriever, f"note 7 of {name}", name)[0] == f"note 7 of {name}"
+    feed.rows_read = 0
+    texts_found(retriever, "note 7", "c")
+    texts_found(retriever, "note 7", "a")
+    assert feed.rows_read == 0
+    texts_found(retriever, "note 7", "b")
+    assert feed.rows_read == 60
 
 
 def test_questions_and_changes_at_once_leave_nothing_behind(feed, retriever):
@@ -176,6 +200,18 @@ class Collections(RuleBasedStateMachine):
             self.feed.remove(name, *gone)
             for id_ in gone:
                 del self.held[name][id_]
+
+    @rule(name=st.sampled_from("ab"))
+    def forget(self, name):
+        if self.held[name]:
+            self.feed.forget(name)
+            self.held[name] = {}
+            self.retrievers[1].forget(name)  # the other one learns of it by itself
+
+    @rule()
+    def compact(self):
+        for retriever in self.retrievers:
+            retriever.compact()
 
     @rule()
     def restart(self):

@@ -11,9 +11,7 @@ from mmrag.text.words import content_words, words
 
 
 def index_of(texts, first_id=0):
-    index = LexicalIndex.create()
-    index.add(range(first_id, first_id + len(texts)), texts)
-    return index
+    return LexicalIndex.empty().with_rows(range(first_id, first_id + len(texts)), texts)
 
 
 def find(texts, question, depth=10):
@@ -100,7 +98,7 @@ def test_a_question_without_known_words_finds_nothing(question):
 
 def test_no_index_and_an_empty_index_find_nothing():
     assert lexical.search([], ["apple"], depth=5) == []
-    assert lexical.search([LexicalIndex.create()], ["apple"], depth=5) == []
+    assert lexical.search([LexicalIndex.empty()], ["apple"], depth=5) == []
 
 
 def test_a_question_of_ten_thousand_words_is_answered():
@@ -108,7 +106,13 @@ def test_a_question_of_ten_thousand_words_is_answered():
     assert find(["apples and plums", "apples and pears"], question) == [1]
 
 
+def test_an_index_stays_as_it_was_when_rows_are_added():
+    old = index_of(["apples"])
+    new = old.with_rows([1], ["more apples"])
+    assert lexical.search([old], ["appl"], depth=5) == [0]
+    assert sorted(lexical.search([new], ["appl"], depth=5)) == [0, 1]
+
+
 def test_large_ids_come_back_whole():
-    index = LexicalIndex.create()
-    index.add([2**53 + 1], ["apples"])
+    index = LexicalIndex.empty().with_rows([2**53 + 1], ["apples"])
     assert lexical.search([index], ["appl"], depth=1) == [2**53 + 1]

@@ -104,8 +104,13 @@ def held(store) -> dict:
     }
 
 
+def all_rows(store, collection):
+    """All chunks of a collection as an index wants them."""
+    return store.rows(store.changes(collection, since=0, after=0).added, embedder=EMBEDDER)
+
+
 def _held_document(store, document) -> dict:
-    batch = store.changes(document.collection, since=0, embedder=EMBEDDER).added
+    batch = all_rows(store, document.collection)
     hits = store.hits(batch.ids)
     rows = [i for i, chunk in enumerate(batch.ids) if hits[chunk][0].document_id == document.id]
     chunks = [hits[batch.ids[i]][0] for i in rows]
@@ -156,7 +161,7 @@ def _plan(who, step):
 
 def cite(store, document, *, marker=1) -> Citation:
     """A citation of a document's first chunk."""
-    batch = store.changes(document.collection, since=0, embedder=EMBEDDER).added
+    batch = all_rows(store, document.collection)
     for chunk, title, uri in store.hits(batch.ids).values():
         if chunk.document_id == document.id:
             return Citation(marker, document.id, title, chunk.page, uri, chunk.text, chunk.id, chunk.image)

@@ -34,7 +34,7 @@ def test_an_unknown_source_is_not_found(store):
 def test_a_new_version_replaces_the_old_one_and_keeps_its_id(store):
     old, new = make_version(1), make_version(2)
     old.put_into(store)
-    before = store.changes("shared", since=0, embedder="tiny").added.ids
+    before = store.changes("shared", since=0, after=0).added
     new.put_into(store)
     assert held(store) == {("shared", "handbook.md"): expected(new)}
     assert new.document.id == old.document.id
@@ -89,7 +89,7 @@ def test_a_document_outside_the_collections_is_unknown_to_remove(store):
 def test_removing_leaves_no_row_of_the_document_behind(store):
     version = make_version(1)
     version.put_into(store)
-    ids = store.changes("shared", since=0, embedder="tiny").added.ids
+    ids = store.changes("shared", since=0, after=0).added
     names = {chunk.image for chunk, _, _ in store.hits(ids).values() if chunk.image}
     assert names
     assert all(store.figure(name) for name in names)
@@ -113,7 +113,7 @@ def test_a_document_that_fails_half_way_leaves_the_old_version(store):
             embedder="tiny",
         )
     assert held(store) == {("shared", "handbook.md"): expected(old)}
-    assert store.revision("shared") == 1
+    assert store.states()["shared"].revision == 1
 
 
 def test_chunks_and_vectors_must_match(store):
