@@ -67,7 +67,11 @@ def _build(settings: Settings, embedder: Embedder | None, reader: Reader | None)
     store = SqliteStore(settings.home / "store.sqlite3")
     cache = DiskAnswerCache(settings.home / "cache", size_limit=settings.cache_bytes)
     retriever = HybridRetriever(
-        store, embedder, folder=settings.home / "indexes", exact_search_rows=settings.exact_search_rows
+        store,
+        embedder,
+        folder=settings.home / "indexes",
+        exact_search_rows=settings.exact_search_rows,
+        memory_bytes=settings.index_memory_bytes,
     )
 
     def close() -> None:
@@ -89,6 +93,7 @@ def _build(settings: Settings, embedder: Embedder | None, reader: Reader | None)
             generator_reason=reason,
         ),
         limits=Limits(question_chars=settings.max_question_chars, attachments=settings.max_attachments),
+        compact_after_seconds=settings.compact_after_seconds,
         close=close,
     )
 

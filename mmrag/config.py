@@ -72,6 +72,14 @@ class Settings(BaseSettings):
         default=10_000,
         description="Up to this many chunks a collection is searched exactly; beyond, by HNSW.",
     )
+    index_memory_bytes: Annotated[int, Field(ge=MiB)] = Field(
+        default=2048 * MiB,
+        description="About how many bytes of memory open indexes may take; beyond, the least used are dropped.",
+    )
+    compact_after_seconds: Annotated[float, Field(ge=0)] = Field(
+        default=60,
+        description="Seconds after the last removal or update until the data folder is compacted.",
+    )
     cache_bytes: Annotated[int, Field(ge=0)] = Field(
         default=256 * MiB, description="Size limit of the answer cache, in bytes; 0 turns it off."
     )

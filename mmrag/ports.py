@@ -74,6 +74,13 @@ class EngineClient(Protocol):
         """
         ...
 
+    def forget(self, collection: str) -> tuple[Document, ...]:
+        """Remove a collection whole: documents, answers, indexes; returns the documents.
+
+        Raises NotFound where there is no such collection.
+        """
+        ...
+
     def rate(self, rating: Rating) -> RatingReceipt:
         """Record a verdict; a correction becomes a source at once. Raises UserFacingError."""
         ...
@@ -135,6 +142,22 @@ class Retriever(Protocol):
         """Changes whenever a search in these collections could change."""
         ...
 
+    def catch_up(self, collection: str) -> None:
+        """Take in what was added, as the next search would. Raises StoreUnavailable."""
+        ...
+
+    def prepare(self, collection: str) -> None:
+        """Build the index of a collection for the embedder in use, before the store switches to it."""
+        ...
+
+    def compact(self) -> None:
+        """Leave nothing of removed chunks in the indexes on disk. Raises StoreUnavailable."""
+        ...
+
+    def forget(self, collection: str) -> None:
+        """Delete the indexes of a collection that is gone from the store."""
+        ...
+
 
 class Generator(Protocol):
     """Drafts an answer from evidence."""
@@ -180,7 +203,47 @@ class StoredAnswer:
     cache_key: str
 
 
-class Store(Protocol):
+@dataclass(frozen=True, slots=True)
+class CollectionState:
+    """A collection as it is in the store now.
+
+    `revision` grows with every change and is never the same again, not even after the collection
+    was forgotten and made anew. What changed since a revision below `horizon` is not told any
+    more. `embedder` made the vectors that are searched.
+    """
+
+    revision: int
+    horizon: int
+    embedder: str
+
+
+class VectorStore(Protocol):
+    """What a change of the embedding model needs of the store."""
+
+    def states(self, collections: Iterable[str] | None = None) -> dict[str, CollectionState]:
+        """As `ChunkFeed.states`."""
+        ...
+
+    def without_vector(self, collection: str, *, embedder: str, after: int, limit: int) -> dict[int, str]:
+        """The first `limit` chunks with ids over `after` that have no vector of this embedder.
+
+        Their searched texts by id, in ascending order of ids.
+        """
+        ...
+
+    def put_vectors(self, ids: Sequence[int], vectors: Vectors, *, embedder: str) -> None:
+        """Keep vectors beside those of other embedders; chunks that went meanwhile are passed over."""
+        ...
+
+    def switch_embedder(self, collection: str, *, embedder: str) -> bool:
+        """Search by this embedder from now on, and drop the vectors of others.
+
+        False, and nothing happens, while a chunk still lacks its vector.
+        """
+        ...
+
+
+class Store(VectorStore, Protocol):
     """The truth on disk: documents, chunks, vectors, answers, ratings."""
 
     def find(self, *, collection: str, uri: str) -> tuple[Document, str] | None:
@@ -251,20 +314,6 @@ class AnswerCache(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class CollectionState:
-    """A collection as it is in the store now.
-
-    `revision` grows with every change and is never the same again, not even after the collection
-    was forgotten and made anew. What changed since a revision below `horizon` is not told any
-    more. `embedder` made the vectors that are searched.
-    """
-
-    revision: int
-    horizon: int
-    embedder: str
-
-
-@dataclass(frozen=True, slots=True)
 class Changes:
     """What happened to a collection since a revision: forget `removed` first, then take `added` in.
 
@@ -316,27 +365,4 @@ class ChunkFeed(Protocol):
 
     def forget_removals(self, collection: str, *, until: int) -> None:
         """Raise the horizon to `until`: what was removed up to that revision is not told any more."""
-        ...
-
-
-class VectorStore(Protocol):
-    """What a change of the embedding model needs of the store."""
-
-    def states(self, collections: Iterable[str] | None = None) -> dict[str, CollectionState]:
-        """As `ChunkFeed.states`."""
-        ...
-
-    def without_vector(self, collection: str, *, embedder: str, limit: int) -> dict[int, str]:
-        """Up to `limit` chunks that have no vector of this embedder: id and searched text."""
-        ...
-
-    def put_vectors(self, ids: Sequence[int], vectors: Vectors, *, embedder: str) -> None:
-        """Keep vectors beside those of other embedders; chunks that went meanwhile are passed over."""
-        ...
-
-    def switch_embedder(self, collection: str, *, embedder: str) -> bool:
-        """Search by this embedder from now on, and drop the vectors of others.
-
-        False, and nothing happens, while a chunk still lacks its vector.
-        """
         ...

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmrag import wire
 from mmrag.cli import output
-from mmrag.cli.files import files_below, read_file
+from mmrag.cli.files import files_below, folder_bytes, read_file
 from mmrag.errors import InvalidInput, NotReadable, UserFacingError
 from mmrag.exits import DONE, FAILED
 from mmrag.types import DEFAULT_COLLECTION, Attachment, Question, Rating, Source, Turn
@@ -72,10 +72,38 @@ def remove(arguments: argparse.Namespace, settings: Settings) -> int:
     """Remove all of the named documents, or none of them."""
     with _engine(settings) as engine:
         removed = engine.remove(arguments.document_ids)
+        if not arguments.later:
+            engine.compact()
     if arguments.json:
         _print_json([wire.document_to_json(document) for document in removed])
     else:
         output.print_removed(removed)
+    return DONE
+
+
+def forget(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Remove whole collections, one after the other."""
+    with _engine(settings) as engine:
+        for name in arguments.collections:
+            removed = engine.forget(name)
+            if arguments.json:
+                _print_json({"collection": name, "documents": len(removed)})
+            else:
+                output.print_forgotten(name, len(removed))
+        engine.compact()
+    return DONE
+
+
+def compact(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Compact the data folder now."""
+    before = folder_bytes(settings.home)
+    with _engine(settings) as engine:
+        engine.compact()
+    after = folder_bytes(settings.home)
+    if arguments.json:
+        _print_json({"bytes_before": before, "bytes_after": after})
+    else:
+        output.print_compacted(before, after)
     return DONE
 
 

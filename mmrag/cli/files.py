@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from mmrag.errors import NotReadable
@@ -40,3 +41,12 @@ def read_file(path: Path, *, limit: int) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise NotReadable(f"{path} could not be read: {error.strerror}.") from None
+
+
+def folder_bytes(folder: Path) -> int:
+    """The size of all files of a folder together; of what goes meanwhile, nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
 
 QUOTE_CHARS = 160
+MEGABYTE = 1e6
 SIGNS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "fault": "[red]fault[/]"}
 
 
@@ -122,6 +123,16 @@ def print_removed(documents: Sequence[Document]) -> None:
     """What is gone now."""
     for document in documents:
         _console().print(f"removed  {document.id}  {escape(neutralise(document.title))}")
+
+
+def print_forgotten(collection: str, documents: int) -> None:
+    """What is gone now."""
+    _console().print(f"forgot  {escape(neutralise(collection))}  [dim]{_count(documents, 'document')}[/]")
+
+
+def print_compacted(before: int, after: int) -> None:
+    """How large the data folder was and is."""
+    _console().print(f"compacted: {before / MEGABYTE:,.1f} MB before, {after / MEGABYTE:,.1f} MB now")
 
 
 # -------------------------------------------------------- answers and hits

@@ -28,6 +28,19 @@ def build_parser() -> argparse.ArgumentParser:
     remove = _command(commands, "remove", "remove documents and all that was derived from them")
     remove.add_argument("document_ids", nargs="+", metavar="DOCUMENT_ID")
 
+    remove.add_argument(
+        "--later",
+        action="store_true",
+        help="leave it to the next compaction to clear their bytes from the disk",
+    )
+
+    forget = _command(commands, "forget", "remove whole collections, with all answers given from them")
+    forget.add_argument("collections", nargs="+", metavar="COLLECTION")
+
+    _command(
+        commands, "compact", "leave no byte of what was removed, and bring vectors and indexes up to date"
+    )
+
     search = _command(commands, "search", "find passages without answering")
     _question(search)
     search.add_argument("-k", type=int, default=10, metavar="N", help="how many hits (10)")

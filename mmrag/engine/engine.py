@@ -5,6 +5,7 @@ format, no index, no model and no chat platform.
 
     ask (asking.py):   read what is attached -> search -> draft -> keep what is supported -> cite
     add (library.py):  read -> chunk -> embed -> store in one step; the indexes follow by themselves
+    upkeep (upkeep.py): compact after deletions, renew vectors after a change of model, in the background
     rate (here):       a verdict is kept; a thumbs down drops the cached answer; a correction is a source
 """
 
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from mmrag.engine.asking import Asking, nobody
 from mmrag.engine.library import Library
+from mmrag.engine.upkeep import Upkeep
 from mmrag.errors import InvalidInput, NotFound
 from mmrag.types import RatingReceipt
 
@@ -29,12 +31,16 @@ if TYPE_CHECKING:
 class Engine:
     """Answers from its collections with cited sources. Safe to use from many threads."""
 
-    def __init__(self, stages: Stages, *, limits: Limits, close: Callable[[], None]) -> None:
+    def __init__(
+        self, stages: Stages, *, limits: Limits, compact_after_seconds: float, close: Callable[[], None]
+    ) -> None:
         self._stages = stages
         self._limits = limits
         self._close = close
+        self._upkeep = Upkeep(stages, quiet_seconds=compact_after_seconds)
         self._asking = Asking(stages, limits=limits)
-        self._library = Library(stages)
+        self._library = Library(stages, self._upkeep)
+        self._upkeep.resume()
 
     def __enter__(self) -> Self:
         return self
@@ -45,7 +51,8 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        """Release the data folder."""
+        """Release the data folder; what is under way in the background ends first."""
+        self._upkeep.close()
         self._close()
 
     def ask(self, question: Question, *, listener: Listener | None = None) -> Answer:
@@ -64,6 +71,17 @@ class Engine:
         self, document_ids: Sequence[str], *, collections: Sequence[str] | None = None
     ) -> tuple[Document, ...]:
         return self._library.remove(document_ids, collections)
+
+    def forget(self, collection: str) -> tuple[Document, ...]:
+        return self._library.forget(collection)
+
+    def compact(self) -> None:
+        """Leave no byte of what was deleted, now; and give what an earlier model embedded its new vectors.
+
+        Takes time in proportion to what is stored; questions are answered meanwhile. Raises
+        StoreUnavailable.
+        """
+        self._upkeep.run()
 
     def rate(self, rating: Rating) -> RatingReceipt:
         correction = (rating.correction or "").strip()

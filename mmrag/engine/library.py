@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mmrag.engine.stages import check_collection
-from mmrag.errors import InvalidInput, NotReadable
+from mmrag.errors import InvalidInput, NotFound, NotReadable
 from mmrag.types import AddReport, ChunkDraft, Document, Page, document_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mmrag.engine.stages import Stages
+    from mmrag.engine.upkeep import Upkeep
     from mmrag.ports import StoredAnswer
     from mmrag.types import AddStatus, Source
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 class Library:
     """Keeps the collections. Safe to use from many threads."""
 
-    def __init__(self, stages: Stages) -> None:
+    def __init__(self, stages: Stages, upkeep: Upkeep) -> None:
         self._stages = stages
+        self._upkeep = upkeep
 
     def add(self, source: Source, *, collection: str) -> AddReport:
         """Read, chunk, embed and store a source; nothing of that where its content is known."""
@@ -49,6 +51,8 @@ class Library:
             added_at=_now(),
         )
         self._put(document, content_hash, reading.pages, chunks)
+        if known:
+            self._upkeep.after_deletion()
         return replace(_report(document, "updated" if known else "added"), warnings=reading.warnings)
 
     def correct(self, stored: StoredAnswer, correction: str, *, author: str) -> str:
@@ -84,6 +88,20 @@ class Library:
         """Remove documents, and the answers that quote them."""
         removed = self._stages.store.remove(document_ids, collections)
         self._forget_answers(document_ids)
+        self._upkeep.after_deletion()
+        return removed
+
+    def forget(self, collection: str) -> tuple[Document, ...]:
+        """Remove a collection with its documents, and the answers that were given from it."""
+        if collection not in self._stages.store.states([collection]):
+            raise NotFound(
+                f"There is no collection {collection[:60]!r}: `mmrag documents` names those there are."
+            )
+        removed, cache_keys = self._stages.store.forget(collection)
+        self._stages.retriever.forget(collection)
+        self._stages.cache.delete(cache_keys)
+        self._forget_answers([document.id for document in removed])
+        self._upkeep.after_deletion()
         return removed
 
     def _put(
@@ -100,6 +118,7 @@ class Library:
             embedder=embedder.name,
         )
         self._forget_answers([document.id])
+        self._upkeep.after_addition(document.collection, len(chunks))
 
     def _forget_answers(self, document_ids: Sequence[str]) -> None:
         """Nobody asks for them again, since the index version has changed; their bytes go as well."""
@@ -107,7 +126,7 @@ class Library:
 
     def _content_hash(self, source: Source) -> str:
         """Of all that decides what would be stored for this source."""
-        parts = (self._stages.reading_version, self._stages.embedder.name, source.name, source.title or "")
+        parts = (self._stages.reading_version, source.name, source.title or "")
         digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=20)
         digest.update(b"\0" + source.data)
         return digest.hexdigest()

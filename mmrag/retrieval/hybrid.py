@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from mmrag.errors import StoreUnavailable
 from mmrag.retrieval import dense, lexical
 from mmrag.retrieval.fusion import reciprocal_rank_fusion
+from mmrag.retrieval.index import BUILD_FAULTS
 from mmrag.retrieval.layout import MEMORY_ROWS, SEGMENT_ROWS, Limits
 from mmrag.retrieval.passages import rank_passages
 from mmrag.retrieval.pool import IndexPool
@@ -20,7 +23,7 @@ from mmrag.text.words import content_words
 from mmrag.types import Hit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from mmrag.ports import ChunkFeed, Embedder
@@ -110,12 +113,18 @@ class HybridRetriever:
         """Wait until no index is built in the background."""
         self._pool.settle()
 
+    def catch_up(self, collection: str) -> None:
+        self._views([collection])
+
+    def prepare(self, collection: str) -> None:
+        with _disk_faults():
+            self._pool.build(collection)
+
     def compact(self) -> None:
-        """Leave nothing of removed chunks in the indexes on disk. Raises StoreUnavailable."""
-        self._pool.compact()
+        with _disk_faults():
+            self._pool.compact()
 
     def forget(self, collection: str) -> None:
-        """Delete the indexes of a collection that is gone from the store."""
         self._pool.forget(collection)
 
     def close(self) -> None:
@@ -137,6 +146,17 @@ class HybridRetriever:
             chunk, title, uri = live[found.id]
             hits.append(Hit(chunk, title, uri, len(hits) + 1, found.score, found.retrievers))
         return tuple(hits)
+
+
+@contextmanager
+def _disk_faults() -> Iterator[None]:
+    try:
+        yield
+    except BUILD_FAULTS as error:
+        raise StoreUnavailable(
+            "The indexes on disk could not be written: see that the disk is not full, that the data "
+            "folder may be written to, and that no other process is building them; then try again."
+        ) from error
 
 
 class _AnyOf:

@@ -42,7 +42,7 @@ RETRY_SECONDS = 30.0  # after the disk has refused a segment; until then it stay
 
 # How the disk says no through Python, Tantivy and FAISS; also filelock's Timeout, an OSError:
 # another process builds the same index at this moment.
-_REFUSED = (OSError, ValueError, RuntimeError)
+BUILD_FAULTS = (OSError, ValueError, RuntimeError)
 _log = logging.getLogger(__name__)
 
 
@@ -288,7 +288,7 @@ class CollectionIndex:
         """Whether the segments could be written; else what is new stays in memory."""
         try:
             self.build()
-        except _REFUSED as error:
+        except BUILD_FAULTS as error:
             _log.warning("a part of an index stays in memory: %s", type(error).__name__)
             self._not_before = time.monotonic() + RETRY_SECONDS
             return False

@@ -191,9 +191,9 @@ class SqliteStore:
 
     # ------------------------------------------- a change of the embedding model
 
-    def without_vector(self, collection: str, *, embedder: str, limit: int) -> dict[int, str]:
+    def without_vector(self, collection: str, *, embedder: str, after: int, limit: int) -> dict[int, str]:
         with self._database.reading() as db:
-            return feed.without_vector(db, collection, embedder=embedder, limit=limit)
+            return feed.without_vector(db, collection, embedder=embedder, after=after, limit=limit)
 
     def put_vectors(self, ids: Sequence[int], vectors: Vectors, *, embedder: str) -> None:
         with self._database.writing() as db:

@@ -115,14 +115,17 @@ def forget_removals(db: apsw.Connection, name: str, *, until: int) -> None:
 # ------------------------------------------------- a change of the embedding model
 
 
-def without_vector(db: apsw.Connection, name: str, *, embedder: str, limit: int) -> dict[int, str]:
+def without_vector(
+    db: apsw.Connection, name: str, *, embedder: str, after: int, limit: int
+) -> dict[int, str]:
     """See `VectorStore.without_vector`."""
     found = db.execute(
         f"SELECT id, {_SEARCHED} FROM chunks "  # noqa: S608 - constants
-        "WHERE collection = (SELECT key FROM collections WHERE name = ?1) AND NOT EXISTS ("
+        "WHERE collection = (SELECT key FROM collections WHERE name = ?1) AND id > ?4 AND NOT EXISTS ("
         "SELECT 1 FROM vectors WHERE vectors.chunk = chunks.id "
-        "AND vectors.embedder = (SELECT key FROM embedders WHERE name = ?2)) LIMIT ?3",
-        (name, embedder, limit),
+        "AND vectors.embedder = (SELECT key FROM embedders WHERE name = ?2)) "
+        "ORDER BY id LIMIT ?3",
+        (name, embedder, limit, after),
     )
     return {chunk: ChunkDraft(*draft).searched for chunk, *draft in found}
 
@@ -142,7 +145,7 @@ def insert_vectors(db: apsw.Connection, ids: Iterable[int], vectors: Vectors, *,
 
 def switch_embedder(db: apsw.Connection, name: str, *, embedder: str) -> bool:
     """See `VectorStore.switch_embedder`."""
-    if without_vector(db, name, embedder=embedder, limit=1):
+    if without_vector(db, name, embedder=embedder, after=0, limit=1):
         return False
     db.execute(
         "UPDATE collections SET embedder = (SELECT key FROM embedders WHERE name = :embedder) "

@@ -142,7 +142,7 @@ def test_a_collection_is_switched_once_every_chunk_has_its_new_vector(store):
     before = revision(store)
     vectors = np.random.default_rng(3).random((len(version.chunks), DIMENSION), dtype=np.float32)
     texts, start = {}, 0
-    while missing := store.without_vector("shared", embedder=EMBEDDER, limit=2):
+    while missing := store.without_vector("shared", embedder=EMBEDDER, after=0, limit=2):
         texts |= missing
         store.put_vectors([*missing], vectors[start : start + len(missing)], embedder=EMBEDDER)
         start += len(missing)
