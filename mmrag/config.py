@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     )
     index_memory_bytes: Annotated[int, Field(ge=MiB)] = Field(
         default=2048 * MiB,
-        description="About how many bytes of memory open indexes may take; beyond, the least used are dropped.",
+        description="About how many bytes open indexes may take; beyond, the least used are dropped.",
     )
     compact_after_seconds: Annotated[float, Field(ge=0)] = Field(
         default=60,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -125,9 +126,38 @@ def _search(settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "search",
         "ok",
-        f"BM25 by Tantivy and vectors by FAISS {faiss.__version__} ({kind}): exact up to "
-        f"{settings.exact_search_rows:,} chunks of a collection, HNSW beyond",
+        f"BM25 by Tantivy and vectors by FAISS {faiss.__version__} ({kind})",
     )
+    yield from _collections(settings)
+
+
+SHOWN_COLLECTIONS = 5
+
+
+def _collections(settings: Settings) -> Iterator[Finding]:
+    """How the largest collections are searched; and what is still to be done for any of them."""
+    from mmrag.assemble import build_embedder  # noqa: PLC0415 - as above
+    from mmrag.retrieval.layout import Limits  # noqa: PLC0415 - as above
+    from mmrag.storage.catalog import SqliteStore  # noqa: PLC0415 - as above
+
+    with SqliteStore(settings.home / "store.sqlite3") as store:
+        rows = Counter[str]()
+        for document in store.documents(None):
+            rows[document.collection] += document.chunks
+        states, erasures = store.states(), store.erasures()
+    limits = Limits(settings.exact_search_rows)
+    for name, chunks in rows.most_common(SHOWN_COLLECTIONS):
+        yield Finding("search", "ok", f"{name}: {chunks:,} chunks, {limits.describe(chunks)}")
+    embedder = build_embedder(settings).name
+    outdated = sum(state.embedder != embedder for state in states.values())
+    if outdated:
+        says = f"the vectors of {outdated:,} collections are of an earlier model and are searched as such"
+        yield Finding(
+            "search", "note", says, "they are renewed in the background; `mmrag compact` does it now"
+        )
+    if erasures:
+        says = f"{erasures:,} removals or updates may have left bytes on the disk"
+        yield Finding("search", "note", says, "a running bot compacts by itself; `mmrag compact` does it now")
 
 
 def _pictures(settings: Settings) -> Iterator[Finding]:

@@ -64,7 +64,7 @@ class Upkeep:
         self._compact()
 
     def close(self) -> None:
-        """End the thread after the step that it is in."""
+        """End the thread once what is due is done; of long work, the step that it is in."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -93,13 +93,13 @@ class Upkeep:
                     self._compact_at = time.monotonic() + _RETRY_SECONDS
 
     def _wait(self) -> bool:
-        """Until something is due; False when the engine closes."""
+        """Until something is due; False when the engine closes and nothing is."""
         with self._changed:
             while not self._closed and not self._is_due():
                 self._changed.wait(
                     None if self._compact_at is None else max(self._compact_at - time.monotonic(), 0)
                 )
-            return not self._closed
+            return self._is_due()
 
     def _is_due(self) -> bool:
         indexing = any(chunks >= INDEXED_CHUNKS for chunks in self._added.values())

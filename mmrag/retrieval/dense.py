@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -122,7 +122,7 @@ def _added(index: Any, vectors: Vectors) -> Any:  # noqa: ANN401 - faiss ships n
 
 
 def search(
-    indexes: Sequence[DenseIndex], vector: Vectors, *, depth: int, without: Container[int] = frozenset()
+    indexes: Sequence[DenseIndex], vector: Vectors, *, depth: int, without: Collection[int] = frozenset()
 ) -> list[int]:
     """Ids of the `depth` nearest rows over all indexes, nearest first."""
     scored: list[tuple[float, int]] = []
@@ -133,13 +133,13 @@ def search(
 
 
 def _best_live(
-    index: DenseIndex, vector: Vectors, depth: int, without: Container[int]
+    index: DenseIndex, vector: Vectors, depth: int, without: Collection[int]
 ) -> list[tuple[float, int]]:
     """Looks deeper while removed rows take up the places of live ones."""
     looked = min(depth, len(index.ids))
     while looked:
         found = index.best(vector, looked)
-        live = [row for row in found if row[1] not in without]
+        live = [row for row in found if row[1] not in without] if without else found
         if len(live) >= depth or looked == len(index.ids):
             return live
         looked = min(2 * looked, len(index.ids))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from mmrag.errors import StoreUnavailable
@@ -159,11 +161,17 @@ def _disk_faults() -> Iterator[None]:
         ) from error
 
 
-class _AnyOf:
-    """Several sets as one, without copying them."""
+class _AnyOf(Collection[int]):
+    """Several sets that share nothing as one, without copying them."""
 
     def __init__(self, sets: Sequence[frozenset[int]]) -> None:
         self._sets = [members for members in sets if members]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._sets))
+
+    def __iter__(self) -> Iterator[int]:
+        return chain.from_iterable(self._sets)
 
     def __contains__(self, member: object) -> bool:
         return any(member in members for members in self._sets)

@@ -166,8 +166,11 @@ class CollectionIndex:
         Raises StoreUnavailable, and OSError, ValueError or RuntimeError where the disk refuses;
         a TimeoutError among them where another process builds for longer than `wait_seconds`.
         """
+        lock = self._folder / "build.lock"
         self._folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._folder / "build.lock", timeout=wait_seconds):
+        if lock.is_dir():  # nothing of ours: it would block every index to come
+            manifests.delete(lock)
+        with FileLock(lock, timeout=wait_seconds):
             manifest, opened = self._published() or (Manifest(self._embedder), ())
             manifests.tidy(self._folder, manifest if opened else None)
             while built := self._next_manifest(manifest, opened, thorough=thorough):

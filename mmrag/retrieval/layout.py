@@ -39,6 +39,14 @@ class Limits:
         """Whether so many rows are compared one by one: always right, and at that size as fast."""
         return rows <= self.exact_search
 
+    def describe(self, rows: int) -> str:
+        """How a collection of so many chunks is searched by meaning, and why."""
+        if self.is_exact(rows):
+            return f"exact, because it has at most {self.exact_search:,} chunks"
+        return (
+            f"HNSW in segments of at most {self.segment:,}, because it has over {self.exact_search:,} chunks"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Size:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mmrag.text.words import words
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import tantivy
@@ -113,7 +113,7 @@ def search(
     query_words: Sequence[str],
     *,
     depth: int,
-    without: Container[int] = frozenset(),
+    without: Collection[int] = frozenset(),
 ) -> list[int]:
     """Ids of the `depth` best rows over all indexes, best first. A word asked twice counts twice."""
     indexes = [index for index in indexes if index.rows]
@@ -143,7 +143,7 @@ def idf(N: int, n: int) -> float:  # noqa: N803 - the symbols of the paper
 
 
 def _best_live(
-    index: LexicalIndex, boosts: Mapping[str, float], depth: int, without: Container[int]
+    index: LexicalIndex, boosts: Mapping[str, float], depth: int, without: Collection[int]
 ) -> list[tuple[float, int]]:
     """Looks deeper while removed rows take up the places of live ones."""
     if not boosts:
@@ -151,7 +151,7 @@ def _best_live(
     looked = depth
     while True:
         found = index.best(boosts, looked)
-        live = [row for row in found if row[1] not in without]
+        live = [row for row in found if row[1] not in without] if without else found
         if len(live) >= depth or len(found) < looked:
             return live
         looked *= 2

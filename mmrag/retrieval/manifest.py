@@ -10,6 +10,7 @@ the caller builds it anew from the store.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -88,6 +89,8 @@ def publish(folder: Path, manifest: Manifest) -> None:
     draft.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
     fsync(draft)
     fsync(folder)  # the segments' names first: the pointer must never outlive them
+    if (folder / _POINTER).is_dir():  # nothing of ours: it would block every index to come
+        delete(folder / _POINTER)
     draft.replace(folder / _POINTER)
     fsync(folder)
     tidy(folder, manifest)
@@ -100,11 +103,20 @@ def tidy(folder: Path, manifest: Manifest | None) -> None:
     """
     named = {entry.name for entry in manifest.segments} if manifest else set()
     if manifest is None:
-        (folder / _POINTER).unlink(missing_ok=True)
-    (folder / f"{_POINTER}.new").unlink(missing_ok=True)
+        delete(folder / _POINTER)
+    delete(folder / f"{_POINTER}.new")
     for path in folder.glob(f"{PREFIX}*"):
         if path.name not in named:
-            shutil.rmtree(path, ignore_errors=True)
+            delete(path)
+
+
+def delete(path: Path) -> None:
+    """Delete what bears this name, be it a file, a link or a folder, as far as that can be done."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _sha256(body: object) -> str:

@@ -282,3 +282,39 @@ def test_two_processes_add_to_one_data_folder_at_once(tmp_path):
         check=True,
     )
     assert len(json.loads(listed.stdout)) == 10
+
+
+def test_a_removed_document_leaves_no_byte_behind(run, policy, tmp_path):
+    run("add", policy)
+    document_id = json.loads(run("documents", "--json")[1])[0]["document_id"]
+    assert bytes_in(tmp_path / "home", "heavier")
+    code, out, _ = run("remove", document_id)
+    assert (code, out.split()[:2]) == (0, ["removed", document_id])
+    assert not bytes_in(tmp_path / "home", "heavier")
+
+
+def test_bytes_may_be_left_to_a_later_compaction(run, policy, tmp_path):
+    run("add", policy)
+    document_id = json.loads(run("documents", "--json")[1])[0]["document_id"]
+    run("remove", document_id, "--later")
+    code, out, _ = run("compact", "--json")
+    assert code == 0
+    assert json.loads(out)["bytes_after"] > 0
+    assert not bytes_in(tmp_path / "home", "heavier")
+    assert run("compact")[1].startswith("compacted: ")
+
+
+def test_a_collection_is_forgotten_whole(run, policy, tmp_path):
+    run("add", policy, "--collection", "depot")
+    run("ask", WEIGHT, "--collection", "depot")
+    code, out, _ = run("forget", "depot", "--json")
+    assert (code, json.loads(out)) == (0, {"collection": "depot", "documents": 1})
+    assert json.loads(run("documents", "--json")[1]) == []
+    assert not bytes_in(tmp_path / "home", "parcel")
+    code, _, err = run("forget", "depot")
+    assert code == 1
+    assert "no collection 'depot'" in err
+
+
+def bytes_in(folder, mark):
+    return any(mark.encode() in path.read_bytes() for path in folder.rglob("*") if path.is_file())

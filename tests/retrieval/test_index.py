@@ -142,6 +142,20 @@ def test_a_manifest_that_is_none_is_replaced(feed, start, tmp_path, pointer):
     assert answers(start()) == expected
 
 
+@pytest.mark.parametrize("name", ["current.json", "current.json.new", "build.lock"])
+def test_a_folder_in_the_place_of_a_file_blocks_nothing(feed, start, tmp_path, name):
+    fill(feed)
+    answers(start())
+    place = published_folder(tmp_path) / name
+    place.unlink(missing_ok=True)
+    (place / "inner").mkdir(parents=True)
+    fill(feed, rows=60, first=500)
+    retriever = start()
+    assert answers(retriever)[1][0] == 251
+    retriever.settle()
+    assert rows_on_disk(tmp_path) == 360
+
+
 def test_a_manifest_of_another_embedder_is_not_used(feed, start, tmp_path):
     fill(feed)
     answers(start())
