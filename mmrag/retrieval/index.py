@@ -21,6 +21,7 @@ from mmrag.errors import UserFacingError
 from mmrag.retrieval import manifest as manifests
 from mmrag.retrieval import segment as segments
 from mmrag.retrieval.dense import DenseIndex
+from mmrag.retrieval.disk import delete
 from mmrag.retrieval.layout import Size, next_build
 from mmrag.retrieval.lexical import LexicalIndex
 from mmrag.retrieval.manifest import Entry, Manifest
@@ -169,7 +170,7 @@ class CollectionIndex:
         lock = self._folder / "build.lock"
         self._folder.mkdir(parents=True, exist_ok=True)
         if lock.is_dir():  # nothing of ours: it would block every index to come
-            manifests.delete(lock)
+            delete(lock)
         with FileLock(lock, timeout=wait_seconds):
             manifest, opened = self._published() or (Manifest(self._embedder), ())
             manifests.tidy(self._folder, manifest if opened else None)

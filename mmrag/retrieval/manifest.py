@@ -10,15 +10,13 @@ the caller builds it anew from the store.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
-import shutil
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from mmrag.retrieval import disk
+from mmrag.retrieval.disk import published
 from mmrag.retrieval.layout import Size
-from mmrag.retrieval.segment import PREFIX, among, fsync
+from mmrag.retrieval.segment import PREFIX, among
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,16 +64,11 @@ class Manifest:
 
 def read(folder: Path, *, embedder: str) -> Manifest | None:
     """The published manifest, if there is one for this embedder that can be trusted."""
-    try:
-        content = json.loads((folder / _POINTER).read_bytes())
-        body = content["manifest"]
-        if content["format"] != FORMAT or content["sha256"] != _sha256(body):
-            return None
-        entries = tuple(Entry(**{**entry, "dead": tuple(entry["dead"])}) for entry in body["segments"])
-        manifest = Manifest(**{**body, "segments": entries})
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    body = published(folder / _POINTER)
+    if body is None or body.pop("format", None) != FORMAT or body["embedder"] != embedder:
         return None
-    return manifest if manifest.embedder == embedder else None
+    entries = tuple(Entry(**{**entry, "dead": tuple(entry["dead"])}) for entry in body.pop("segments"))
+    return Manifest(**body, segments=entries)
 
 
 def publish(folder: Path, manifest: Manifest) -> None:
@@ -83,16 +76,7 @@ def publish(folder: Path, manifest: Manifest) -> None:
 
     One process at a time: hold `FOLDER/build.lock`.
     """
-    body = json.loads(json.dumps(asdict(manifest)))  # as it will be read: tuples become lists
-    content = {"format": FORMAT, "sha256": _sha256(body), "manifest": body}
-    draft = folder / f"{_POINTER}.new"
-    draft.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
-    fsync(draft)
-    fsync(folder)  # the segments' names first: the pointer must never outlive them
-    if (folder / _POINTER).is_dir():  # nothing of ours: it would block every index to come
-        delete(folder / _POINTER)
-    draft.replace(folder / _POINTER)
-    fsync(folder)
+    disk.publish(folder / _POINTER, {"format": FORMAT, **asdict(manifest)})
     tidy(folder, manifest)
 
 
@@ -103,21 +87,7 @@ def tidy(folder: Path, manifest: Manifest | None) -> None:
     """
     named = {entry.name for entry in manifest.segments} if manifest else set()
     if manifest is None:
-        delete(folder / _POINTER)
-    delete(folder / f"{_POINTER}.new")
+        disk.delete(folder / _POINTER)
     for path in folder.glob(f"{PREFIX}*"):
         if path.name not in named:
-            delete(path)
-
-
-def delete(path: Path) -> None:
-    """Delete what bears this name, be it a file, a link or a folder, as far as that can be done."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
-
-
-def _sha256(body: object) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+            disk.delete(path)

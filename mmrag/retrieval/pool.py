@@ -6,12 +6,12 @@ It knows where they lie and how much memory they may take together, not what is 
 from __future__ import annotations
 
 import hashlib
-import shutil
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from mmrag.retrieval.disk import delete
 from mmrag.retrieval.index import CollectionIndex
 
 if TYPE_CHECKING:
@@ -80,14 +80,14 @@ class IndexPool:
             if not any(folder.exists() for folder in mine):
                 self._feed.forget_removals(collection, until=state.revision)
         for folder in folders - live:
-            shutil.rmtree(folder, ignore_errors=True)
+            delete(folder)
 
     def forget(self, collection: str) -> None:
         """Delete the indexes of a collection that is gone from the store."""
         with self._changing:
             for key in [key for key in self._indexes if key[0] == collection]:
                 del self._indexes[key]
-        shutil.rmtree(self._folder / _hash(collection), ignore_errors=True)
+        delete(self._folder / _hash(collection))
 
     def close(self) -> None:
         """Wait for what is built in the background."""

@@ -12,15 +12,13 @@ maps, so nothing may cut a file that a process has open. It knows no store and n
 
 from __future__ import annotations
 
-import hashlib
-import os
 import secrets
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmrag.retrieval.dense import DenseIndex
+from mmrag.retrieval.disk import delete, fsync, sha256
 from mmrag.retrieval.lexical import LexicalIndex
 
 if TYPE_CHECKING:
@@ -72,9 +70,9 @@ def write(folder: Path, batches: Callable[[], Iterable[ChunkBatch]], *, exact: b
     (new / "lexical").mkdir(parents=True)
     try:
         _write(new, batches, exact=exact)
-        return {path.relative_to(folder).as_posix(): _sha256(path) for path in _synced_files(new)}
+        return {path.relative_to(folder).as_posix(): sha256(path) for path in _synced_files(new)}
     except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
+        delete(new)
         raise
 
 
@@ -83,7 +81,7 @@ def open_verified(folder: Path, name: str, files: dict[str, str]) -> Segment:
     import numpy as np  # noqa: PLC0415 - heavy
 
     with ThreadPoolExecutor(_VERIFYING_THREADS) as pool:
-        found = pool.map(_sha256, [folder / path for path in files])
+        found = pool.map(sha256, [folder / path for path in files])
         for path, expected, actual in zip(files, files.values(), found, strict=True):
             if actual != expected:
                 raise ValueError(f"{path} is not what was written")
@@ -132,19 +130,3 @@ def _synced_files(folder: Path) -> list[Path]:
     for path in [*files, *{path.parent for path in files}, folder]:
         fsync(path)
     return files
-
-
-def fsync(path: Path) -> None:
-    """Wait until a file's content, or a folder's names, are on disk."""
-    if path.is_dir() and os.name == "nt":
-        return  # Windows opens no folder and needs no such call
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

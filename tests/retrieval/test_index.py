@@ -125,7 +125,7 @@ def test_a_manifest_that_claims_another_revision_is_not_believed(feed, start, tm
     answers(start())
     pointer = published_folder(tmp_path) / "current.json"
     content = json.loads(pointer.read_text())
-    content["manifest"]["revision"] = 2
+    content["body"]["revision"] = 2
     pointer.write_text(json.dumps(content))
     (new,) = feed.add("team", "note 250 in rack 17")
     assert new in answers(start())[1]
@@ -133,7 +133,7 @@ def test_a_manifest_that_claims_another_revision_is_not_believed(feed, start, tm
 
 @pytest.mark.parametrize(
     "pointer",
-    ["", "[]", "null", "{}", '{"manifest": {}, "sha256": ""}', '{"manifest": null}', "\x00", "[" * 9999],
+    ["", "[]", "null", "{}", '{"body": {}, "sha256": ""}', '{"body": null}', "\x00", "[" * 9999],
 )
 def test_a_manifest_that_is_none_is_replaced(feed, start, tmp_path, pointer):
     fill(feed)
@@ -142,7 +142,7 @@ def test_a_manifest_that_is_none_is_replaced(feed, start, tmp_path, pointer):
     assert answers(start()) == expected
 
 
-@pytest.mark.parametrize("name", ["current.json", "current.json.new", "build.lock"])
+@pytest.mark.parametrize("name", ["current.json", "current.new", "build.lock"])
 def test_a_folder_in_the_place_of_a_file_blocks_nothing(feed, start, tmp_path, name):
     fill(feed)
     answers(start())
@@ -192,13 +192,13 @@ def test_leftovers_of_a_killed_process_are_deleted_and_block_nothing(feed, start
     folder = published_folder(tmp_path)
     leftover = folder / "segment-0123456789abcdef"
     shutil.copytree(next(folder.glob("segment-*")), leftover)
-    (folder / "current.json.new").write_text("{")
+    (folder / "current.new").write_text("{")
     feed.remove("team", *ids[:150])
     retriever = start()
     answers(retriever)
     retriever.settle()
     assert {path.name for path in folder.glob("segment-*")} == {e.name for e in published(tmp_path).segments}
-    assert sorted(path.name for path in folder.glob("current.json*")) == ["current.json"]
+    assert sorted(path.name for path in folder.glob("current*")) == ["current.json"]
 
 
 def test_a_fifth_removed_is_built_anew_in_the_background(feed, start, tmp_path):
