@@ -263,6 +263,10 @@ class Store(VectorStore, Protocol):
         """Store a document whole, replacing its old version, in one transaction."""
         ...
 
+    def vectors_of(self, document_id: str, *, embedder: str) -> dict[str, NDArray[np.float32]]:
+        """The vectors (dimension,) of a stored document, by the searched text of its chunks."""
+        ...
+
     def documents(self, collections: Sequence[str] | None) -> tuple[Document, ...]: ...
 
     def remove(

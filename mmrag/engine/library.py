@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mmrag.engine.stages import Stages
     from mmrag.engine.upkeep import Upkeep
-    from mmrag.ports import StoredAnswer
+    from mmrag.ports import StoredAnswer, Vectors
     from mmrag.types import AddStatus, Source
 
 
@@ -108,7 +108,7 @@ class Library:
         self, document: Document, content_hash: str, pages: Sequence[Page], chunks: Sequence[ChunkDraft]
     ) -> None:
         embedder = self._stages.embedder
-        vectors = embedder.embed_documents([chunk.searched for chunk in chunks])
+        vectors = self._vectors(document.id, [chunk.searched for chunk in chunks])
         self._stages.store.put(
             document,
             content_hash=content_hash,
@@ -119,6 +119,16 @@ class Library:
         )
         self._forget_answers([document.id])
         self._upkeep.after_addition(document.collection, len(chunks))
+
+    def _vectors(self, document_id: str, texts: Sequence[str]) -> Vectors:
+        """One row for each text; what stood in the old version too is not embedded again."""
+        import numpy as np  # noqa: PLC0415 - heavy
+
+        embedder = self._stages.embedder
+        known = self._stages.store.vectors_of(document_id, embedder=embedder.name)
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        known |= dict(zip(new, embedder.embed_documents(new), strict=True)) if new else {}
+        return np.stack([known[text] for text in texts])
 
     def _forget_answers(self, document_ids: Sequence[str]) -> None:
         """Nobody asks for them again, since the index version has changed; their bytes go as well."""

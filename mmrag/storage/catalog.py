@@ -105,6 +105,14 @@ class SqliteStore:
         if replaced:
             self._database.checkpoint()
 
+    def vectors_of(self, document_id: str, *, embedder: str) -> dict[str, NDArray[np.float32]]:
+        with self._database.reading() as db:
+            batch = feed.rows_of_document(db, document_id, embedder=embedder)
+        texts = dict(zip(batch.ids.tolist(), batch.texts, strict=True))
+        return {
+            texts[chunk]: vector for chunk, vector in zip(batch.embedded.tolist(), batch.vectors, strict=True)
+        }
+
     def remove(self, document_ids: Sequence[str], collections: Sequence[str] | None) -> tuple[Document, ...]:
         with self._database.writing() as db:
             rows = db.execute(

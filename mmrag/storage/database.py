@@ -20,7 +20,7 @@ from mmrag.errors import InvalidInput, StoreUnavailable
 from mmrag.storage.schema import NewerSchemaError, migrate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 BUSY_SECONDS = 30.0
@@ -121,7 +121,7 @@ class Database:
         """
         with self._faults(), self._writer, self._connection() as db:
             db.execute("VACUUM")
-            db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            _insist(lambda: db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE), self._busy_seconds)
 
     def close(self) -> None:
         """Close every connection; those in use close when their block ends."""
@@ -153,7 +153,9 @@ class Database:
         db = self._open()
         if new:
             self._path.chmod(0o600)  # the WAL takes over the mode
-        _enter_wal(db, self._busy_seconds)
+        _insist(
+            lambda: list(db.execute("PRAGMA journal_mode = WAL")), self._busy_seconds
+        )  # the file remembers
         return db
 
     def _open(self) -> apsw.Connection:
@@ -201,14 +203,13 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def _enter_wal(db: apsw.Connection, seconds: float) -> None:
-    """Switch to WAL, which the file remembers."""
+def _insist(action: Callable[[], object], seconds: float) -> None:
+    """Do what SQLite refuses without waiting while another process does the same: wait here."""
     deadline = time.monotonic() + seconds
     while True:
         try:
-            list(db.execute("PRAGMA journal_mode = WAL"))
+            action()
         except apsw.BusyError:
-            # Two that start at once would wait for each other, so SQLite refuses both without waiting.
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)

@@ -86,6 +86,15 @@ def rows(db: apsw.Connection, ids: Sequence[int] | NDArray[np.int64], *, embedde
     )
 
 
+def rows_of_document(db: apsw.Connection, document_id: str, *, embedder: str) -> ChunkBatch:
+    """All chunks of a document."""
+    ids = db.execute(
+        "SELECT id FROM chunks WHERE document = (SELECT key FROM documents WHERE documents.id = ?)",
+        (document_id,),
+    )
+    return rows(db, [chunk for (chunk,) in ids], embedder=embedder)
+
+
 def _as_array(vectors: list[bytes]) -> Vectors:
     dimension = len(vectors[0]) // 4 if vectors else 0
     return np.frombuffer(b"".join(vectors), dtype="<f4").reshape(len(vectors), dimension)

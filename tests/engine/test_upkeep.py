@@ -60,6 +60,33 @@ def bytes_left(folder, *marks):
     return [mark for mark in marks if mark.encode() in content]
 
 
+class CountingEmbedder(HashEmbedder):
+    """Remembers what it was given."""
+
+    def __init__(self):
+        self.texts = []
+
+    def embed_documents(self, texts):
+        self.texts += texts
+        return super().embed_documents(texts)
+
+
+def test_of_a_changed_document_only_what_is_new_is_embedded(start):
+    embedder = CountingEmbedder()
+    engine = start(embedder, chunk_tokens=32)
+    sentences = [f"Rule {i} says that lift number {i * 7} is inspected in month {i}." for i in range(40)]
+    add(engine, " ".join(sentences))
+    first = len(embedder.texts)
+    assert first > 10
+    assert (
+        add(engine, " ".join([*sentences, "Rule 41 says that nobody may smoke in a lift."])).status
+        == "updated"
+    )
+    assert 1 <= len(embedder.texts) - first <= 2
+    assert "smoke" in found(engine, "Who may smoke?")[0].chunk.text
+    assert "lift number 147 " in found(engine, "In which month is lift number 147 inspected?")[0].chunk.text
+
+
 @pytest.mark.parametrize("deletion", ["remove", "update", "forget"])
 def test_what_was_deleted_leaves_the_disk_by_itself(start, store, tmp_path, deletion):
     engine = start(compact_after_seconds=0)
