@@ -39,6 +39,7 @@ def examine(settings: Settings) -> list[Finding]:
         "data folder": _data_folder,
         "embedder": _embedder,
         "search": _search,
+        "reranker": _reranker,
         "pictures": _pictures,
         "generator": _generator,
         "device": _device,
@@ -127,6 +128,25 @@ def _search(settings: Settings) -> Iterator[Finding]:
         "ok",
         f"BM25 by Tantivy and vectors by FAISS {faiss.__version__} ({kind}): exact up to "
         f"{settings.exact_search_rows:,} chunks of a collection, HNSW beyond",
+    )
+
+
+def _reranker(settings: Settings) -> Iterator[Finding]:
+    from mmrag.assemble import build_reranker  # noqa: PLC0415 - as above
+
+    reranker = build_reranker(settings)
+    if reranker is None:
+        yield Finding(
+            "reranker", "note", "off: no weights come along; `rerank_model` names a cross-encoder you have"
+        )
+        return
+    reranker.scores("a first question", ["a passage"])
+    languages = "English and Chinese" if reranker.understands("这是中文吗？") else "not Chinese"
+    yield Finding(
+        "reranker",
+        "ok",
+        f"{reranker.name} on {reranker.device} orders the best {settings.rerank_candidates} candidates; "
+        f"reads {languages}",
     )
 
 
