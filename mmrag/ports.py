@@ -207,6 +207,14 @@ class StoredAnswer:
     cache_key: str
 
 
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """A page's canonical text and its chunks, in their order."""
+
+    text: str
+    chunks: tuple[Chunk, ...]
+
+
 class Store(Protocol):
     """The truth on disk: documents, chunks, vectors, answers, ratings."""
 
@@ -228,6 +236,10 @@ class Store(Protocol):
         ...
 
     def documents(self, collections: Sequence[str] | None) -> tuple[Document, ...]: ...
+
+    def stored_page(self, document_id: str, number: int) -> StoredPage | None:
+        """A page with its chunks, as they are at one moment."""
+        ...
 
     def remove(
         self, document_ids: Sequence[str], collections: Sequence[str] | None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mmrag.cache_key import cache_key
 from mmrag.engine.attached import AttachmentDesk, pictures, thread_passages
 from mmrag.engine.flights import SingleFlight
+from mmrag.engine.joining import joined
 from mmrag.engine.stages import check_collection
 from mmrag.engine.timing import Stopwatch
 from mmrag.errors import InvalidInput
@@ -70,7 +71,7 @@ class Asking:
         listener("searching")
         came_along = (*attached, *thread_passages(question.history))
         ranked = self._stages.retriever.search_passages(question.text, came_along, k=EVIDENCE)
-        found = self._search_collections(question, attached, EVIDENCE)
+        found = joined(self._search_collections(question, attached, EVIDENCE), self._stages.store.stored_page)
         hits = tuple(replace(hit, rank=rank) for rank, hit in enumerate(chain(ranked, found), start=1))
         watch.lap("search")
         return Prompt(question.text, hits, question.history), unread

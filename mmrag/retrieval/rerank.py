@@ -100,7 +100,7 @@ class CrossEncoderReranker:
         torch.set_num_threads(self._threads)
         try:
             with no_progress_bars():
-                encoder = CrossEncoder(
+                encoder: CrossEncoder = CrossEncoder(
                     str(self._folder),
                     local_files_only=True,
                     trust_remote_code=False,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from mmrag.errors import NotFound, StoreUnavailable
-from mmrag.ports import Changes, ChunkBatch, StoredAnswer
+from mmrag.ports import Changes, ChunkBatch, StoredAnswer, StoredPage
 from mmrag.storage.database import Database
 from mmrag.types import Chunk, ChunkDraft, Document
 from mmrag.wire import answer_from_json, answer_to_json
@@ -135,6 +135,29 @@ class SqliteStore:
                 (document_id, number),
             ).get
         return text
+
+    def stored_page(self, document_id: str, number: int) -> StoredPage | None:
+        with self._database.reading() as db:
+            row = db.execute(
+                "SELECT document, text FROM pages JOIN documents ON documents.key = pages.document "
+                "WHERE documents.id = ? AND number = ?",
+                (document_id, number),
+            ).fetchone()
+            if row is None:
+                return None
+            document, text = row
+            chunks = db.execute(  # their texts are parts of the page's: they are not read again
+                "SELECT id, start, stop, context, kind, 'figure-' || figure FROM chunks "
+                "WHERE document = ? AND page = ? ORDER BY start",
+                (document, number),
+            )
+            return StoredPage(
+                text,
+                tuple(
+                    Chunk(id_, document_id, number, start, stop, text[start:stop], *rest)
+                    for id_, start, stop, *rest in chunks
+                ),
+            )
 
     def figure(self, name: str) -> bytes | None:
         """The picture that `Chunk.image` and `Citation.image` name, as PNG or JPEG bytes."""
