@@ -48,12 +48,8 @@ def joined(hits: Sequence[Hit], page_of: Callable[[str, int], StoredPage | None]
 
 def _passages(page: StoredPage, hits: Sequence[Hit]) -> dict[int, Hit | None]:
     """For the chunk of each of a page's hits, best first, its passage; None if a better one holds it."""
-    place_of = {chunk.id: place for place, chunk in enumerate(page.chunks)}
-    found = {
-        place_of[hit.chunk.id]: hit
-        for hit in hits
-        if hit.chunk.id in place_of and page.chunks[place_of[hit.chunk.id]].text == hit.chunk.text
-    }
+    place_of = {_identity(chunk): place for place, chunk in enumerate(page.chunks)}
+    found = {place_of[_identity(hit.chunk)]: hit for hit in hits if _identity(hit.chunk) in place_of}
     passages: dict[int, Hit | None] = {}
     taken: set[int] = set()
     for place, hit in found.items():
@@ -65,6 +61,11 @@ def _passages(page: StoredPage, hits: Sequence[Hit]) -> dict[int, Hit | None]:
         passages |= dict.fromkeys((member.chunk.id for member in members), None)
         passages[hit.chunk.id] = _joined_hit(page, hit, places, members)
     return passages
+
+
+def _identity(chunk: Chunk) -> tuple[int, int, str]:
+    """What a chunk has in common with itself, unless its page was changed or it was joined already."""
+    return chunk.id, chunk.start, chunk.text
 
 
 def _joined_hit(page: StoredPage, best: Hit, places: range, members: Sequence[Hit]) -> Hit:

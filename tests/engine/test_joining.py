@@ -117,19 +117,15 @@ def test_neighbours_under_different_headings_stay_apart():
 
 
 def test_a_chunk_that_leans_back_brings_the_one_before_though_nobody_found_it():
-    page = stored(Page(1, f"{sentence(1)} It draws as much as forty watts while it is idle at night."))
+    page = stored(Page(1, f"{sentence(1)} It draws forty watts while it is idle."))
     (passage,) = join(page, found(page, 1))
     assert passage.chunk.text == page.text
     assert passage.chunk.id == page.chunks[1].id
 
 
 def test_an_introduction_brings_what_it_introduces():
-    page = stored(
-        Page(
-            1,
-            "When a rack is moved to another room these people are told of it:\n\n- the owner of the gateway and the team that uses it",
-        )
-    )
+    page = stored(Page(1, "When a rack is moved, these people are told:\n\n- the owner of the gateway"))
+    assert len(page.chunks) == 2
     (passage,) = join(page, found(page, 0))
     assert passage.chunk.text == page.text
 
@@ -155,31 +151,26 @@ def test_what_came_with_the_question_is_no_page_of_the_store():
     assert join(page, hits) == tuple(hits)
 
 
-LONG_SECTION = """# Handover
-
-{filler}
-
-When a pager is handed over, these things are checked together by both people on the phone, one by one:
-
-- the battery shows more than half of its charge and the spare one is in the bag
-- the list of open incidents has an owner for each of its lines
-- the number for the data centre in Lyon, which is 0472 555 017, answers
-"""
+TAXI = (
+    "# Travel\n\nTrains are booked by the office at least one week ahead, and always in the second class.\n\n"
+    "A taxi from the airport is taken by anyone who carries more than two heavy cases of equipment or tools. "
+    "It is paid up to 45 euros, and its receipt goes to the finance team before the end of the month.\n"
+)
 
 
-def test_an_answer_is_quoted_from_the_joined_passage_with_a_live_chunk(start_engine):
+def test_an_answer_leans_on_the_chunk_before_it_and_cites_a_live_one(start_engine):
     engine = start_engine(chunk_tokens=32)
-    text = LONG_SECTION.format(filler=prose(8))
-    report = engine.add(Source("handover.md", text.encode(), "test:handover"), collection="default")
+    report = engine.add(Source("travel.md", TAXI.encode(), "test:travel"), collection="default")
+    assert report.chunks >= 3
 
-    answer = engine.ask(Question("What is checked when a pager is handed over?"))
+    answer = engine.ask(Question("Up to how many euros is a taxi from the airport paid?"))
 
     (citation,) = answer.citations
-    assert "0472 555 017" in answer.text
-    assert citation.quote in text
-    assert "one by one" in citation.quote
+    assert "45 euros" in answer.text
+    assert "A taxi from the airport" in answer.text
+    assert citation.quote in TAXI
     assert citation.document_id == report.document_id
-    assert engine.ask(Question("What is checked when a pager is handed over?")).cached
+    assert engine.ask(Question("Up to how many euros is a taxi from the airport paid?")).id == answer.id
 
 
 def test_search_shows_the_chunks_themselves(start_engine):
