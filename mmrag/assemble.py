@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mmrag.config import Settings
     from mmrag.ports import Embedder, Generator, Reader
     from mmrag.reading.reader import FileReader
+    from mmrag.retrieval.rerank import CrossEncoderReranker
 
 
 def build_engine(
@@ -20,7 +21,7 @@ def build_engine(
 
     Several engines of one process may share an embedder and a reader, which hold the models.
     Raises MissingExtra without the extra `cpu` or `gpu`, StoreUnavailable where the data
-    folder cannot be used.
+    folder cannot be used, InvalidSettings where the named cross-encoder cannot.
     """
     try:
         return _build(settings, embedder, reader)
@@ -54,6 +55,22 @@ def build_embedder(settings: Settings) -> Embedder:
     return SentenceTransformerEmbedder(threads=settings.threads)
 
 
+def build_reranker(settings: Settings) -> CrossEncoderReranker | None:
+    """The cross-encoder of these settings, if they name one; it loads its model when first used.
+
+    Raises MissingExtra, and InvalidSettings where what is named cannot be used.
+    """
+    if not settings.rerank_model:
+        return None
+    try:
+        from mmrag.retrieval.rerank import (  # noqa: PLC0415 - needs an extra; named by the error
+            CrossEncoderReranker,
+        )
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "The reranker", "cpu") from missing
+    return CrossEncoderReranker(settings.rerank_model, threads=settings.threads)
+
+
 def _build(settings: Settings, embedder: Embedder | None, reader: Reader | None) -> Engine:
     from mmrag.grounding import EvidenceGrounder  # noqa: PLC0415 - the stages need an extra; the caller names it
     from mmrag.reading import READING_VERSION  # noqa: PLC0415 - as above
@@ -63,6 +80,7 @@ def _build(settings: Settings, embedder: Embedder | None, reader: Reader | None)
     from mmrag.storage.catalog import SqliteStore  # noqa: PLC0415 - as above
 
     embedder = embedder or build_embedder(settings)
+    reranker = build_reranker(settings)
     generator, reason = choose_generator(settings, embedder)
     store = SqliteStore(settings.home / "store.sqlite3")
     cache = DiskAnswerCache(settings.home / "cache", size_limit=settings.cache_bytes)
@@ -72,6 +90,8 @@ def _build(settings: Settings, embedder: Embedder | None, reader: Reader | None)
         folder=settings.home / "indexes",
         exact_search_rows=settings.exact_search_rows,
         memory_bytes=settings.index_memory_bytes,
+        reranker=reranker,
+        rerank_candidates=settings.rerank_candidates,
     )
 
     def close() -> None:

@@ -80,6 +80,14 @@ class Settings(BaseSettings):
         default=60,
         description="Seconds after the last removal or update until the data folder is compacted.",
     )
+    rerank_model: str = Field(
+        default="",
+        description="Cross-encoder that orders the best candidates: a folder, or a name in the local "
+        "Hugging Face cache; empty for none.",
+    )
+    rerank_candidates: Annotated[int, Field(ge=2, le=500)] = Field(
+        default=50, description="How many candidates the cross-encoder reads for a question."
+    )
     cache_bytes: Annotated[int, Field(ge=0)] = Field(
         default=256 * MiB, description="Size limit of the answer cache, in bytes; 0 turns it off."
     )

@@ -40,6 +40,7 @@ def examine(settings: Settings) -> list[Finding]:
         "data folder": _data_folder,
         "embedder": _embedder,
         "search": _search,
+        "reranker": _reranker,
         "pictures": _pictures,
         "generator": _generator,
         "device": _device,
@@ -158,6 +159,25 @@ def _collections(settings: Settings) -> Iterator[Finding]:
     if erasures:
         says = f"{erasures:,} removals or updates may have left bytes on the disk"
         yield Finding("search", "note", says, "a running bot compacts by itself; `mmrag compact` does it now")
+
+
+def _reranker(settings: Settings) -> Iterator[Finding]:
+    from mmrag.assemble import build_reranker  # noqa: PLC0415 - as above
+
+    reranker = build_reranker(settings)
+    if reranker is None:
+        yield Finding(
+            "reranker", "note", "off: no weights come along; `rerank_model` names a cross-encoder you have"
+        )
+        return
+    reranker.scores("a first question", ["a passage"])
+    languages = "English and Chinese" if reranker.understands("这是中文吗？") else "not Chinese"
+    yield Finding(
+        "reranker",
+        "ok",
+        f"{reranker.name} on {reranker.device} orders the best {settings.rerank_candidates} candidates; "
+        f"reads {languages}",
+    )
 
 
 def _pictures(settings: Settings) -> Iterator[Finding]:

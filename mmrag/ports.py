@@ -125,13 +125,40 @@ class Embedder(Protocol):
     def count_tokens(self, text: str) -> int: ...
 
 
+class Reranker(Protocol):
+    """Reads a question and a passage together: finer than what found it, too slow for all there are."""
+
+    @property
+    def name(self) -> str:
+        """Identifies model and weights: rankings of different names may differ."""
+        ...
+
+    def understands(self, text: str) -> bool:
+        """Whether its scores mean something for this question's language."""
+        ...
+
+    def scores(self, question: str, passages: Sequence[str]) -> Sequence[float]:
+        """One score for each passage, the higher the better; comparable for one question only."""
+        ...
+
+
 class Retriever(Protocol):
     """Finds chunks in collections."""
 
     def search(
-        self, query: str, *, collections: Sequence[str], k: int, history: Sequence[Turn] = ()
+        self,
+        query: str,
+        *,
+        collections: Sequence[str],
+        k: int,
+        history: Sequence[Turn] = (),
+        attached: Sequence[str] = (),
     ) -> tuple[Hit, ...]:
-        """Hits best first, rank from 1. A query that only makes sense in its thread is completed from it."""
+        """Hits best first, rank from 1; k of them where there are k.
+
+        A query that only makes sense in its thread is completed from it. `attached` holds what
+        stands in each picture that came with it: that names its topic, with less weight.
+        """
         ...
 
     def search_passages(self, query: str, passages: Sequence[Hit], *, k: int) -> tuple[Hit, ...]:
@@ -243,6 +270,14 @@ class VectorStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """A page's canonical text and its chunks, in their order."""
+
+    text: str
+    chunks: tuple[Chunk, ...]
+
+
 class Store(VectorStore, Protocol):
     """The truth on disk: documents, chunks, vectors, answers, ratings."""
 
@@ -268,6 +303,10 @@ class Store(VectorStore, Protocol):
         ...
 
     def documents(self, collections: Sequence[str] | None) -> tuple[Document, ...]: ...
+
+    def stored_page(self, document_id: str, number: int) -> StoredPage | None:
+        """A page with its chunks, as they are at one moment."""
+        ...
 
     def remove(
         self, document_ids: Sequence[str], collections: Sequence[str] | None

@@ -169,8 +169,9 @@ class Chunk:
 class Hit:
     """A chunk that was found, with what a citation of it needs.
 
-    `retrievers` names who found it ("bm25", "dense", "attachment"). For an attached file or
-    a thread's message `origin` says so and the chunk is not a stored one.
+    `retrievers` names who found it ("bm25", "dense", "attachment") and, with "rerank", that a
+    cross-encoder placed it; `score` is the last one's and compares with those of the same. For an
+    attached file or a thread's message `origin` says so and the chunk is not a stored one.
     """
 
     chunk: Chunk

@@ -8,8 +8,9 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from mmrag.cache_key import cache_key
-from mmrag.engine.attached import AttachmentDesk, thread_passages
+from mmrag.engine.attached import AttachmentDesk, pictures, thread_passages
 from mmrag.engine.flights import SingleFlight
+from mmrag.engine.joining import joined
 from mmrag.engine.stages import check_collection
 from mmrag.engine.timing import Stopwatch
 from mmrag.errors import InvalidInput
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from mmrag.types import Hit, Question, Stage, Unread
 
 EVIDENCE = 10  # passages of the collections, and as many that came with the question
-CAPTION_CHARS = 120
 
 
 class Asking:
@@ -71,7 +71,7 @@ class Asking:
         listener("searching")
         came_along = (*attached, *thread_passages(question.history))
         ranked = self._stages.retriever.search_passages(question.text, came_along, k=EVIDENCE)
-        found = self._search_collections(question, attached, EVIDENCE)
+        found = joined(self._search_collections(question, attached, EVIDENCE), self._stages.store.stored_page)
         hits = tuple(replace(hit, rank=rank) for rank, hit in enumerate(chain(ranked, found), start=1))
         watch.lap("search")
         return Prompt(question.text, hits, question.history), unread
@@ -122,9 +122,12 @@ class Asking:
         return SearchResult(hits, index_version, watch.timings(), unread)
 
     def _search_collections(self, question: Question, attached: Sequence[Hit], k: int) -> tuple[Hit, ...]:
-        query = " ".join([question.text, *_captions(attached)])
         return self._stages.retriever.search(
-            query, collections=question.collections, k=k, history=question.history
+            question.text,
+            collections=question.collections,
+            k=k,
+            history=question.history,
+            attached=pictures(attached),
         )
 
     def _check(self, question: Question) -> None:
@@ -149,15 +152,6 @@ class Asking:
             index_version=index_version,
             generator_version=f"{generator.name} {generator.model} {generator.version}",
         )
-
-
-def _captions(attached: Sequence[Hit]) -> list[str]:
-    """The first line of each attached picture: its title says what the question is about."""
-    return [
-        hit.chunk.text.strip().partition("\n")[0][:CAPTION_CHARS]
-        for hit in attached
-        if hit.chunk.kind == "figure" and hit.chunk.start == 0
-    ]
 
 
 def nobody(stage: Stage) -> None:

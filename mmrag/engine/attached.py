@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mmrag.types import Attachment, Page, Reading, Turn
 
 REMEMBERED_READINGS = 32  # a thread's follow-ups come with the same pictures: they are read once
+FIRST_PIECE = -1  # the id of an attachment's first passage; the others' go on downwards
 SHORTEST_STATEMENT = 40  # characters; shorter messages of a thread ("thanks!") support nothing
 
 
@@ -74,7 +75,7 @@ class AttachmentDesk:
         return [
             Hit(
                 chunk=Chunk(
-                    id=-number,
+                    id=FIRST_PIECE - number,
                     document_id="",
                     page=draft.page,
                     start=draft.start,
@@ -85,13 +86,27 @@ class AttachmentDesk:
                 ),
                 title=title,
                 uri="",
-                rank=number,
+                rank=number + 1,
                 score=0.0,
                 retrievers=("attachment",),
                 origin="attachment",
             )
-            for number, draft in enumerate(drafts, start=1)
+            for number, draft in enumerate(drafts)
         ]
+
+
+def pictures(passages: Sequence[Hit]) -> list[str]:
+    """What stands in each attached picture: its text and data. A file with pages of text is none."""
+    texts: list[list[Hit]] = []
+    for hit in passages:
+        if hit.chunk.id == FIRST_PIECE:
+            texts.append([])
+        texts[-1].append(hit)
+    return [
+        "\n".join(hit.chunk.text for hit in pieces)
+        for pieces in texts
+        if all(hit.chunk.kind == "figure" for hit in pieces)
+    ]
 
 
 def thread_passages(history: Sequence[Turn]) -> tuple[Hit, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmrag.generation.grids import parse_grid
-from mmrag.text.sentences import sentence_spans
+from mmrag.text.sentences import leans_on_the_one_before, sentence_spans
 from mmrag.text.words import HAN, is_chinese
 
 if TYPE_CHECKING:
@@ -34,11 +34,6 @@ _MARKUP = re.compile(r"\*\*|__|`+|^#+\s*|\s*\|\s*$|^\s*\|\s*|^[>\s]+", re.MULTIL
 _ENDING = re.compile(r"[.!?…。！？；;][\"'”’)\]」』）]*$")
 _INTRODUCES = re.compile(r"[?？][\"'”’)\]」』）]*$|[:：]$")  # a question, or what went on in a table
 _HAN_BREAK = re.compile(rf"(?<=[{HAN}，。、；：！？）」])\s*\n\s*(?=[{HAN}（「])")
-_DEPENDENT = re.compile(
-    r"(?:It|Its|This|These|Those|That|They|Their|Them|He|She|His|Her|Such|Both|Otherwise|However|Then|Also|But|And"
-    r"|If so|In this case|In addition|Therefore|Instead)\b(?!\s+is\s+(?:possible|important|recommended))"
-    r"|[它他她其]|该|此|这|那|但|因此|所以|否则|另外|同时|并且|而且"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +72,7 @@ def sentences(number: int, hit: Hit) -> tuple[Sentence, ...]:
         if hit.chunk.kind == "figure" and _is_label(verbatim):
             continue
         if _says_something(text) and not _repeats_title(text, hit):
-            depends = _DEPENDENT.match(text) is not None
+            depends = leans_on_the_one_before(text)
             found.append(Sentence(number, len(found), text, ((start, end),), lead, depends))
     return tuple(found)
 

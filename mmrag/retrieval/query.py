@@ -32,12 +32,13 @@ def self_contained(question: str, history: Sequence[Turn]) -> str:
     in follow-ups, and lose far more where somebody changes the subject.
     """
     before = next((turn.text for turn in reversed(history) if turn.role == "user"), None)
-    if before is None or not _leans_on_thread(question):
+    if before is None or not leans_on_context(question):
         return question
     return f"{question}\n{question}\n{before}"
 
 
-def _leans_on_thread(question: str) -> bool:
+def leans_on_context(question: str) -> bool:
+    """Whether it only makes sense with what it goes with: its thread, a picture."""
     if _POINTS_BACK.search(question):
         return True
     return len(set(content_words(question))) < _FEWEST_TOPIC_WORDS

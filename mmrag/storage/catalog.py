@@ -15,10 +15,11 @@ import re
 from typing import TYPE_CHECKING, Self
 
 from mmrag.errors import NotFound
+from mmrag.ports import StoredPage
 from mmrag.storage import answers, feed
 from mmrag.storage.database import Database
 from mmrag.storage.feed import json_list
-from mmrag.types import Document
+from mmrag.types import Chunk, Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mmrag.ports import Changes, ChunkBatch, CollectionState, StoredAnswer, Vectors
-    from mmrag.types import Chunk, ChunkDraft, Page, Rating, Verdict
+    from mmrag.types import ChunkDraft, Page, Rating, Verdict
 
 _DOCUMENTS = """
     SELECT documents.id, collections.name, title, uri, media_type, pages, chunks, figures, added_at,
@@ -151,6 +152,29 @@ class SqliteStore:
                 (document_id, number),
             ).get
         return text
+
+    def stored_page(self, document_id: str, number: int) -> StoredPage | None:
+        with self._database.reading() as db:
+            row = db.execute(
+                "SELECT document, text FROM pages JOIN documents ON documents.key = pages.document "
+                "WHERE documents.id = ? AND number = ?",
+                (document_id, number),
+            ).fetchone()
+            if row is None:
+                return None
+            document, text = row
+            chunks = db.execute(  # their texts are parts of the page's: they are not read again
+                "SELECT id, start, stop, context, kind, 'figure-' || figure FROM chunks "
+                "WHERE document = ? AND page = ? ORDER BY start",
+                (document, number),
+            )
+            return StoredPage(
+                text,
+                tuple(
+                    Chunk(id_, document_id, number, start, stop, text[start:stop], *rest)
+                    for id_, start, stop, *rest in chunks
+                ),
+            )
 
     def figure(self, name: str) -> bytes | None:
         """The picture that `Chunk.image` and `Citation.image` name, as PNG or JPEG bytes."""

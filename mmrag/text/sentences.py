@@ -38,6 +38,17 @@ _NUMBER_FOLLOWS = re.compile(r"\s{0,3}[\d(#]")
 _CLOSING = frozenset("\"'”’)]…")
 _ROW = re.compile(r" \| |: [-+]?[$€£¥]?[\d.,]+\s?\S{0,12}$")  # a row of a table
 _NARROW = 45  # columns: nobody wraps prose so early, so such lines were broken on purpose
+# What a sentence begins with that can't be understood without the one before.
+_DEPENDENT = re.compile(
+    r"(?:It|Its|This|These|Those|That|They|Their|Them|He|She|His|Her|Such|Both|Otherwise|However|Then|Also|But|And"
+    r"|If so|In this case|In addition|Therefore|Instead)\b(?!\s+is\s+(?:possible|important|recommended))"
+    r"|[它他她其]|该|此|这|那|但|因此|所以|否则|另外|同时|并且|而且"
+)
+
+
+def leans_on_the_one_before(sentence: str) -> bool:
+    """Whether a sentence can't be understood without the one before it."""
+    return _DEPENDENT.match(sentence) is not None
 
 
 def sentence_spans(text: str) -> tuple[tuple[int, int], ...]:

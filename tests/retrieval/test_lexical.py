@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import pytest
 from rank_bm25 import BM25Okapi
@@ -14,8 +15,13 @@ def index_of(texts, first_id=0):
     return LexicalIndex.empty().with_rows(range(first_id, first_id + len(texts)), texts)
 
 
+def search(indexes, question_words, *, depth, **options):
+    """A word asked twice counts twice."""
+    return lexical.search(indexes, Counter(question_words), depth=depth, **options)
+
+
 def find(texts, question, depth=10):
-    return lexical.search([index_of(texts)], content_words(question), depth=depth)
+    return search([index_of(texts)], content_words(question), depth=depth)
 
 
 def topic_words(text, count, rng):
@@ -64,7 +70,7 @@ def test_ranks_agree_with_an_independent_bm25():
         question = topic_words(rng.choice(texts), 5, rng)
         scores = reference.get_scores(question)
         theirs = sorted(range(len(texts)), key=lambda i: -scores[i])[:10]
-        overlaps.append(len(set(theirs) & set(lexical.search([index], question, depth=10))) / 10)
+        overlaps.append(len(set(theirs) & set(search([index], question, depth=10))) / 10)
     assert sum(overlaps) / len(overlaps) >= 0.9
 
 
@@ -74,7 +80,7 @@ def test_what_is_spread_over_two_indexes_ranks_as_in_one():
     rng = random.Random(3)
     for _ in range(30):
         question = topic_words(texts[rng.randrange(1150, 1200)], 5, rng)
-        one, two = (lexical.search(indexes, question, depth=10) for indexes in (whole, parts))
+        one, two = (search(indexes, question, depth=10) for indexes in (whole, parts))
         assert one[0] == two[0]
         assert len(set(one) & set(two)) >= 8
 
@@ -87,7 +93,7 @@ def test_a_word_asked_twice_counts_twice():
 
 def test_removed_rows_do_not_take_up_the_places_of_live_ones():
     index = index_of(["the same words"] * 500 + ["the same words and a few more"])
-    found = lexical.search([index], ["word"], depth=5, without=frozenset(range(500)))
+    found = search([index], ["word"], depth=5, without=frozenset(range(500)))
     assert found == [500]
 
 
@@ -97,8 +103,8 @@ def test_a_question_without_known_words_finds_nothing(question):
 
 
 def test_no_index_and_an_empty_index_find_nothing():
-    assert lexical.search([], ["apple"], depth=5) == []
-    assert lexical.search([LexicalIndex.empty()], ["apple"], depth=5) == []
+    assert search([], ["apple"], depth=5) == []
+    assert search([LexicalIndex.empty()], ["apple"], depth=5) == []
 
 
 def test_a_question_of_ten_thousand_words_is_answered():
@@ -109,10 +115,23 @@ def test_a_question_of_ten_thousand_words_is_answered():
 def test_an_index_stays_as_it_was_when_rows_are_added():
     old = index_of(["apples"])
     new = old.with_rows([1], ["more apples"])
-    assert lexical.search([old], ["appl"], depth=5) == [0]
-    assert sorted(lexical.search([new], ["appl"], depth=5)) == [0, 1]
+    assert search([old], ["appl"], depth=5) == [0]
+    assert sorted(search([new], ["appl"], depth=5)) == [0, 1]
 
 
 def test_large_ids_come_back_whole():
     index = LexicalIndex.empty().with_rows([2**53 + 1], ["apples"])
-    assert lexical.search([index], ["appl"], depth=1) == [2**53 + 1]
+    assert search([index], ["appl"], depth=1) == [2**53 + 1]
+
+
+def test_a_word_counts_by_its_weight():
+    index = index_of(["apples and pears", "apples and plums"])
+    assert lexical.search([index], {"pear": 1.0, "plum": 0.2}, depth=2) == [0, 1]
+    assert lexical.search([index], {"pear": 0.2, "plum": 1.0}, depth=2) == [1, 0]
+
+
+def test_the_rarest_words_are_those_of_the_fewest_rows_over_all_indexes():
+    indexes = [index_of(["apples pears plums"]), index_of(["apples pears", "apples"], first_id=9)]
+    assert lexical.rarest(indexes, ["appl", "zebra", "pear", "plum"], 2) == ["plum", "pear"]
+    assert lexical.rarest(indexes, ["zebra"], 2) == []
+    assert lexical.rarest([], ["appl"], 2) == []
