@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from mmrag.types import Chunk, Hit
 
-PER_PAGE = 2  # hits of one page before others have their turn
+# Hits of one page before others have their turn. With two, on a page of a handbook a third section
+# that bears on the question makes room for hits that have nothing to do with it.
+PER_PAGE = 3
 PER_DOCUMENT = 5
 # What a printed page holds. A format without pages is a single page however long it is, so there
 # a page is the text around a hit.

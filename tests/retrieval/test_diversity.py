@@ -77,9 +77,9 @@ def test_what_waits_comes_behind_what_does_not_and_each_keeps_its_order(hits):
 def test_five_chunks_of_one_page_do_not_keep_others_out():
     crowd = [hit(number, start=100 * number) for number in range(1, 6)]
     others = [hit(10 + number, document=f"other {number}") for number in range(3)]
-    assert shown([*crowd, *others], 5) == [1, 2, 10, 11, 12]
-    assert shown([*crowd, *others], 8) == [1, 2, 10, 11, 12, 3, 4, 5]
-    assert PER_PAGE == 2
+    assert shown([*crowd, *others], 5) == [1, 2, 3, 10, 11]
+    assert shown([*crowd, *others], 8) == [1, 2, 3, 10, 11, 12, 4, 5]
+    assert PER_PAGE == 3
 
 
 def test_one_page_fills_all_places_where_nothing_else_is_left():
