@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mmrag.config import Settings
     from mmrag.ports import Embedder, Generator, Reader
     from mmrag.reading.reader import FileReader
+    from mmrag.retrieval.embedding.embedder import SentenceTransformerEmbedder
 
 
 def build_engine(
@@ -43,15 +44,24 @@ def build_reader(settings: Settings) -> FileReader:
     )
 
 
-def build_embedder(settings: Settings) -> Embedder:
-    """The embedder of these settings; it loads its model when first used. Raises MissingExtra."""
+def build_embedder(settings: Settings) -> SentenceTransformerEmbedder:
+    """The embedder of these settings; it loads its model when first used.
+
+    Raises MissingExtra, InvalidSettings where there is no such model.
+    """
     try:
-        from mmrag.retrieval.embedder import (  # noqa: PLC0415 - needs an extra; named by the error
+        from mmrag.retrieval.embedding.embedder import (  # noqa: PLC0415 - needs an extra; named by the error
             SentenceTransformerEmbedder,
         )
     except ModuleNotFoundError as missing:
         raise MissingExtra(missing.name or "The embedder", "cpu") from missing
-    return SentenceTransformerEmbedder(threads=settings.threads)
+    return SentenceTransformerEmbedder(
+        settings.embedding_model,
+        models=settings.home / "models",
+        threads=settings.threads,
+        runtime=settings.embedding_runtime,
+        languages=settings.embedding_languages,
+    )
 
 
 def _build(settings: Settings, embedder: Embedder | None, reader: Reader | None) -> Engine:

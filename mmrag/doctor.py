@@ -110,11 +110,13 @@ def _embedder(settings: Settings) -> Iterator[Finding]:
 
     embedder = build_embedder(settings)
     embedder.embed_queries(["a first question"])
+    languages = "reads Chinese, too" if embedder.reads_chinese else "no vote on Chinese"
+    length = f"{embedder.max_tokens:,} tokens" if embedder.max_tokens else "texts of any length"
     yield Finding(
         "embedder",
         "ok",
-        f"{embedder.name}, {embedder.dimension} dimensions, English; its weights match their checksum; "
-        f"{settings.threads} threads on the CPU",
+        f"{embedder.name}, {embedder.dimension} dimensions, {length}, {languages}; "
+        f"{embedder.runtime_reason}; {settings.threads} threads",
     )
 
 

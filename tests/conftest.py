@@ -6,9 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from mmrag.assemble import build_engine, build_reader
+from mmrag.assemble import build_embedder, build_engine, build_reader
 from mmrag.config import Settings
-from mmrag.retrieval.embedder import SentenceTransformerEmbedder
 from mmrag.types import Source
 
 
@@ -21,8 +20,14 @@ def own_settings(monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def embedder():
-    return SentenceTransformerEmbedder(threads=2)
+def models(tmp_path_factory):
+    """Where the default model is converted, once for all tests."""
+    return tmp_path_factory.mktemp("data") / "models"
+
+
+@pytest.fixture(scope="session")
+def embedder(models):
+    return build_embedder(Settings(home=models.parent, threads=2))
 
 
 @pytest.fixture(scope="session")
