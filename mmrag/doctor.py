@@ -61,7 +61,10 @@ def _python(_: Settings) -> Iterator[Finding]:
     yield Finding("python", "ok", f"{platform.python_version()} on {platform.machine()}, {sys.executable}")
 
 
-LIBRARIES = ("torch", "transformers", "sentence-transformers", "tantivy", "apsw", "rapidocr", "pypdfium2")
+LIBRARIES = (
+    *("torch", "transformers", "sentence-transformers", "openvino"),
+    *("tantivy", "apsw", "rapidocr", "pypdfium2"),
+)
 
 
 def _libraries(_: Settings) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmrag.retrieval.embedding.conversion import Measured
-from mmrag.retrieval.embedding.model import ModelFolder, Prompts
+from mmrag.retrieval.embedding.model import ModelFolder, Prompts, limit_of
 from mmrag.retrieval.embedding.openvino_runtime import (
     GRAPH,
     INPUTS,
@@ -47,6 +47,7 @@ class NotConvertible(Exception):
 
 
 def main(reference: str, folder: str, new: str, threads: str) -> None:
+    """Convert and report, as the module's docstring says."""
     model = ModelFolder(reference, Path(folder))
     try:
         measured = convert(model, Path(new), threads=int(threads))
@@ -87,10 +88,9 @@ def _refuse_what_a_graph_cannot_hold(loaded: SentenceTransformer, model: ModelFo
 def _inputs(loaded: SentenceTransformer) -> Inputs:
     features = loaded.preprocess(["a first text", "another"])
     names = tuple(name for name in ("input_ids", "attention_mask", "token_type_ids") if name in features)
-    limit = loaded.max_seq_length
     return Inputs(
         names=names,
-        max_tokens=None if limit is None or limit > 1_000_000 else int(limit),  # some say 1e30 for "no limit"
+        max_tokens=limit_of(loaded.max_seq_length),
         pad_id=int(loaded.tokenizer.pad_token_id or 0),
         pad_left=loaded.tokenizer.padding_side == "left",
         dimension=int(loaded.get_embedding_dimension() or 0),

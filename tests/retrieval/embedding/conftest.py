@@ -9,42 +9,30 @@ import pytest
 
 ENGLISH = "the a of how many days leave refund policy week paid within device returned weather number".split()
 CHINESE = "我们的公司今年在上海和北京增加了新员工他们每月需要提交报告并说明产品质量问题退款政策是什么"
+SPECIAL = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
 
 
 def make_tokenizer(words):
     """WordPiece over whole words, single characters and their continuations, as BERT has it."""
-    from tokenizers import BertWordPieceTokenizer
-    from transformers import PreTrainedTokenizerFast
+    from tokenizers import BertWordPieceTokenizer  # noqa: PLC0415 - heavy, and not for every test
+    from transformers import PreTrainedTokenizerFast  # noqa: PLC0415 - as above
 
     letters = string.ascii_lowercase + string.digits + string.punctuation
-    pieces = [
-        "[PAD]",
-        "[UNK]",
-        "[CLS]",
-        "[SEP]",
-        "[MASK]",
-        *words,
-        *letters,
-        *(f"##{each}" for each in letters),
-    ]
+    pieces = [*SPECIAL.values(), *words, *letters, *(f"##{each}" for each in letters)]
     vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
     wordpiece = BertWordPieceTokenizer(vocabulary, lowercase=True)
     return PreTrainedTokenizerFast(
         tokenizer_object=wordpiece._tokenizer,  # noqa: SLF001 - the only way from one to the other
-        unk_token="[UNK]",
-        pad_token="[PAD]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
+        **SPECIAL,
     ), len(vocabulary)
 
 
 def save_model(folder, *, words=ENGLISH, pooling="mean", normalize=True, dense=None, prompts=None, length=64):
     """A BERT of dimension 32 with random weights; its vectors of different texts differ well."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer import modules
-    from transformers import BertConfig, BertModel
+    import torch  # noqa: PLC0415 - heavy, and not for every test
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - as above
+    from sentence_transformers.sentence_transformer import modules  # noqa: PLC0415 - as above
+    from transformers import BertConfig, BertModel  # noqa: PLC0415 - as above
 
     torch.manual_seed(7)
     transformer = folder.with_name(f"{folder.name}-transformer")

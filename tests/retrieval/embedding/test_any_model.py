@@ -138,20 +138,23 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
         SentenceTransformerEmbedder(str(tmp_path / "nowhere"))
 
 
+def offline(code, cache):
+    """What a process without network says, with this folder as the hub's cache."""
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(cache)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
 def test_a_hub_name_without_network_says_what_to_do(tmp_path):
     code = (
         "from mmrag.retrieval.embedding.embedder import SentenceTransformerEmbedder\n"
         "try: SentenceTransformerEmbedder('someone/some-model')\n"
         "except Exception as error: print(type(error).__name__, error)"
     )
-    offline = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
-    said = subprocess.run(
-        [sys.executable, "-c", code], env=offline, capture_output=True, text=True, check=True
-    )
-    assert said.stdout.startswith(
-        "InvalidSettings The embedding model 'someone/some-model' is neither a folder nor"
-    )
-    assert "copy its folder here" in said.stdout
+    said = offline(code, tmp_path)
+    assert said.startswith("InvalidSettings The embedding model 'someone/some-model' is neither a folder")
+    assert "copy its folder here" in said
 
 
 def test_a_hub_name_loads_from_the_hubs_cache(tiny, tmp_path):
@@ -164,8 +167,5 @@ def test_a_hub_name_loads_from_the_hubs_cache(tiny, tmp_path):
         "model = find_model('someone/some-model')\n"
         "print(model.name, model.dimension)"
     )
-    offline = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
-    said = subprocess.run(
-        [sys.executable, "-c", code], env=offline, capture_output=True, text=True, check=True
-    )
-    assert said.stdout.split() == [f"some-model@{find_model(str(tiny('cls'))).name.split('@')[1]}", "32"]
+    fingerprint = find_model(str(tiny("cls"))).name.split("@")[1]
+    assert offline(code, tmp_path).split() == [f"some-model@{fingerprint}", "32"]

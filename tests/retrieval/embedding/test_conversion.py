@@ -27,9 +27,8 @@ def models_of_two_processes(tiny, tmp_path_factory):
     """Two processes that start at the same time with nothing converted; what each of them said."""
     models = tmp_path_factory.mktemp("models")
     command = [sys.executable, "-c", EMBED, tiny("cls"), models]
-    both = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in "ab"
-    ]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    both = [subprocess.Popen(command, **pipes) for _ in range(2)]
     said = [process.communicate(timeout=100) for process in both]
     return models, said
 

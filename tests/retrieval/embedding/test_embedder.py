@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmrag.config import Settings
 from mmrag.errors import StoreUnavailable
 from mmrag.retrieval.embedding.embedder import SentenceTransformerEmbedder
 from mmrag.retrieval.embedding.model import DEFAULT_MODEL, ModelFolder, find_model
@@ -49,6 +50,10 @@ def test_a_second_start_embeds_without_pytorch_offline_and_in_silence(run_python
         "late": ["openvino"],
     }
     assert done.stderr == ""
+
+
+def test_the_default_of_the_settings_is_the_default_model():
+    assert Settings().embedding_model == DEFAULT_MODEL
 
 
 def test_it_says_what_runs_the_model_and_why(embedder, pytorch):
