@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from mmrag.retrieval.embedding.runtime import Runtime
 
 _SPEED_TEXT = "Refunds are paid within a week after the returned device has arrived and was inspected. " * 7
-_SPEED_TEXTS = 16  # of about 120 tokens, a usual chunk
+_SPEED_TEXTS = 8  # of about 120 tokens, a usual chunk
 _REPEATS = 3  # interleaved; the fastest counts, for others compute on the machine, too
 
 
