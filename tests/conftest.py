@@ -22,7 +22,17 @@ def own_settings(monkeypatch, tmp_path):
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
     """Where the default model is converted, once for all tests."""
-    return tmp_path_factory.mktemp("data") / "models"
+    folder = tmp_path_factory.mktemp("data") / "models"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def shared_models(models, tmp_path):
+    """The test's own data folder uses the model that was converted for all."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700, exist_ok=True)
+    (home / "models").symlink_to(models)
 
 
 @pytest.fixture(scope="session")

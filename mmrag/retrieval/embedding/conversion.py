@@ -81,7 +81,8 @@ def conversion_of(model: ModelFolder, folder: Path, *, threads: int) -> Conversi
     if found is not None:
         return found
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
+            missing.mkdir(mode=0o700, exist_ok=True)  # the data folder is for its owner only
         with FileLock(folder / "build.lock"):
             return _published(folder, made_for) or _convert(model, folder, made_for, threads=threads)
     except OSError as error:
