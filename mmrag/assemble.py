@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from mmrag.engine import Engine, Limits, Stages
-from mmrag.errors import MissingExtra
+from mmrag.errors import MissingExtra, UserFacingError
 
 if TYPE_CHECKING:
     from mmrag.config import Settings
     from mmrag.ports import Embedder, Generator, Reader
     from mmrag.reading.reader import FileReader
+    from mmrag.retrieval.embedding.embedder import SentenceTransformerEmbedder
     from mmrag.retrieval.rerank import CrossEncoderReranker
+
+_log = logging.getLogger(__name__)
 
 
 def build_engine(
@@ -44,15 +49,38 @@ def build_reader(settings: Settings) -> FileReader:
     )
 
 
-def build_embedder(settings: Settings) -> Embedder:
-    """The embedder of these settings; it loads its model when first used. Raises MissingExtra."""
+def build_embedder(settings: Settings) -> SentenceTransformerEmbedder:
+    """The embedder of these settings; it loads its model when first used.
+
+    Raises MissingExtra, InvalidSettings where there is no such model.
+    """
     try:
-        from mmrag.retrieval.embedder import (  # noqa: PLC0415 - needs an extra; named by the error
+        from mmrag.retrieval.embedding.embedder import (  # noqa: PLC0415 - needs an extra; named by the error
             SentenceTransformerEmbedder,
         )
     except ModuleNotFoundError as missing:
         raise MissingExtra(missing.name or "The embedder", "cpu") from missing
-    return SentenceTransformerEmbedder(threads=settings.threads)
+    return SentenceTransformerEmbedder(
+        settings.embedding_model,
+        models=settings.home / "models",
+        threads=settings.threads,
+        runtime=settings.embedding_runtime,
+        languages=settings.embedding_languages,
+    )
+
+
+@cache
+def _earlier_embedder(settings: Settings, name: str) -> Embedder | None:
+    """The model that made vectors under this name, if it can still be had."""
+    reference, _, _ = name.rpartition("@")
+    try:
+        embedder = build_embedder(settings.model_copy(update={"embedding_model": reference}))
+    except UserFacingError as error:
+        _log.warning(
+            "An earlier embedding model cannot be opened, its documents are found by words: %s", error
+        )
+        return None
+    return embedder if embedder.name == name else None
 
 
 def build_reranker(settings: Settings) -> CrossEncoderReranker | None:
@@ -90,6 +118,7 @@ def _build(settings: Settings, embedder: Embedder | None, reader: Reader | None)
         folder=settings.home / "indexes",
         exact_search_rows=settings.exact_search_rows,
         memory_bytes=settings.index_memory_bytes,
+        earlier=partial(_earlier_embedder, settings),
         reranker=reranker,
         rerank_candidates=settings.rerank_candidates,
     )

@@ -42,7 +42,17 @@ class Settings(BaseSettings):
 
     home: Path = Field(
         default_factory=lambda: platformdirs.user_data_path("mmrag"),
-        description="Data folder: the store, the indexes, the cache.",
+        description="Data folder: the store, the indexes, the cache, converted models.",
+    )
+    embedding_model: Annotated[str, Field(min_length=1)] = Field(
+        default="all-MiniLM-L6-v2",
+        description="Embedding model: the default, a sentence-transformers folder, or a model hub name.",
+    )
+    embedding_languages: Literal["auto", "english", "multilingual"] = Field(
+        default="auto", description="What the embedding model reads; auto looks whether it knows Chinese."
+    )
+    embedding_runtime: Literal["auto", "torch", "openvino"] = Field(
+        default="auto", description="What runs the embedding model; auto takes the fastest exact one."
     )
     generator: Literal["auto", "extractive"] = Field(
         default="auto", description="Who phrases answers; auto takes the best one that is installed."

@@ -63,7 +63,10 @@ def _python(_: Settings) -> Iterator[Finding]:
     yield Finding("python", "ok", f"{platform.python_version()} on {platform.machine()}, {sys.executable}")
 
 
-LIBRARIES = ("torch", "transformers", "sentence-transformers", "tantivy", "apsw", "rapidocr", "pypdfium2")
+LIBRARIES = (
+    *("torch", "transformers", "sentence-transformers", "openvino"),
+    *("tantivy", "apsw", "rapidocr", "pypdfium2"),
+)
 
 
 def _libraries(_: Settings) -> Iterator[Finding]:
@@ -112,11 +115,13 @@ def _embedder(settings: Settings) -> Iterator[Finding]:
 
     embedder = build_embedder(settings)
     embedder.embed_queries(["a first question"])
+    languages = "reads Chinese, too" if embedder.reads_chinese else "no vote on Chinese"
+    length = f"{embedder.max_tokens:,} tokens" if embedder.max_tokens else "texts of any length"
     yield Finding(
         "embedder",
         "ok",
-        f"{embedder.name}, {embedder.dimension} dimensions, English; its weights match their checksum; "
-        f"{settings.threads} threads on the CPU",
+        f"{embedder.name}, {embedder.dimension} dimensions, {length}, {languages}; "
+        f"{embedder.runtime_reason}; {settings.threads} threads",
     )
 
 

@@ -34,6 +34,8 @@ from mmrag.types import (
 )
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -248,7 +250,7 @@ class VectorStore(Protocol):
     """What a change of the embedding model needs of the store."""
 
     def states(self, collections: Iterable[str] | None = None) -> dict[str, CollectionState]:
-        """As `ChunkFeed.states`."""
+        """As `ChunkSnapshot.states`."""
         ...
 
     def without_vector(self, collection: str, *, embedder: str, after: int, limit: int) -> dict[int, str]:
@@ -383,7 +385,7 @@ class ChunkBatch:
     vectors: Vectors
 
 
-class ChunkFeed(Protocol):
+class ChunkSnapshot(Protocol):
     """What the indexes read from the store: they are disposable, it is the truth."""
 
     def states(self, collections: Iterable[str] | None = None) -> dict[str, CollectionState]:
@@ -393,17 +395,25 @@ class ChunkFeed(Protocol):
     def changes(self, collection: str, *, since: int, after: int) -> Changes:
         """What was removed since a revision, and the ids of live chunks greater than `after`.
 
-        A consistent snapshot. Chunks get ascending ids, so those greater than the last one that
-        was known at `since` are those that were added since.
+        Chunks get ascending ids, so those greater than the last one that was known at `since` are
+        those that were added since.
         """
         ...
 
     def rows(self, ids: Sequence[int] | NDArray[np.int64], *, embedder: str) -> ChunkBatch:
-        """Those of the chunks that are still live, with their vectors of this embedder."""
+        """Those of the chunks that are live, with their vectors of this embedder."""
         ...
 
     def hits(self, ids: Sequence[int]) -> dict[int, tuple[Chunk, str, str]]:
-        """(chunk, document title, uri) of each id that is still live."""
+        """(chunk, document title, uri) of each id that is live."""
+        ...
+
+
+class ChunkFeed(ChunkSnapshot, Protocol):
+    """The store as it is at each call; what must fit together is read from one snapshot."""
+
+    def snapshot(self) -> AbstractContextManager[ChunkSnapshot]:
+        """The store as it is when the snapshot is first read, whatever is changed meanwhile."""
         ...
 
     def forget_removals(self, collection: str, *, until: int) -> None:

@@ -6,9 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from mmrag.assemble import build_engine, build_reader
+from mmrag.assemble import build_embedder, build_engine, build_reader
 from mmrag.config import Settings
-from mmrag.retrieval.embedder import SentenceTransformerEmbedder
 from mmrag.types import Source
 
 
@@ -21,8 +20,24 @@ def own_settings(monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def embedder():
-    return SentenceTransformerEmbedder(threads=2)
+def models(tmp_path_factory):
+    """Where the default model is converted, once for all tests."""
+    folder = tmp_path_factory.mktemp("data") / "models"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def shared_models(models, tmp_path):
+    """The test's own data folder uses the model that was converted for all."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700, exist_ok=True)
+    (home / "models").symlink_to(models)
+
+
+@pytest.fixture(scope="session")
+def embedder(models):
+    return build_embedder(Settings(home=models.parent, threads=2))
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from mmrag.ports import ChunkFeed, Embedder, Reranker
+    from mmrag.ports import ChunkFeed, ChunkSnapshot, Embedder, Reranker
     from mmrag.retrieval.fusion import Fused
     from mmrag.retrieval.index import View
     from mmrag.types import Turn
@@ -55,7 +55,6 @@ SPARE = 2  # candidates for each hit: what stands in for hits that repeat others
 
 
 MEMORY_BYTES = 2 * 1024**3  # of all indexes that are open
-ATTEMPTS = 3  # at a search whose hits were replaced or removed while it ran
 
 Views = dict[str, list["View"]]  # by the embedder whose vectors they hold
 
@@ -112,12 +111,7 @@ class HybridRetriever:
         question = self_contained(query, history)
         reranker = self._reranker if self._reranker and self._reranker.understands(query) else None
         candidates = max(SPARE * k, self._rerank_candidates if reranker else 0)
-        for _ in range(ATTEMPTS):
-            fused = self._fused(self._views(collections), question, attached, depth=max(DEPTH, k))
-            hits = self._hits(fused[:candidates])
-            if len(hits) == len(fused[:candidates]):
-                break
-            # Some went since the views were taken. If that was an update, the new version is in none.
+        hits = self._found(collections, question, attached, depth=max(DEPTH, k), most=candidates)
         if reranker:
             asked = query if question == query else standalone(query, history)
             hits = self._reranked(reranker, asked, hits)
@@ -134,7 +128,8 @@ class HybridRetriever:
         return hashlib.sha256(json.dumps(state).encode()).hexdigest()[:16]
 
     def catch_up(self, collection: str) -> None:
-        self._views([collection])
+        with self._feed.snapshot() as now:
+            self._views([collection], now)
 
     def prepare(self, collection: str) -> None:
         with _disk_faults():
@@ -155,11 +150,24 @@ class HybridRetriever:
         """Wait for indexes that are built in the background."""
         self._pool.close()
 
-    def _views(self, collections: Sequence[str]) -> Views:
-        """The collections that hold something, each once, as they are now."""
+    def _found(
+        self, collections: Sequence[str], question: str, pictures: Sequence[str], *, depth: int, most: int
+    ) -> list[Hit]:
+        """The best `most` hits, all from one snapshot of the store: no half of an update is seen."""
+        while True:
+            with self._feed.snapshot() as now:
+                views = self._views(collections, now)
+                if views is not None:
+                    fused = self._fused(views, question, pictures, depth=depth)
+                    return _hits(fused[:most], now)
+
+    def _views(self, collections: Sequence[str], now: ChunkSnapshot) -> Views | None:
+        """The collections that hold something, each once; None where an index is ahead of the snapshot."""
         views: Views = defaultdict(list)
-        for name, state in self._feed.states(collections).items():
-            view = self._pool.view(name, state)
+        for name, state in now.states(collections).items():
+            view = self._pool.view(name, state, now)
+            if view is None:
+                return None
             if view.live:
                 views[state.embedder].append(view)
         return views
@@ -198,14 +206,6 @@ class HybridRetriever:
             return rankings[0]
         return [id_ for tier in zip_longest(*rankings) for id_ in tier if id_ is not None][:depth]
 
-    def _hits(self, fused: Sequence[Fused]) -> list[Hit]:
-        live = self._feed.hits([found.id for found in fused])
-        return [
-            Hit(*live[found.id], rank=place, score=found.score, retrievers=found.retrievers)
-            for place, found in enumerate(fused, start=1)
-            if found.id in live  # not removed since the search began
-        ]
-
     def _reranked(self, reranker: Reranker, question: str, candidates: Sequence[Hit]) -> list[Hit]:
         """The first of the candidates as the reranker orders them, equals as they came; then the rest."""
         looked_at = candidates[: self._rerank_candidates]
@@ -215,6 +215,15 @@ class HybridRetriever:
             for hit, score in zip(looked_at, scores, strict=True)
         ]
         return [*sorted(scored, key=lambda hit: -hit.score), *candidates[self._rerank_candidates :]]
+
+
+def _hits(fused: Sequence[Fused], now: ChunkSnapshot) -> list[Hit]:
+    live = now.hits([found.id for found in fused])
+    return [
+        Hit(*live[found.id], rank=place, score=found.score, retrievers=found.retrievers)
+        for place, found in enumerate(fused, start=1)
+        if found.id in live  # an index of a store that was put back to a backup may name others
+    ]
 
 
 def _read_as(hit: Hit) -> str:

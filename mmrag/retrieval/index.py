@@ -9,6 +9,7 @@ background, while the old ones answer. It knows no question and no ranking.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mmrag.ports import ChunkBatch, ChunkFeed, CollectionState
+    from mmrag.ports import ChunkBatch, ChunkFeed, ChunkSnapshot, CollectionState
     from mmrag.retrieval.layout import Build, Limits
     from mmrag.retrieval.segment import Segment
 
@@ -117,6 +118,10 @@ class View:
         return replace(self, dead=self.dead.union(*(among(part.ids, ids) for part in self.parts)))
 
 
+class _AheadOfSnapshot(Exception):
+    """The index holds a later state of the collection than the snapshot that it is looked at with."""
+
+
 class CollectionIndex:
     """Keeps the newest view of one collection. Safe to share between threads and processes.
 
@@ -149,14 +154,21 @@ class CollectionIndex:
         self._scheduled = False
         self._not_before = 0.0  # time.monotonic()
 
-    def view(self, state: CollectionState) -> View:
-        """The collection as it is in the store, where it was in this state. Raises StoreUnavailable."""
+    def view(self, state: CollectionState, now: ChunkSnapshot) -> View | None:
+        """The collection as it is in this snapshot, where it is in this state. Raises StoreUnavailable.
+
+        None where the index has gone beyond that meanwhile: take another snapshot.
+        """
         view = self._view
         if view.revision == state.revision:
             return view
         with self._changing:
             before = self._view
-            self._view = view = self._caught_up(before)
+            try:
+                view = self._caught_up(before, state, now)
+            except _AheadOfSnapshot:
+                return None
+            self._view = view
         if view is not before and self._is_overdue(view):
             self._schedule()
         return view
@@ -188,49 +200,62 @@ class CollectionIndex:
 
     # -------------------------------------------------------------- catching up
 
-    def _caught_up(self, view: View) -> View:
-        import numpy as np  # noqa: PLC0415 - heavy
+    def _caught_up(self, view: View, state: CollectionState, now: ChunkSnapshot) -> View:
+        if view.revision == state.revision:
+            return view  # another thread was faster
+        followed = self._followed(view, state, now) or self._followed(self._published_view(), state, now)
+        return self._without_dead_ballast(followed or self._whole(state, now), now)
 
-        view = self._followed(view) or self._followed(self._published_view()) or self._whole()
-        newest = view.newest
-        if newest is not None:
-            dead = among(newest.ids, view.dead)
-            if Size(len(newest.ids), len(dead)).is_overdue:
-                live = np.setdiff1d(newest.ids, dead)
-                view = self._with_rows(replace(view, newest=None, dead=view.dead.difference(dead)), live)
-        return view
-
-    def _whole(self) -> View:
-        """All that is in the store, from nothing: on disk where it is much and the disk takes it."""
-        changes = self._feed.changes(self._collection, since=0, after=0)
-        if len(changes.added) <= self._limits.memory:
-            return self._with_rows(View(changes.revision), changes.added)
-        self._build_or_warn()
-        followed = self._followed(self._published_view())
-        return followed or self._with_rows(View(changes.revision), changes.added)
-
-    def _followed(self, view: View) -> View | None:
+    def _followed(self, view: View, state: CollectionState, now: ChunkSnapshot) -> View | None:
         """The view with what changed since; None where it can't be brought up to date."""
-        if not view.revision:
+        if view.revision > state.revision and self._is_of_this_store(view):
+            raise _AheadOfSnapshot
+        if not 0 < view.revision <= state.revision:
             return None
-        changes = self._feed.changes(self._collection, since=view.revision, after=view.covered)
-        if changes.anew or changes.revision < view.revision:  # or it is of another store
+        changes = now.changes(self._collection, since=view.revision, after=view.covered)
+        if changes.anew:
             return None
         if len(changes.added) > self._limits.memory and self._build_or_warn():
-            return self._followed(self._published_view())
-        view = self._with_rows(view, changes.added).with_dead(changes.removed)
+            return self._followed(self._published_view(), state, now)
+        view = self._with_rows(view, changes.added, now).with_dead(changes.removed)
         return replace(view, revision=changes.revision)
 
-    def _with_rows(self, view: View, ids: NDArray[np.int64]) -> View:
+    def _is_of_this_store(self, view: View) -> bool:
+        """Whether the store has ever been where this view is: not if it was put back to a backup."""
+        newest = self._feed.states([self._collection]).get(self._collection)
+        return newest is not None and view.revision <= newest.revision
+
+    def _whole(self, state: CollectionState, now: ChunkSnapshot) -> View:
+        """All that is in the store, from nothing: on disk where it is much and the disk takes it."""
+        added = now.changes(self._collection, since=0, after=0).added
+        if len(added) > self._limits.memory and self._build_or_warn():
+            followed = self._followed(self._published_view(), state, now)
+            if followed is not None:
+                return followed
+        return self._with_rows(View(state.revision), added, now)
+
+    def _without_dead_ballast(self, view: View, now: ChunkSnapshot) -> View:
+        """What is new, made anew where too much of it has gone again."""
+        import numpy as np  # noqa: PLC0415 - heavy
+
+        if view.newest is None:
+            return view
+        dead = among(view.newest.ids, view.dead)
+        if not Size(len(view.newest.ids), len(dead)).is_overdue:
+            return view
+        live = np.setdiff1d(view.newest.ids, dead)
+        return self._with_rows(replace(view, newest=None, dead=view.dead.difference(dead)), live, now)
+
+    def _with_rows(self, view: View, ids: NDArray[np.int64], source: ChunkSnapshot) -> View:
         newest = view.newest
-        for batch in self._batches(ids):
+        for batch in self._batches(ids, source):
             newest = newest.with_rows(batch) if newest else Newest.of(batch)
         covered = max(view.covered, int(ids[-1])) if len(ids) else view.covered
         return replace(view, newest=newest, covered=covered)
 
-    def _batches(self, ids: NDArray[np.int64]) -> Iterator[ChunkBatch]:
+    def _batches(self, ids: NDArray[np.int64], source: ChunkSnapshot) -> Iterator[ChunkBatch]:
         for start in range(0, len(ids), BATCH_ROWS):
-            batch = self._feed.rows(ids[start : start + BATCH_ROWS], embedder=self._embedder)
+            batch = source.rows(ids[start : start + BATCH_ROWS], embedder=self._embedder)
             if len(batch.ids):  # else all of them went meanwhile
                 yield batch
 
@@ -280,13 +305,18 @@ class CollectionIndex:
     def _build_and_take_over(self) -> None:
         try:
             if self._build_or_warn():
-                view = self._published_view()  # outside of the lock: verifying takes a while
-                with self._changing:
-                    self._view = self._followed(view) or self._view
+                self._take_over(self._published_view())  # outside of the lock: verifying takes a while
         except UserFacingError as error:  # the store went away: the next question says so
             _log.warning("an index was not built anew: %s", type(error).__name__)
         finally:
             self._scheduled = False
+
+    def _take_over(self, view: View) -> None:
+        with self._feed.snapshot() as now, self._changing:
+            state = now.states([self._collection]).get(self._collection)
+            if state is not None:
+                with contextlib.suppress(_AheadOfSnapshot):  # then the next question takes it over
+                    self._view = self._followed(view, state, now) or self._view
 
     def _build_or_warn(self) -> bool:
         """Whether the segments could be written; else what is new stays in memory."""
@@ -332,7 +362,7 @@ class CollectionIndex:
         if not len(ids):
             return []
         exact = self._limits.is_exact(len(ids))
-        files = segments.write(self._folder, lambda: self._batches(ids), exact=exact)
+        files = segments.write(self._folder, lambda: self._batches(ids, self._feed), exact=exact)
         name = next(iter(files)).partition("/")[0]
         return [Entry(name, len(ids), (), files)]
 

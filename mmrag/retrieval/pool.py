@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mmrag.ports import ChunkFeed, CollectionState
+    from mmrag.ports import ChunkFeed, ChunkSnapshot, CollectionState
     from mmrag.retrieval.index import View
     from mmrag.retrieval.layout import Limits
 
@@ -47,11 +47,11 @@ class IndexPool:
         self._builder = ThreadPoolExecutor(1, thread_name_prefix="mmrag-index")
         self._building: set[Future[None]] = set()
 
-    def view(self, collection: str, state: CollectionState) -> View:
-        """What a search of this collection sees now."""
+    def view(self, collection: str, state: CollectionState, now: ChunkSnapshot) -> View | None:
+        """What a search of this collection sees in this snapshot; see `CollectionIndex.view`."""
         index = self._index(collection, state.embedder)
         before = index.held_bytes
-        view = index.view(state)
+        view = index.view(state, now)
         if index.held_bytes != before:
             self._drop_least_used()
         return view

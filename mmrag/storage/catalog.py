@@ -12,6 +12,7 @@ answers that quote a document lose their text with it, and `compact` leaves no b
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from mmrag.errors import NotFound
@@ -22,7 +23,7 @@ from mmrag.storage.feed import json_list
 from mmrag.types import Chunk, Document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mmrag.ports import Changes, ChunkBatch, CollectionState, StoredAnswer, Vectors
+    from mmrag.ports import Changes, ChunkBatch, ChunkSnapshot, CollectionState, StoredAnswer, Vectors
     from mmrag.types import ChunkDraft, Page, Rating, Verdict
 
 _DOCUMENTS = """
@@ -201,21 +202,26 @@ class SqliteStore:
 
     # ----------------------------------------------------- feed of the indexes
 
-    def states(self, collections: Iterable[str] | None = None) -> dict[str, CollectionState]:
+    @contextmanager
+    def snapshot(self) -> Iterator[ChunkSnapshot]:
         with self._database.reading() as db:
-            return feed.states(db, collections)
+            yield feed.Snapshot(db)
+
+    def states(self, collections: Iterable[str] | None = None) -> dict[str, CollectionState]:
+        with self.snapshot() as now:
+            return now.states(collections)
 
     def changes(self, collection: str, *, since: int, after: int) -> Changes:
-        with self._database.reading() as db:
-            return feed.changes(db, collection, since=since, after=after)
+        with self.snapshot() as now:
+            return now.changes(collection, since=since, after=after)
 
     def rows(self, ids: Sequence[int] | NDArray[np.int64], *, embedder: str) -> ChunkBatch:
-        with self._database.reading() as db:
-            return feed.rows(db, ids, embedder=embedder)
+        with self.snapshot() as now:
+            return now.rows(ids, embedder=embedder)
 
     def hits(self, ids: Sequence[int]) -> dict[int, tuple[Chunk, str, str]]:
-        with self._database.reading() as db:
-            return feed.hits(db, ids)
+        with self.snapshot() as now:
+            return now.hits(ids)
 
     def forget_removals(self, collection: str, *, until: int) -> None:
         with self._database.writing() as db:

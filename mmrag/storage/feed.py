@@ -41,7 +41,7 @@ def states(db: apsw.Connection, names: Iterable[str] | None) -> dict[str, Collec
 
 
 def changes(db: apsw.Connection, name: str, *, since: int, after: int) -> Changes:
-    """See `ChunkFeed.changes`; a collection that is not there has no chunks at revision 0."""
+    """See `ChunkSnapshot.changes`; a collection that is not there has no chunks at revision 0."""
     row = db.execute("SELECT key, revision, horizon FROM collections WHERE name = ?", (name,)).fetchone()
     if row is None:
         return Changes(revision=0, anew=True, removed=frozenset(), added=np.empty(0, dtype=np.int64))
@@ -60,7 +60,7 @@ def changes(db: apsw.Connection, name: str, *, since: int, after: int) -> Change
 
 
 def rows(db: apsw.Connection, ids: Sequence[int] | NDArray[np.int64], *, embedder: str) -> ChunkBatch:
-    """See `ChunkFeed.rows`."""
+    """See `ChunkSnapshot.rows`."""
     found = db.execute(
         f"SELECT chunks.id, {_SEARCHED}, vector FROM chunks "  # noqa: S608 - constants
         "LEFT JOIN vectors ON vectors.chunk = chunks.id "
@@ -101,7 +101,7 @@ def _as_array(vectors: list[bytes]) -> Vectors:
 
 
 def hits(db: apsw.Connection, ids: Sequence[int]) -> dict[int, tuple[Chunk, str, str]]:
-    """See `ChunkFeed.hits`."""
+    """See `ChunkSnapshot.hits`."""
     found = db.execute(
         "SELECT title, uri, chunks.id, documents.id, page, start, stop, text, context, kind, "
         "'figure-' || figure FROM chunks JOIN documents ON documents.key = chunks.document "
@@ -119,6 +119,25 @@ def forget_removals(db: apsw.Connection, name: str, *, until: int) -> None:
         "UPDATE collections SET horizon = max(horizon, min(:until, revision)) WHERE name = :name",
         {"name": name, "until": until},
     )
+
+
+class Snapshot:
+    """The port ChunkSnapshot over one read transaction."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+
+    def states(self, collections: Iterable[str] | None = None) -> dict[str, CollectionState]:
+        return states(self._db, collections)
+
+    def changes(self, collection: str, *, since: int, after: int) -> Changes:
+        return changes(self._db, collection, since=since, after=after)
+
+    def rows(self, ids: Sequence[int] | NDArray[np.int64], *, embedder: str) -> ChunkBatch:
+        return rows(self._db, ids, embedder=embedder)
+
+    def hits(self, ids: Sequence[int]) -> dict[int, tuple[Chunk, str, str]]:
+        return hits(self._db, ids)
 
 
 # ------------------------------------------------- a change of the embedding model

@@ -70,7 +70,7 @@ def test_a_broken_picture_is_named_with_its_reason(play, out, tmp_path):
     assert "! chart.png was not used. This picture is damaged" in out.getvalue()
 
 
-@pytest.mark.usefixtures("handbook")
+@pytest.mark.usefixtures("handbook", "shared_models")
 def test_the_program_plays_a_script_on_a_data_folder_of_its_own(tmp_path):
     (tmp_path / "talk.script").write_text(f"/kb add handbook.md\n{ASK_FOR_LEAVE}\n")
     played = subprocess.run(

@@ -12,6 +12,8 @@ from PIL import Image, PngImagePlugin
 
 from mmrag.cli import main
 
+pytestmark = pytest.mark.usefixtures("shared_models")
+
 POLICY = "Parcels weigh at most 31.5 kilograms. A parcel that is heavier goes by freight.\n"
 WEIGHT = "How much may a parcel weigh at most?"
 

@@ -13,6 +13,7 @@ HEAVY = {
     "cv2",
     "faiss",
     "onnxruntime",
+    "openvino",
     "pypdfium2",
     "rapidocr",
     "sentence_transformers",

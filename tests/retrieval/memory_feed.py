@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import defaultdict
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -50,12 +52,23 @@ class MemoryFeed:
         self._removed = []  # (id, collection, revision)
         self._next_id = 1
         self.rows_read = 0
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def snapshot(self):
+        """Nothing changes meanwhile: whoever wants to change something waits."""
+        with self._lock:
+            yield self
 
     def add(self, collection, *texts):
         vectors = self._embedder.embed_documents(texts)
         return self.add_vectors(collection, vectors, texts)
 
     def add_vectors(self, collection, vectors, texts):
+        with self._lock:
+            return self._add_vectors(collection, vectors, texts)
+
+    def _add_vectors(self, collection, vectors, texts):
         self._raise_revision(collection)
         ids = list(range(self._next_id, self._next_id + len(texts)))
         self._next_id += len(texts)
@@ -64,10 +77,11 @@ class MemoryFeed:
         return ids
 
     def remove(self, collection, *ids):
-        self._raise_revision(collection)
-        for id_ in ids:
-            del self._rows[id_]
-            self._removed.append((id_, collection, self._revisions[collection]))
+        with self._lock:
+            self._raise_revision(collection)
+            for id_ in ids:
+                del self._rows[id_]
+                self._removed.append((id_, collection, self._revisions[collection]))
 
     def forget(self, collection):
         self._clock += 1
