@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from functools import partial
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmrag.retrieval import lexical
+from mmrag.retrieval.lexical import LexicalIndex
 from mmrag.retrieval.pictures import MOST_WORDS, WEIGHT, weighted_words, with_titles
 
 CHART = "Support tickets per month\nJan: 342\nFeb: 318\n"
@@ -59,8 +63,12 @@ def test_chinese_pictures_name_their_topic_too(feed, retriever):
     assert search(retriever, "八月超过目标了吗？", "每月客服工单\n一月: 342")[0] == "目标是四百张客服工单。"
 
 
-def test_a_rare_word_of_a_long_picture_counts_before_its_common_ones(feed, retriever):
-    feed.add("team", *(f"row {n} of the common log" for n in range(60)), "After ERR-4042 restart it")
-    rows = "\n".join(f"row {n}" for n in range(60))
-    found = search(retriever, "What should the customer do about that?", f"{rows}\nlog ERR-4042")
-    assert found[0] == "After ERR-4042 restart it"
+def test_of_a_long_picture_the_rarest_words_that_somebody_wrote_are_taken():
+    common = [f"common{number}" for number in range(200)]
+    index = LexicalIndex.create()
+    index.add(range(4), [*[" ".join(common)] * 3, "ERR-4042 needs a restart"])
+    picture = f"{' '.join(common)} misr3ad ERR-4042"
+    weights = weighted_words([], [picture], rarest=partial(lexical.rarest, [index]))
+    assert len(weights) == MOST_WORDS
+    assert list(weights)[:3] == ["err", "4042", "err4042"]
+    assert "misr3ad" not in weights

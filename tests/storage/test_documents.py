@@ -153,3 +153,19 @@ def test_the_folder_and_the_file_are_for_their_owner_only(store, home):
 def test_ids_depend_on_collection_and_source_and_not_on_how_they_join():
     assert document_id("a", "bc") != document_id("ab", "c")
     assert document_id("a", "b") == document_id("a", "b")
+
+
+def test_a_page_comes_with_its_chunks_in_their_order(store):
+    version = make_version(1)
+    version.put_into(store)
+    for page in version.pages:
+        stored = store.stored_page(version.document.id, page.number)
+        assert stored.text == page.text
+        drafts = sorted((c for c in version.chunks if c.page == page.number), key=lambda c: c.start)
+        assert [(c.start, c.end, c.text, c.context, c.kind) for c in stored.chunks] == [
+            (d.start, d.end, d.text, d.context, d.kind) for d in drafts
+        ]
+        live = store.hits([chunk.id for chunk in stored.chunks])
+        assert [live[chunk.id][0] for chunk in stored.chunks] == list(stored.chunks)
+    assert store.stored_page(version.document.id, 99) is None
+    assert store.stored_page("nobody", 1) is None
