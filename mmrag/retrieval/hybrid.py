@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from mmrag.errors import StoreUnavailable
 from mmrag.retrieval import dense, lexical
+from mmrag.retrieval.dense import DenseIndex
 from mmrag.retrieval.fusion import reciprocal_rank_fusion
 from mmrag.retrieval.index import BUILD_FAULTS
 from mmrag.retrieval.layout import MEMORY_ROWS, SEGMENT_ROWS, Limits
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmrag.ports import ChunkFeed, Embedder
+    from mmrag.retrieval.dense import DenseBuilder
     from mmrag.retrieval.fusion import Fused
     from mmrag.retrieval.index import View
     from mmrag.types import Turn
@@ -51,7 +53,8 @@ class HybridRetriever:
 
     Indexes are kept in `folder`, which may be deleted at any time between two processes; those in
     memory take about `memory_bytes` at most. Up to `exact_search_rows` chunks are searched
-    exactly, beyond by HNSW; more than `memory_rows` are kept on disk. Safe to share between threads.
+    exactly, beyond by HNSW, whose graphs `build_graph` makes; more than `memory_rows` are kept on disk.
+    Safe to share between threads.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class HybridRetriever:
         memory_rows: int = MEMORY_ROWS,
         segment_rows: int = SEGMENT_ROWS,
         memory_bytes: int = MEMORY_BYTES,
+        build_graph: DenseBuilder = DenseIndex.hnsw,
     ) -> None:
         self._feed = feed
         self._embedder = embedder
@@ -74,6 +78,7 @@ class HybridRetriever:
             folder=folder,
             limits=Limits(exact_search_rows, memory_rows, segment_rows),
             memory_bytes=memory_bytes,
+            build_graph=build_graph,
         )
 
     def search(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mmrag.ports import ChunkBatch, ChunkFeed, CollectionState
+    from mmrag.retrieval.dense import DenseBuilder
     from mmrag.retrieval.layout import Build, Limits
     from mmrag.retrieval.segment import Segment
 
@@ -121,6 +122,7 @@ class CollectionIndex:
 
     `folder` is where its segments lie; it is made when there are any. If it `prunes`, the store may
     forget which removals it has taken note of: no other index of this collection needs them.
+    `build_graph` indexes the vectors of a segment that is too large for exact search.
     `in_background` runs a piece of work some time later, in another thread.
     """
 
@@ -133,6 +135,7 @@ class CollectionIndex:
         folder: Path,
         limits: Limits,
         prunes: bool,
+        build_graph: DenseBuilder,
         in_background: Callable[[Callable[[], None]], None],
     ) -> None:
         self._collection = collection
@@ -141,6 +144,7 @@ class CollectionIndex:
         self._folder = folder
         self._limits = limits
         self._prunes = prunes
+        self._build_graph = build_graph
         self._in_background = in_background
         self._changing = threading.Lock()
         self._view = View()
@@ -331,7 +335,9 @@ class CollectionIndex:
         if not len(ids):
             return []
         exact = self._limits.is_exact(len(ids))
-        files = segments.write(self._folder, lambda: self._batches(ids), exact=exact)
+        files = segments.write(
+            self._folder, lambda: self._batches(ids), exact=exact, build_graph=self._build_graph
+        )
         name = next(iter(files)).partition("/")[0]
         return [Entry(name, len(ids), (), files)]
 
