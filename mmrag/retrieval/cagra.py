@@ -53,24 +53,29 @@ def build_graph(batches: Batches, *, asked: Asked = "auto") -> DenseIndex:
     """As `DenseIndex.hnsw`, on the GPU where that pays. There it holds all vectors, twice."""
     if not device.choose(asked).builds:
         return DenseIndex.hnsw(batches)
-    ids, vectors = _gathered(batches)
+    ids, vectors = gathered(batches)
     if len(ids) < FEWEST_ROWS:
         return DenseIndex.hnsw(_batches(ids, vectors))
-    return checked_graph(ids, vectors, build_on_gpu)
+    return checked_or_cpu(ids, vectors, build_on_gpu)
 
 
-def checked_graph(ids: NDArray[np.int64], vectors: Vectors, build: Callable[[Vectors], Any]) -> DenseIndex:
-    """Over the graph that `build` makes of the vectors (n, dimension); over the CPU's where it fails.
-
-    `build` returns a FAISS IndexHNSW of any kind, row i of which is vector i.
-    """
+def checked_or_cpu(ids: NDArray[np.int64], vectors: Vectors, build: Callable[[Vectors], Any]) -> DenseIndex:
+    """As `checked`; where that fails, a warning, and the graph that the CPU builds."""
     try:
-        graph = transplanted(build(vectors), vectors)
-        check_links(graph)
-        check_recall(graph, vectors)
+        return checked(ids, vectors, build)
     except Exception as error:  # noqa: BLE001 - CUDA's faults come as several types; the CPU has no such
         _log.warning("a graph is built on the CPU, because that of the GPU cannot be used: %s", error)
-        return DenseIndex.hnsw(_batches(ids, vectors))
+    return DenseIndex.hnsw(_batches(ids, vectors))
+
+
+def checked(ids: NDArray[np.int64], vectors: Vectors, build: Callable[[Vectors], Any]) -> DenseIndex:
+    """Over the graph that `build` makes of the vectors (n, dimension): a FAISS IndexHNSW of any kind.
+
+    Raises BrokenGraph where it must not be searched, and what `build` does.
+    """
+    graph = transplanted(build(vectors), vectors)
+    check_links(graph)
+    check_recall(graph, vectors)
     return DenseIndex(ids, graph)
 
 
@@ -98,14 +103,15 @@ def check_links(index: Any) -> None:  # noqa: ANN401 - faiss ships no types
     levels = faiss.vector_to_array(hnsw.levels)  # 1 for a row that is on the lowest level only
     offsets = faiss.vector_to_array(hnsw.offsets).astype(np.int64)
     neighbours = faiss.vector_to_array(hnsw.neighbors)  # -1 where a row has fewer
+    slots = faiss.vector_to_array(hnsw.cum_nneighbor_per_level)  # of a row, up to and without a level
     top = hnsw.max_level
-    slots = np.array([hnsw.cum_nb_neighbors(level) for level in range(top + 2)])
     sound = (
-        len(levels) == rows == len(offsets) - 1
+        0 <= top < len(slots) - 1
+        and len(levels) == rows == len(offsets) - 1
         and levels.min() >= 1
         and levels.max() == top + 1
-        and np.array_equal(np.diff(offsets, prepend=0)[1:], slots[levels])
         and offsets[0] == 0
+        and np.array_equal(np.diff(offsets), slots[levels])
         and offsets[-1] == len(neighbours)
         and neighbours.min() >= -1
         and neighbours.max() < rows
@@ -157,7 +163,8 @@ def build_on_gpu(vectors: Vectors) -> Any:  # noqa: ANN401 - faiss ships no type
     return graph
 
 
-def _gathered(batches: Batches) -> tuple[NDArray[np.int64], Vectors]:
+def gathered(batches: Batches) -> tuple[NDArray[np.int64], Vectors]:
+    """All ids (n,) and vectors (n, dimension) of the batches."""
     import numpy as np  # noqa: PLC0415 - heavy
 
     parts = list(batches)

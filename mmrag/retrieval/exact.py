@@ -6,7 +6,7 @@ For measuring, and for checking a graph before it is used. It knows no text and 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmrag.retrieval import device
 
@@ -34,21 +34,37 @@ def nearest(
     one and the queries are many; a single question never, because the vectors must get there first.
     Raises InvalidSettings where a GPU is asked for in vain.
     """
-    import faiss  # noqa: PLC0415 - heavy: a native library
-
-    metric = faiss.METRIC_INNER_PRODUCT
-    worthwhile = len(queries) >= FEWEST_QUERIES and 0 < k <= MOST_NEIGHBOURS and len(vectors) >= k
+    worthwhile = len(queries) >= FEWEST_QUERIES and 0 < k <= min(MOST_NEIGHBOURS, len(vectors))
     if device.choose(asked).searches and worthwhile:
         try:
-            resources = faiss.StandardGpuResources()
-            found: tuple[Vectors, NDArray[np.int64]] = faiss.knn_gpu(
-                resources, queries, vectors, k, metric=metric, device=0, vectorsMemoryLimit=GPU_BYTES
-            )
+            return on_gpu(vectors, queries, k)
         except Exception as error:  # noqa: BLE001 - CUDA's faults come as several types; the CPU has no such
             _log.warning("vectors are compared on the CPU, because the GPU failed: %s", error)
-        else:
-            return found
-    cosines, rows = faiss.knn(queries, vectors, k, metric=metric)
+    return on_cpu(vectors, queries, k)
+
+
+def on_cpu(vectors: Vectors, queries: Vectors, k: int) -> tuple[Vectors, NDArray[np.int64]]:
+    """As `nearest`, on all cores."""
+    import faiss  # noqa: PLC0415 - heavy: a native library
+
+    cosines, rows = faiss.knn(queries, vectors, k, metric=faiss.METRIC_INNER_PRODUCT)
+    return cosines, rows
+
+
+def on_gpu(vectors: Vectors, queries: Vectors, k: int) -> tuple[Vectors, NDArray[np.int64]]:
+    """As `nearest`, on the first GPU, a gigabyte of the vectors at a time. Raises what FAISS does."""
+    import faiss  # noqa: PLC0415 - heavy: a native library
+
+    gpu: Any = faiss  # the CPU's build lacks these names
+    cosines, rows = gpu.knn_gpu(
+        gpu.StandardGpuResources(),  # not shared: it serves one thread
+        queries,
+        vectors,
+        k,
+        metric=faiss.METRIC_INNER_PRODUCT,
+        device=0,
+        vectorsMemoryLimit=GPU_BYTES,
+    )
     return cosines, rows
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mmrag.retrieval import cagra
-from mmrag.retrieval.cagra import BrokenGraph, check_links, checked_graph, transplanted
+from mmrag.retrieval.cagra import BrokenGraph, check_links, checked, checked_or_cpu, transplanted
 from mmrag.retrieval.dense import HNSW_EF_CONSTRUCTION, HNSW_M, DenseIndex
 from mmrag.retrieval.exact import recall
 
@@ -45,6 +45,10 @@ def other_graph(vectors):
 
 def array(graph, part):
     return faiss.vector_to_array(getattr(graph.hnsw, part))
+
+
+def codes(index):
+    return faiss.vector_to_array(faiss.downcast_index(index.index.storage).codes)
 
 
 def with_part(graph, part, change):
@@ -84,18 +88,15 @@ def test_it_finds_as_much_as_the_graph_that_the_cpu_builds_over_the_same_codes(v
     ids = np.arange(ROWS)
     native = DenseIndex.hnsw([(ids, vectors)])
     other = DenseIndex(ids, transplanted(other_graph(vectors), vectors))
-    codes = [
-        faiss.vector_to_array(faiss.downcast_index(each.index.storage).codes) for each in (native, other)
-    ]
 
-    assert np.array_equal(*codes)
+    assert np.array_equal(codes(native), codes(other))
     assert recall(other, vectors, queries) >= recall(native, vectors, queries) - 0.01
 
 
 def test_a_segment_does_not_show_where_its_graph_comes_from(vectors, queries, tmp_path):
     ids = np.arange(ROWS) * 3 + 7
     native = DenseIndex.hnsw([(ids, vectors)])
-    other = checked_graph(ids, vectors, other_graph)
+    other = checked(ids, vectors, other_graph)
     for name, index in (("native", native), ("other", other)):
         index.write(tmp_path / name)
     again = DenseIndex.open(ids, tmp_path / "other")
@@ -117,7 +118,7 @@ def test_a_good_graph_is_taken_as_it_is(vectors, caplog):
         links.append(array(graph, "neighbors"))
         return graph
 
-    index = checked_graph(np.arange(ROWS), vectors, build)
+    index = checked_or_cpu(np.arange(ROWS), vectors, build)
     assert np.array_equal(array(index.index, "neighbors"), links[0])
     assert caplog.records == []
 
@@ -158,7 +159,7 @@ def test_a_graph_that_fails_is_built_on_the_cpu_with_a_warning_that_says_why(
 ):
     ids = np.arange(ROWS)
     with caplog.at_level(logging.WARNING):
-        index = checked_graph(ids, vectors, build)
+        index = checked_or_cpu(ids, vectors, build)
 
     (record,) = caplog.records
     assert record.name == "mmrag.retrieval.cagra"
