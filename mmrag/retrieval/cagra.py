@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mmrag.retrieval.dense import Batches, DenseBuilder
     from mmrag.retrieval.device import Asked
 
-FEWEST_ROWS = 20_000  # smaller graphs take the CPU seconds; where a GPU wins was not measured yet
+FEWEST_ROWS = 20_000  # a smaller graph costs the CPU seconds; estimated: no GPU was at hand to measure
 CHECKED_ROWS = 200
 LEAST_RECALL = 0.9  # of the ten nearest of the checked rows
 _log = logging.getLogger(__name__)

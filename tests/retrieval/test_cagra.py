@@ -12,7 +12,7 @@ import faiss
 import numpy as np
 import pytest
 
-from mmrag.retrieval import cagra
+from mmrag.retrieval import cagra, device
 from mmrag.retrieval.cagra import BrokenGraph, check_links, checked, checked_or_cpu, transplanted
 from mmrag.retrieval.dense import HNSW_EF_CONSTRUCTION, HNSW_M, DenseIndex
 from mmrag.retrieval.exact import recall
@@ -199,3 +199,13 @@ def test_without_a_gpu_the_builder_builds_what_the_cpu_builds(asked, vectors, qu
     index = cagra.graph_builder(asked)((ids[i : i + 700], vectors[i : i + 700]) for i in range(0, ROWS, 700))
     assert np.array_equal(index.ids, ids)
     assert recall(index, vectors, queries) > 0.9
+
+
+@pytest.mark.skipif(not device.choose("auto").builds, reason="needs a GPU and a FAISS with CAGRA")
+def test_a_graph_of_the_gpu_passes_every_check_and_is_searched_on_the_cpu(tmp_path, queries):
+    rows = 20_000
+    vectors = unit_vectors(rows, seed=3)
+    index = checked(np.arange(rows), vectors, cagra.build_on_gpu)
+    index.write(tmp_path / "dense.faiss")
+    again = DenseIndex.open(index.ids, tmp_path / "dense.faiss")
+    assert recall(again, vectors, queries, asked="cpu") > 0.9

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmrag.retrieval import device, exact
 from mmrag.retrieval.dense import DenseIndex
 from mmrag.retrieval.exact import nearest, recall
 
@@ -44,3 +45,11 @@ def test_recall_is_the_share_that_is_found():
     index = DenseIndex.exact(every_second, vectors[every_second])
     expected = np.isin(right, every_second).mean()
     assert recall(index, vectors, vectors[:50]) == pytest.approx(expected)
+
+
+@pytest.mark.skipif(not device.choose("auto").searches, reason="needs a GPU and a FAISS that uses it")
+def test_a_gpu_finds_what_the_cpu_finds():
+    vectors, queries = unit_vectors(5000, seed=6), unit_vectors(100, seed=7)
+    on_gpu, on_cpu = exact.on_gpu(vectors, queries, 10), exact.on_cpu(vectors, queries, 10)
+    assert np.allclose(on_gpu[0], on_cpu[0], atol=1e-4)
+    assert (on_gpu[1] == on_cpu[1]).mean() > 0.99
