@@ -25,8 +25,9 @@ def build_engine(
     """An engine on the data folder of these settings. Models load when they are first needed.
 
     Several engines of one process may share an embedder and a reader, which hold the models.
-    Raises MissingExtra without the extra `cpu` or `gpu`, StoreUnavailable where the data
-    folder cannot be used, InvalidSettings where the named cross-encoder cannot.
+    Raises MissingExtra without one of the extras `cpu`, `gpu` and `gpu-cuvs`, StoreUnavailable where
+    the data folder cannot be used, InvalidSettings where the named cross-encoder cannot, or where
+    FAISS is to use a GPU that is not there.
     """
     try:
         return _build(settings, embedder, reader)
@@ -103,6 +104,7 @@ def _build(settings: Settings, embedder: Embedder | None, reader: Reader | None)
     from mmrag.grounding import EvidenceGrounder  # noqa: PLC0415 - the stages need an extra; the caller names it
     from mmrag.reading import READING_VERSION  # noqa: PLC0415 - as above
     from mmrag.reading.chunking import SentenceChunker  # noqa: PLC0415 - as above
+    from mmrag.retrieval.cagra import graph_builder  # noqa: PLC0415 - as above
     from mmrag.retrieval.hybrid import HybridRetriever  # noqa: PLC0415 - as above
     from mmrag.storage.cache import DiskAnswerCache  # noqa: PLC0415 - as above
     from mmrag.storage.catalog import SqliteStore  # noqa: PLC0415 - as above
@@ -121,6 +123,7 @@ def _build(settings: Settings, embedder: Embedder | None, reader: Reader | None)
         earlier=partial(_earlier_embedder, settings),
         reranker=reranker,
         rerank_candidates=settings.rerank_candidates,
+        build_graph=graph_builder(settings.faiss_device),
     )
 
     def close() -> None:

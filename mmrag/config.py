@@ -86,6 +86,9 @@ class Settings(BaseSettings):
         default=2048 * MiB,
         description="About how many bytes open indexes may take; beyond, the least used are dropped.",
     )
+    faiss_device: Literal["auto", "cpu", "gpu"] = Field(
+        default="auto", description="Where FAISS builds indexes; auto takes a GPU if it can use one."
+    )
     compact_after_seconds: Annotated[float, Field(ge=0)] = Field(
         default=60,
         description="Seconds after the last removal or update until the data folder is compacted.",

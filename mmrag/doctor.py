@@ -13,7 +13,7 @@ from mmrag.config import source_of
 from mmrag.errors import UserFacingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from mmrag.config import Settings
 
@@ -63,6 +63,7 @@ def _python(_: Settings) -> Iterator[Finding]:
     yield Finding("python", "ok", f"{platform.python_version()} on {platform.machine()}, {sys.executable}")
 
 
+FAISS_WHEELS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs")
 LIBRARIES = (
     *("torch", "transformers", "sentence-transformers", "openvino"),
     *("tantivy", "apsw", "rapidocr", "pypdfium2"),
@@ -75,14 +76,20 @@ def _libraries(_: Settings) -> Iterator[Finding]:
         yield Finding("libraries", "fault", f"missing: {', '.join(missing)}", INSTALL)
         return
     yield Finding("libraries", "ok", ", ".join(f"{name} {_version(name)}" for name in LIBRARIES))
-    both = [name for name in ("faiss-cpu", "faiss-gpu") if _version(name)]
-    if len(both) > 1:
-        yield Finding(
-            "libraries",
-            "fault",
-            "faiss-cpu and faiss-gpu are both installed and overwrite each other",
-            "uninstall both, then install the extra cpu or gpu",
-        )
+    if fault := too_many_faiss([name for name in FAISS_WHEELS if _version(name)]):
+        yield fault
+
+
+def too_many_faiss(installed: Sequence[str]) -> Finding | None:
+    """What is wrong where more than one of the `FAISS_WHEELS` is installed."""
+    if len(installed) < 2:  # noqa: PLR2004 - one is right; none is another finding
+        return None
+    return Finding(
+        "libraries",
+        "fault",
+        f"{' and '.join(installed)} are installed together and overwrite each other",
+        f"run  pip uninstall {' '.join(installed)}  then install one of the extras cpu, gpu and gpu-cuvs",
+    )
 
 
 def _version(distribution: str) -> str | None:
@@ -128,12 +135,10 @@ def _embedder(settings: Settings) -> Iterator[Finding]:
 def _search(settings: Settings) -> Iterator[Finding]:
     import faiss  # noqa: PLC0415 - as above
 
-    kind = "GPU" if hasattr(faiss, "StandardGpuResources") else "CPU"
-    yield Finding(
-        "search",
-        "ok",
-        f"BM25 by Tantivy and vectors by FAISS {faiss.__version__} ({kind})",
-    )
+    from mmrag.retrieval import device  # noqa: PLC0415 - as above
+
+    reason = device.choose(settings.faiss_device).reason
+    yield Finding("search", "ok", f"BM25 by Tantivy and vectors by FAISS {faiss.__version__}: {reason}")
     yield from _collections(settings)
 
 

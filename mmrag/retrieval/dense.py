@@ -10,13 +10,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
+    from typing import TypeAlias
 
     import numpy as np
     from numpy.typing import NDArray
 
     from mmrag.ports import Vectors
+
+    Batches: TypeAlias = Iterable[tuple[NDArray[np.int64], Vectors]]  # (ids, vectors), ids ascending
+    DenseBuilder: TypeAlias = Callable[[Batches], "DenseIndex"]
 
 # Found on vectors of real text (benchmarks/growth.py measures recall): M = 32 with a shorter
 # search while building costs a third more memory for the same recall; M = 16 with less than 100
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
 HNSW_M = 16
 HNSW_EF_CONSTRUCTION = 100
 HNSW_EF_SEARCH = 96
-_TRAINING_ROWS = 20_000  # the 8-bit code of a dimension spans the least and greatest value seen in them
+TRAINING_ROWS = 20_000  # the 8-bit code of a dimension spans the least and greatest value seen in them
 
 
 class DenseIndex:
@@ -44,10 +48,10 @@ class DenseIndex:
         return cls(ids, index)
 
     @classmethod
-    def hnsw(cls, batches: Iterable[tuple[NDArray[np.int64], Vectors]]) -> DenseIndex:
+    def hnsw(cls, batches: Batches) -> DenseIndex:
         """A graph over 8-bit codes of the vectors: about 530 bytes a row of 384 numbers.
 
-        The batches are (ids, vectors) in ascending order of ids; the first ones train the codes.
+        The first of the batches train the codes.
         """
         import faiss  # noqa: PLC0415 - heavy: a native library
         import numpy as np  # noqa: PLC0415 - heavy
@@ -58,7 +62,7 @@ class DenseIndex:
         for batch_ids, vectors in batches:
             ids.append(batch_ids)
             waiting.append(vectors)
-            if index is not None or sum(map(len, waiting)) >= _TRAINING_ROWS:
+            if index is not None or sum(map(len, waiting)) >= TRAINING_ROWS:
                 index = _added(index, np.concatenate(waiting))
                 waiting.clear()
         if waiting:
@@ -104,19 +108,24 @@ class DenseIndex:
         return list(zip(cosines[0][found].tolist(), self.ids[rows[0][found]].tolist(), strict=True))
 
 
-def _added(index: Any, vectors: Vectors) -> Any:  # noqa: ANN401 - faiss ships no types
-    """The graph with these rows; `None` is one that they train first."""
+def empty_graph(sample: Vectors) -> Any:  # noqa: ANN401 - faiss ships no types
+    """An HNSW index without rows, its 8-bit codes trained on a sample (n, dimension) of those to come."""
     import faiss  # noqa: PLC0415 - heavy: a native library
 
-    if index is None:
-        index = faiss.IndexHNSWSQ(
-            vectors.shape[1],
-            faiss.ScalarQuantizer.QT_8bit,  # type: ignore[arg-type]  # faiss' own gap: an enum of C++
-            HNSW_M,
-            faiss.METRIC_INNER_PRODUCT,
-        )
-        index.hnsw.efConstruction = HNSW_EF_CONSTRUCTION
-        index.train(vectors)
+    index = faiss.IndexHNSWSQ(
+        sample.shape[1],
+        faiss.ScalarQuantizer.QT_8bit,  # type: ignore[arg-type]  # faiss' own gap: an enum of C++
+        HNSW_M,
+        faiss.METRIC_INNER_PRODUCT,
+    )
+    index.hnsw.efConstruction = HNSW_EF_CONSTRUCTION
+    index.train(sample)
+    return index
+
+
+def _added(index: Any, vectors: Vectors) -> Any:  # noqa: ANN401 - faiss ships no types
+    """The graph with these rows; `None` is one that they train first."""
+    index = empty_graph(vectors) if index is None else index
     index.add(vectors)
     return index
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from mmrag.errors import StoreUnavailable
 from mmrag.retrieval import dense, lexical
+from mmrag.retrieval.dense import DenseIndex
 from mmrag.retrieval.diversity import diversified
 from mmrag.retrieval.fusion import reciprocal_rank_fusion
 from mmrag.retrieval.index import BUILD_FAULTS
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmrag.ports import ChunkFeed, ChunkSnapshot, Embedder, Reranker
+    from mmrag.retrieval.dense import DenseBuilder
     from mmrag.retrieval.fusion import Fused
     from mmrag.retrieval.index import View
     from mmrag.types import Turn
@@ -64,10 +66,11 @@ class HybridRetriever:
 
     Indexes are kept in `folder`, which may be deleted at any time between two processes; those in
     memory take about `memory_bytes` at most. Up to `exact_search_rows` chunks are searched
-    exactly, beyond by HNSW; more than `memory_rows` are kept on disk. A collection whose vectors
-    are of another model than `embedder` is searched by what `earlier` opens under its name; by
-    words alone where that is nothing. A `reranker` decides the order of the best
-    `rerank_candidates`; a bound in time would give one question another answer on a busy day.
+    exactly, beyond by HNSW, whose graphs `build_graph` makes; more than `memory_rows` are kept on
+    disk. A collection whose vectors are of another model than `embedder` is searched by what
+    `earlier` opens under its name; by words alone where that is nothing. A `reranker` decides the
+    order of the best `rerank_candidates`; a bound in time would give one question another answer
+    on a busy day.
     Safe to share between threads.
     """
 
@@ -84,6 +87,7 @@ class HybridRetriever:
         earlier: Callable[[str], Embedder | None] = lambda _: None,
         reranker: Reranker | None = None,
         rerank_candidates: int = 0,
+        build_graph: DenseBuilder = DenseIndex.hnsw,
     ) -> None:
         self._feed = feed
         self._embedder = embedder
@@ -97,6 +101,7 @@ class HybridRetriever:
             folder=folder,
             limits=Limits(exact_search_rows, memory_rows, segment_rows),
             memory_bytes=memory_bytes,
+            build_graph=build_graph,
         )
 
     def search(

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mmrag.ports import ChunkBatch, ChunkFeed, ChunkSnapshot, CollectionState
+    from mmrag.retrieval.dense import DenseBuilder
     from mmrag.retrieval.layout import Build, Limits
     from mmrag.retrieval.segment import Segment
 
@@ -127,6 +128,7 @@ class CollectionIndex:
 
     `folder` is where its segments lie; it is made when there are any. If it `prunes`, the store may
     forget which removals it has taken note of: no other index of this collection needs them.
+    `build_graph` indexes the vectors of a segment that is too large for exact search.
     `in_background` runs a piece of work some time later, in another thread.
     """
 
@@ -139,6 +141,7 @@ class CollectionIndex:
         folder: Path,
         limits: Limits,
         prunes: bool,
+        build_graph: DenseBuilder,
         in_background: Callable[[Callable[[], None]], None],
     ) -> None:
         self._collection = collection
@@ -147,6 +150,7 @@ class CollectionIndex:
         self._folder = folder
         self._limits = limits
         self._prunes = prunes
+        self._build_graph = build_graph
         self._in_background = in_background
         self._changing = threading.Lock()
         self._view = View()
@@ -362,7 +366,12 @@ class CollectionIndex:
         if not len(ids):
             return []
         exact = self._limits.is_exact(len(ids))
-        files = segments.write(self._folder, lambda: self._batches(ids, self._feed), exact=exact)
+        files = segments.write(
+            self._folder,
+            lambda: self._batches(ids, self._feed),
+            exact=exact,
+            build_graph=self._build_graph,
+        )
         name = next(iter(files)).partition("/")[0]
         return [Entry(name, len(ids), (), files)]
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmrag.ports import ChunkFeed, ChunkSnapshot, CollectionState
+    from mmrag.retrieval.dense import DenseBuilder
     from mmrag.retrieval.index import View
     from mmrag.retrieval.layout import Limits
 
@@ -34,13 +35,21 @@ class IndexPool:
     """
 
     def __init__(
-        self, feed: ChunkFeed, *, embedder: str, folder: Path, limits: Limits, memory_bytes: int
+        self,
+        feed: ChunkFeed,
+        *,
+        embedder: str,
+        folder: Path,
+        limits: Limits,
+        memory_bytes: int,
+        build_graph: DenseBuilder,
     ) -> None:
         self._feed = feed
         self._embedder = embedder
         self._folder = folder
         self._limits = limits
         self._memory_bytes = memory_bytes
+        self._build_graph = build_graph
         self._changing = threading.Lock()
         self._indexes: OrderedDict[tuple[str, str], CollectionIndex] = OrderedDict()
         # One at a time: building takes all cores, and as much memory as it needs for one segment.
@@ -104,6 +113,7 @@ class IndexPool:
                     folder=self._folder_of(collection, embedder),
                     limits=self._limits,
                     prunes=embedder == self._embedder and self._is_settled(collection),
+                    build_graph=self._build_graph,
                     in_background=self._start,
                 )
             self._indexes.move_to_end(key)

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mmrag.ports import ChunkBatch, Vectors
+    from mmrag.ports import ChunkBatch
+    from mmrag.retrieval.dense import Batches, DenseBuilder
 
 PREFIX = "segment-"
 _VERIFYING_THREADS = 4  # hashing lets go of Python's lock
@@ -60,16 +61,23 @@ def among(ids: NDArray[np.int64], asked: Iterable[int]) -> list[int]:
     return found
 
 
-def write(folder: Path, batches: Callable[[], Iterable[ChunkBatch]], *, exact: bool) -> dict[str, str]:
+def write(
+    folder: Path,
+    batches: Callable[[], Iterable[ChunkBatch]],
+    *,
+    exact: bool,
+    build_graph: DenseBuilder = DenseIndex.hnsw,
+) -> dict[str, str]:
     """Write a new segment below `folder`; returns its files with their sha256, by path from `folder`.
 
     `batches` are its chunks in ascending order of ids, gone through twice so that they need not
-    be held. Raises OSError, ValueError or RuntimeError, and leaves nothing behind.
+    be held. Unless `exact`, `build_graph` indexes the vectors. Raises OSError, ValueError or
+    RuntimeError, and leaves nothing behind.
     """
     new = folder / (PREFIX + secrets.token_hex(8))
     (new / "lexical").mkdir(parents=True)
     try:
-        _write(new, batches, exact=exact)
+        _write(new, batches, _exact if exact else build_graph)
         return {path.relative_to(folder).as_posix(): sha256(path) for path in _synced_files(new)}
     except BaseException:
         delete(new)
@@ -95,7 +103,7 @@ def open_verified(folder: Path, name: str, files: dict[str, str]) -> Segment:
     )
 
 
-def _write(new: Path, batches: Callable[[], Iterable[ChunkBatch]], *, exact: bool) -> None:
+def _write(new: Path, batches: Callable[[], Iterable[ChunkBatch]], build_dense: DenseBuilder) -> None:
     import numpy as np  # noqa: PLC0415 - heavy
 
     ids: list[NDArray[np.int64]] = []
@@ -108,14 +116,13 @@ def _write(new: Path, batches: Callable[[], Iterable[ChunkBatch]], *, exact: boo
     LexicalIndex.build(new / "lexical", texts())
     for lock in (new / "lexical").glob(".tantivy-*.lock"):
         lock.unlink()  # Tantivy's, and in no manifest
-    vectors = ((batch.embedded, batch.vectors) for batch in batches() if len(batch.embedded))
-    dense = _exact(vectors) if exact else DenseIndex.hnsw(vectors)
+    dense = build_dense((batch.embedded, batch.vectors) for batch in batches() if len(batch.embedded))
     dense.write(new / "dense.faiss")
     np.save(new / "embedded.npy", dense.ids, allow_pickle=False)
     np.save(new / "ids.npy", np.concatenate([np.empty(0, dtype=np.int64), *ids]), allow_pickle=False)
 
 
-def _exact(batches: Iterable[tuple[NDArray[np.int64], Vectors]]) -> DenseIndex:
+def _exact(batches: Batches) -> DenseIndex:
     import numpy as np  # noqa: PLC0415 - heavy
 
     parts = list(batches)

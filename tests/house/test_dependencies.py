@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 OURS = {"mmrag", "bots"}
-CHECKED_ELSEWHERE = {"gpu"}  # excludes `cpu`: both install the package faiss
+CHECKED_ELSEWHERE = {"gpu", "gpu-cuvs"}  # exclude `cpu`: all install the package faiss
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_pins_are_exact_public_versions(pins):
 
 
 def test_nothing_is_pinned_that_the_processor_build_must_not_have(pins):
-    assert pins.keys() & {"faiss-gpu", "torchvision", "mmrag", "pip"} == set()
+    assert pins.keys() & {"faiss-gpu", "faiss-gpu-cuvs", "torchvision", "mmrag", "pip"} == set()
 
 
 def test_every_supported_python_is_allowed(project):

@@ -65,8 +65,7 @@ def test_chinese_pictures_name_their_topic_too(feed, retriever):
 
 def test_of_a_long_picture_the_rarest_words_that_somebody_wrote_are_taken():
     common = [f"common{number}" for number in range(200)]
-    index = LexicalIndex.create()
-    index.add(range(4), [*[" ".join(common)] * 3, "ERR-4042 needs a restart"])
+    index = LexicalIndex.empty().with_rows(range(4), [*[" ".join(common)] * 3, "ERR-4042 needs a restart"])
     picture = f"{' '.join(common)} misr3ad ERR-4042"
     weights = weighted_words([], [picture], rarest=partial(lexical.rarest, [index]))
     assert len(weights) == MOST_WORDS
