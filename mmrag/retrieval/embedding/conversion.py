@@ -115,36 +115,45 @@ def _convert(model: ModelFolder, folder: Path, made_for: dict[str, str], *, thre
     name = _PREFIX + secrets.token_hex(8)
     new = folder / name
     new.mkdir()
-    report = _run_converter(model, new, threads=threads)
-    verdict = Verdict(
-        format=FORMAT,
-        made_for=made_for,
-        folder=name,
-        files={path.name: disk.sha256(path) for path in sorted(new.iterdir())},
-        measured=tuple(Measured(**each) for each in report["measured"]),
-        failure=report["failure"],
-    )
-    _publish(folder, verdict)
+    try:
+        report = _run_converter(model, new, threads=threads)
+        verdict = Verdict(
+            format=FORMAT,
+            made_for=made_for,
+            folder=name,
+            files={path.name: disk.sha256(path) for path in sorted(new.iterdir())},
+            measured=tuple(Measured(**each) for each in report["measured"]),
+            failure=report["failure"],
+        )
+        _publish(folder, verdict)
+    except BaseException:
+        disk.delete(new)
+        raise
     return Conversion(verdict, new)
 
 
 def _run_converter(model: ModelFolder, new: Path, *, threads: int) -> dict[str, Any]:
     package_root = str(Path(__file__).parents[3])
     paths = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    done = subprocess.run(  # noqa: S603 - this Python, on a module of ours
-        [
-            sys.executable,
-            "-m",
-            "mmrag.retrieval.embedding.convert",
-            *(model.reference, str(model.folder), str(new), str(threads)),
-        ],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_TIME_LIMIT,
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - this Python, on a module of ours
+            [
+                sys.executable,
+                "-m",
+                "mmrag.retrieval.embedding.convert",
+                *(model.reference, str(model.folder), str(new), str(threads)),
+            ],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_TIME_LIMIT,
+        )
+    except subprocess.TimeoutExpired:
+        raise StoreUnavailable(
+            f"The embedding model could not be converted within {_TIME_LIMIT // 60} minutes."
+        ) from None
     try:
         report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):

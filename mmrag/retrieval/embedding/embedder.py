@@ -7,6 +7,7 @@ not loaded at all, unless there is a GPU.
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import threading
 from functools import cached_property
@@ -121,6 +122,8 @@ class SentenceTransformerEmbedder:
                 return on_gpu
         if self._choice == "torch":
             return self._with_pytorch("chosen by the setting embedding_runtime")
+        if importlib.util.find_spec("openvino") is None:
+            return self._with_pytorch("openvino is not installed")
         if self._models is None:
             return self._with_pytorch("there is no folder to keep a converted model in")
         try:
