@@ -1,0 +1,85 @@
+"""The parts under trial, and the one place that knows how they are called.
+
+`LATEST` says that collections can be forgotten and indexes compacted and waited for.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+
+from mmrag.retrieval.hybrid import HybridRetriever
+from mmrag.storage.catalog import SqliteStore
+from tests.retrieval.memory_feed import HashEmbedder
+
+LATEST = False
+
+COLLECTIONS = ("shared", "private", "草稿")
+# So few rows that indexes are written, merged and dropped all the time.
+_SMALL = {"memory_rows": 8} | ({"segment_rows": 40, "memory_bytes": 60_000} if LATEST else {})
+WORDS_ONLY = "§ "  # a question that starts so has no vector
+
+
+class TrialEmbedder(HashEmbedder):
+    """No model; a question can be asked by its words alone."""
+
+    def understands(self, text):
+        return not text.startswith(WORDS_ONLY)
+
+
+EMBEDDER = TrialEmbedder()
+
+
+def store_file(home):
+    return home / "store.sqlite3"
+
+
+def open_store(home, kind=SqliteStore):
+    return kind(store_file(home))
+
+
+def open_retriever(store, home, *, exact=True):
+    """Exact search, or HNSW for all that is on disk."""
+    return HybridRetriever(
+        store, EMBEDDER, folder=home / "indexes", exact_search_rows=10_000 if exact else 0, **_SMALL
+    )
+
+
+@contextmanager
+def opened(home, *, exact=True):
+    """A store and a retriever on one data folder, as one process has them."""
+    with open_store(home) as store:
+        retriever = open_retriever(store, home, exact=exact)
+        try:
+            yield store, retriever
+        finally:
+            retriever.close()
+
+
+def settle(retriever):
+    """Wait for indexes that are built in the background; the retriever stays usable."""
+    if LATEST:
+        retriever.settle()
+    else:
+        retriever.close()
+
+
+def compact(store, retriever, home):
+    """Leave nothing of what was removed in the data folder."""
+    if LATEST:
+        retriever.compact()
+    else:
+        settle(retriever)
+        shutil.rmtree(home / "indexes", ignore_errors=True)
+    store.compact()
+
+
+def forget(store, retriever, collection):
+    """Remove a collection whole."""
+    if LATEST:
+        store.forget(collection)
+        retriever.forget(collection)
+    else:
+        ids = [document.id for document in store.documents([collection])]
+        if ids:
+            store.remove(ids, [collection])
