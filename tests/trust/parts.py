@@ -8,6 +8,8 @@ from __future__ import annotations
 import shutil
 from contextlib import contextmanager
 
+from mmrag.assemble import build_engine
+from mmrag.config import Settings
 from mmrag.retrieval.hybrid import HybridRetriever
 from mmrag.storage.catalog import SqliteStore
 from tests.retrieval.memory_feed import HashEmbedder
@@ -83,3 +85,29 @@ def forget(store, retriever, collection):
         ids = [document.id for document in store.documents([collection])]
         if ids:
             store.remove(ids, [collection])
+
+
+# -------------------------------------------------------------------- the engine
+
+
+def open_engine(home, embedder):
+    """The engine as it is assembled; its index is in memory while another process writes it to disk."""
+    return build_engine(Settings(home=home), embedder=embedder)
+
+
+def forget_by_engine(engine, collection):
+    """Remove a collection whole."""
+    if LATEST:
+        engine.forget(collection)
+    else:
+        engine.remove([document.id for document in engine.documents(collections=[collection])])
+
+
+def compact_by_engine(engine, home):
+    """Leave nothing of what was removed in the data folder."""
+    if LATEST:
+        engine.compact()
+    else:
+        shutil.rmtree(home / "indexes", ignore_errors=True)
+        with open_store(home) as store:
+            store.compact()
