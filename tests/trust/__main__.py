@@ -9,6 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.trust.outcome import CannotRunError, Outcome
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make trust", description=__doc__)
@@ -38,7 +40,10 @@ def run(name, options):
     module = importlib.import_module(f"tests.trust.{name}")
     trials = max(1, round(module.TRIALS * options.trials))
     with tempfile.TemporaryDirectory(prefix="mmrag-trust-") as folder:
-        return module.run(trials, options.seed, Path(folder))
+        try:
+            return module.run(trials, options.seed, Path(folder))
+        except CannotRunError as reason:  # what could not be shown does not hold
+            return Outcome(options.seed, failures=[f"not run: {reason}"])
 
 
 if __name__ == "__main__":

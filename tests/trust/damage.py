@@ -18,7 +18,13 @@ from tests.trust.rows import NOWHERE, VOCABULARY, index_faults, make_document, r
 
 TRIALS = 400
 DOCUMENTS = 40
-QUESTIONS = [NOWHERE, "gateway in the rack", f"{WORDS_ONLY}服务 备份", f"{WORDS_ONLY}invoice", *VOCABULARY[:3]]
+QUESTIONS = [
+    NOWHERE,
+    "gateway in the rack",
+    f"{WORDS_ONLY}服务 备份",
+    f"{WORDS_ONLY}invoice",
+    *VOCABULARY[:3],
+]
 
 
 def run(trials, seed, folder):

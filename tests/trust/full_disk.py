@@ -16,7 +16,7 @@ from pathlib import Path
 from mmrag.errors import StoreUnavailable
 from mmrag.storage.cache import DiskAnswerCache
 from tests.storage.samples import make_answer
-from tests.trust.outcome import trial_run
+from tests.trust.outcome import CannotRunError, trial_run
 from tests.trust.parts import COLLECTIONS, EMBEDDER, compact, opened, settle
 from tests.trust.rows import expected_rows, index_faults, make_document, read_rows
 
@@ -26,12 +26,8 @@ STEP_BYTES = 16_000  # of free room, from one level to the next
 DOCUMENTS = 12  # that are there before
 
 
-class NoNamespaceError(Exception):
-    """No file system can be mounted here."""
-
-
 def run(trials, seed, folder):
-    """Fill a disk at so many levels. Raises NoNamespaceError where none can be mounted."""
+    """Fill a disk at so many levels. Raises CannotRunError where none can be mounted."""
     with trial_run(seed) as outcome:
         disk = folder / "disk"
         disk.mkdir(parents=True)
@@ -59,7 +55,7 @@ def _check_namespace(disk):
     unshare = shutil.which("unshare")
     command = [unshare, "-Urm", "/bin/mount", "-t", "tmpfs", "tmpfs", str(disk)]
     if unshare is None or subprocess.run(command, check=False, capture_output=True).returncode:
-        raise NoNamespaceError("no file system can be mounted here: user namespaces are off")
+        raise CannotRunError("no file system can be mounted here: user namespaces are off")
 
 
 def main(disk, first, trials, seed, stride):

@@ -7,6 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
+class CannotRunError(Exception):
+    """What the trials need is not to be had on this machine."""
+
+
 @dataclass
 class Outcome:
     """Trials and what went wrong in them; `seconds` is how long they took together."""

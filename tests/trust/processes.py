@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 from contextlib import contextmanager
 
@@ -16,7 +17,7 @@ def started(work, *arguments):
     Killed at the end if it has not ended by then.
     """
     ours, theirs = _CONTEXT.Pipe()
-    process = _CONTEXT.Process(target=work, args=(theirs, *arguments))
+    process = _CONTEXT.Process(target=_quietly, args=(work, theirs, *arguments))
     process.start()
     theirs.close()  # the pipe ends with the process
     try:
@@ -26,6 +27,11 @@ def started(work, *arguments):
         process.join()
         process.close()
         ours.close()
+
+
+def _quietly(work, *arguments):
+    logging.disable(logging.WARNING)  # damaged indexes are meant to be warned about
+    work(*arguments)
 
 
 def answer_of(work, *arguments, seconds=60.0):

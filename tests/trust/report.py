@@ -59,10 +59,10 @@ PROMISES = (
     ),
     Promise(
         "Deletion is provable: no byte of a removed document is left after compaction.",
-        "Documents carry marks that stand nowhere else in title, address, text, tables, context, identifiers, "
-        "Chinese, pictures and vectors. They are asked about, so that answers and the cache hold them, then "
-        "removed, replaced, or forgotten with their collection, and all is compacted. Every file of the "
-        "data folder is searched for the bytes of the marks in UTF-8 and UTF-16, for their search words, and "
+        "Documents carry marks that stand nowhere else: in title, address, text, tables, context, "
+        "identifiers, Chinese, pictures and vectors. They are asked about, so that answers and the cache "
+        "hold them, then removed, replaced, or forgotten with their collection, and all is compacted. Every "
+        "file of the data folder is searched for the bytes of the marks in UTF-8 and UTF-16, for their search words, and "
         "for vectors; Tantivy's dictionaries are asked for the words, since they compress them; the ids in "
         "index files are compared with those that are gone.",
         "canaries",
@@ -107,9 +107,7 @@ def document(outcomes: dict[Promise, Outcome]) -> str:
     shown = [
         f"**{promise.text}** {promise.shown_by}{_counted(outcome)}" for promise, outcome in outcomes.items()
     ]
-    missing = [
-        f"- **{promise.text}** {promise.shown_by}" for promise in PROMISES if promise.module is None
-    ]
+    missing = [f"- **{promise.text}** {promise.shown_by}" for promise in PROMISES if promise.module is None]
     return "\n".join(
         [
             _HEAD,

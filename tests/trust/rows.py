@@ -50,7 +50,8 @@ def make_document(seed, *, collection, uri, chunks=3, picture_bytes=2_000) -> Ve
         added_at=f"2024-01-01T00:00:{rng.randint(10, 59)}Z",
     )
     vectors = EMBEDDER.embed_documents([draft.searched for draft in drafts])
-    return Version(document, f"{rng.getrandbits(64):016x}", (Page(1, page, figures=figures),), drafts, vectors)
+    content_hash = f"{rng.getrandbits(64):016x}"
+    return Version(document, content_hash, (Page(1, page, figures=figures),), drafts, vectors)
 
 
 def _make_text(rng):
