@@ -63,8 +63,8 @@ PROMISES = (
         "identifiers, Chinese, pictures and vectors. They are asked about, so that answers and the cache "
         "hold them, then removed, replaced, or forgotten with their collection, and all is compacted. Every "
         "file of the data folder is searched for the bytes of the marks in UTF-8 and UTF-16, for their "
-        "search words, and for vectors; Tantivy's dictionaries are asked for the words, since they compress them; the ids in "
-        "index files are compared with those that are gone.",
+        "search words, and for vectors; Tantivy's dictionaries are asked for the words, since they compress "
+        "them; the ids in index files are compared with those that are gone.",
         "canaries",
     ),
     Promise(
