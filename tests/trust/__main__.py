@@ -11,6 +11,8 @@ from pathlib import Path
 
 from tests.trust.outcome import CannotRunError, Outcome
 
+_MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make trust", description=__doc__)
@@ -39,7 +41,9 @@ def run(name, options):
     """The outcome of the trials of one module, with the share of them that was asked for."""
     module = importlib.import_module(f"tests.trust.{name}")
     trials = max(1, round(module.TRIALS * options.trials))
-    with tempfile.TemporaryDirectory(prefix="mmrag-trust-") as folder:
+    in_memory = getattr(module, "IN_MEMORY", False) and _MEMORY_DISK.is_dir()
+    disk = _MEMORY_DISK if in_memory else None
+    with tempfile.TemporaryDirectory(prefix="mmrag-trust-", dir=disk) as folder:
         try:
             return module.run(trials, options.seed, Path(folder))
         except CannotRunError as reason:  # what could not be shown does not hold

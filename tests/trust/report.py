@@ -43,6 +43,12 @@ PROMISES = (
         "damage",
     ),
     Promise(
+        "The answer cache is disposable: a row that was not written by us runs nothing and answers nothing.",
+        "Rows of the cache's file get bits flipped, are cut, swapped, replaced by noise, by pickled code, by "
+        "the name of another file. Each must be a miss, no code may run and no file go. A trial is a row.",
+        "cached",
+    ),
+    Promise(
         "A full disk loses nothing, says so in one sentence, and what is indexed goes on answering.",
         "Store, indexes and cache lie on one small disk. At each level it has a little more room left; "
         "documents are added until it is full, then removed and compacted while it is, then room is made. "

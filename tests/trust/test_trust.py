@@ -9,7 +9,15 @@ import pytest
 
 from tests.trust.outcome import CannotRunError
 
-SAMPLES = {"kills": 12, "damage": 14, "full_disk": 5, "collections": 400, "canaries": 12, "sharing": 1}
+SAMPLES = {
+    "kills": 12,
+    "damage": 14,
+    "full_disk": 5,
+    "collections": 400,
+    "canaries": 12,
+    "sharing": 1,
+    "cached": 100,
+}
 
 
 @pytest.mark.parametrize(("name", "trials"), SAMPLES.items(), ids=SAMPLES)
