@@ -24,8 +24,6 @@ from tests.storage.samples import Version
 from tests.trust.outcome import trial_run
 from tests.trust.parts import (
     TrialEmbedder,
-    compact_by_engine,
-    forget_by_engine,
     open_engine,
     open_retriever,
     open_store,
@@ -157,8 +155,8 @@ def _remove_without_trace(canaries, home, outcome):
         for canary in canaries:
             if canary.fate == "replaced":
                 canary.replace(engine)
-        forget_by_engine(engine, DOOMED)
-        compact_by_engine(engine, home)
+        engine.forget(DOOMED)
+        engine.compact()
 
         after = read_rows(home)
         live = {chunk.id for name in after.chunks for chunk in after.chunks[name]}

@@ -243,7 +243,7 @@ class TwoProcesses(RuleBasedStateMachine):
         if what == "waits for indexes":
             settle(self.open[who][1])
         elif what == "compactions":
-            compact(*self.open[who], self.home)
+            compact(*self.open[who])
         else:
             for one in (who,) if what == "reopenings" else (0, 1):
                 self._close(one)

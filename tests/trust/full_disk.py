@@ -95,14 +95,14 @@ class Level:
                 self.fill()
                 self.add_until_full(store, retriever, cache)
                 self.check(home, retriever, "while full")
-                self.check_full_operations(store, retriever, home)
+                self.check_full_operations(store, retriever)
             self.check(home, retriever, "while full, asked again")
             with opened(home, exact=self.exact) as (_, another):
                 self.check(home, another, "opened while full")
             (self.disk / "ballast").unlink()
             self.add(store, "after")
             self.check(home, retriever, "once freed")
-            compact(store, retriever, home)
+            compact(store, retriever)
         with opened(home, exact=self.exact) as (_, retriever):
             self.check(home, retriever, "opened again")
             settle(retriever)
@@ -139,11 +139,11 @@ class Level:
                 self.failures.append(f"{self.name}: the cache gave another answer")
         self.failures.append(f"{self.name}: never full")
 
-    def check_full_operations(self, store, retriever, home):
+    def check_full_operations(self, store, retriever):
         """What else writes says so too, or does it; nothing is lost by it."""
         random.Random(self.seed).shuffle(removable := [uri for _, uri in self.held])
         for operation in (
-            lambda: compact(store, retriever, home),
+            lambda: compact(store, retriever),
             lambda: self.remove(store, removable[0]),
             lambda: self.remove(store, removable[1]),
         ):

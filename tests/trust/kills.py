@@ -123,7 +123,7 @@ def write(connection, home, name, first, exact):
                 if known:
                     store.remove([known[0].id], [collection])
             elif action == "compact":
-                compact(store, retriever, home)
+                compact(store, retriever)
             else:
                 forget(store, retriever, collection)
             connection.send(number)

@@ -1,11 +1,7 @@
-"""The parts under trial, and the one place that knows how they are called.
-
-`LATEST` says that collections can be forgotten and indexes compacted and waited for.
-"""
+"""The parts under trial, and the one place that knows how they are called."""
 
 from __future__ import annotations
 
-import shutil
 from contextlib import contextmanager
 
 from mmrag.assemble import build_engine
@@ -14,11 +10,9 @@ from mmrag.retrieval.hybrid import HybridRetriever
 from mmrag.storage.catalog import SqliteStore
 from tests.retrieval.memory_feed import HashEmbedder
 
-LATEST = False
-
 COLLECTIONS = ("shared", "private", "草稿")
 # So few rows that indexes are written, merged and dropped all the time.
-_SMALL = {"memory_rows": 8} | ({"segment_rows": 40, "memory_bytes": 60_000} if LATEST else {})
+_SMALL = {"memory_rows": 8, "segment_rows": 40, "memory_bytes": 60_000}
 WORDS_ONLY = "§ "  # a question that starts so has no vector
 
 
@@ -60,31 +54,19 @@ def opened(home, *, exact=True):
 
 def settle(retriever):
     """Wait for indexes that are built in the background; the retriever stays usable."""
-    if LATEST:
-        retriever.settle()
-    else:
-        retriever.close()
+    retriever.settle()
 
 
-def compact(store, retriever, home):
+def compact(store, retriever):
     """Leave nothing of what was removed in the data folder."""
-    if LATEST:
-        retriever.compact()
-    else:
-        settle(retriever)
-        shutil.rmtree(home / "indexes", ignore_errors=True)
+    retriever.compact()
     store.compact()
 
 
 def forget(store, retriever, collection):
     """Remove a collection whole."""
-    if LATEST:
-        store.forget(collection)
-        retriever.forget(collection)
-    else:
-        ids = [document.id for document in store.documents([collection])]
-        if ids:
-            store.remove(ids, [collection])
+    store.forget(collection)
+    retriever.forget(collection)
 
 
 # -------------------------------------------------------------------- the engine
@@ -93,21 +75,3 @@ def forget(store, retriever, collection):
 def open_engine(home, embedder):
     """The engine as it is assembled; its index is in memory while another process writes it to disk."""
     return build_engine(Settings(home=home), embedder=embedder)
-
-
-def forget_by_engine(engine, collection):
-    """Remove a collection whole."""
-    if LATEST:
-        engine.forget(collection)
-    else:
-        engine.remove([document.id for document in engine.documents(collections=[collection])])
-
-
-def compact_by_engine(engine, home):
-    """Leave nothing of what was removed in the data folder."""
-    if LATEST:
-        engine.compact()
-    else:
-        shutil.rmtree(home / "indexes", ignore_errors=True)
-        with open_store(home) as store:
-            store.compact()

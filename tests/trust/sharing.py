@@ -113,7 +113,7 @@ def write(connection, home, committed, seed, me):
                 _put(store, f"kept-{me}-{number}.md", versions[number])
                 board[me, number] = versions[number]  # after the commit
             elif rng.random() < 0.1:
-                compact(store, retriever, home)
+                compact(store, retriever)
             elif number in coming_and_going:
                 coming_and_going.remove(number)
                 store.remove([document_id(COLLECTION, f"guest-{me}-{number}.md")], [COLLECTION])
