@@ -14,7 +14,7 @@ export MPLCONFIGDIR ?= $(CURDIR)/.cache/matplotlib
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format constraints clean
+.PHONY: help demo test trust lint format constraints clean
 
 help: ## list what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,10 @@ demo: ## set up, add the example documents, play a conversation; a terminal then
 test: ## set up and run every check: lint, format, types, import layers, tests
 	@tools/environment cpu,dev
 	@$(start_checks) $(lint_checks) check 'pytest' $(BIN)/pytest; $(finish_checks)
+
+trust: ## rerun every trial of docs/trust.md and write it anew; TRIALS=0.1 for a quick look
+	@tools/environment cpu,dev
+	@$(BIN)/python -m tests.trust --trials $(or $(TRIALS),1)
 
 lint: ## the checks without the tests
 	@tools/environment cpu,dev

@@ -23,8 +23,7 @@ ANSWER = replace(
     unread=(Unread("x.png", "damaged"),),
 )
 
-# `make trust` sets it to 10,000.
-MUTATIONS = int(os.environ.get("TRUST_CACHE_MUTATIONS", "40"))
+MUTATIONS = 40  # `make trust` tries many more
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import replace
 
@@ -13,8 +12,7 @@ from mmrag.storage.cache import DiskAnswerCache
 from mmrag.types import ChunkDraft, Figure, Page, Rating, document_id
 from tests.storage.samples import cite, expected, held, make_answer, make_version
 
-# `make trust` sets it to 200.
-CANARIES = int(os.environ.get("TRUST_CANARIES", "40"))
+CANARIES = 40  # `make trust` tries many more
 
 
 class Canary:

@@ -1,0 +1,159 @@
+"""docs/trust.md: what users can rely on, how each promise is shown, and what came of it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import apsw
+
+if TYPE_CHECKING:
+    from tests.trust.outcome import Outcome
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What users can rely on, and the module of the trials that show it; None where nothing does yet."""
+
+    text: str
+    shown_by: str
+    module: str | None = None
+
+
+PROMISES = (
+    Promise(
+        "An acknowledged document is never lost, and none is ever half there.",
+        "A process adds, replaces and removes documents, compacts the store and forgets collections; it is "
+        "killed with `kill -9` at any moment, also while an index is published. Then every row of documents, "
+        "pages, pictures, chunks and vectors is compared, byte for byte, with what was sent. What was "
+        "acknowledged must be there, the step in flight wholly or not at all. The index must answer as the "
+        "rows, searched one by one, say.",
+        "kills",
+    ),
+    Promise(
+        "Indexes are disposable: whatever happens to their files, no answer is wrong.",
+        "Each kind of file of an index folder (manifest, ids, vectors, Tantivy's files, locks) gets bits "
+        "flipped, blocks overwritten or zeroed, is cut, emptied, prolonged, swapped with another, deleted, "
+        "replaced by a folder or a link. A process of its own then opens the folder and must neither end nor "
+        "answer otherwise than the sound index; a second one must find the index whole again.",
+        "damage",
+    ),
+    Promise(
+        "The answer cache is disposable: a row that was not written by us runs nothing and answers nothing.",
+        "Rows of the cache's file get bits flipped, are cut, swapped, replaced by noise, by pickled code, by "
+        "the name of another file. Each must be a miss, no code may run and no file go. A trial is a row.",
+        "cached",
+    ),
+    Promise(
+        "A full disk loses nothing, says so in one sentence, and what is indexed goes on answering.",
+        "Store, indexes and cache lie on one small disk. At each level it has a little more room left; "
+        "documents are added until it is full, then removed and compacted while it is, then room is made. "
+        "All rows and searches are compared at each stage.",
+        "full_disk",
+    ),
+    Promise(
+        "A question is answered from its own collections' live chunks only.",
+        "A Hypothesis state machine takes random steps over three collections on one data folder that two "
+        "stores and two retrievers share: add, replace, remove, forget a collection and use its name again, "
+        "ask by words, by meaning and by both, through the answer cache, compact, close and open, lose the "
+        "index folder. After every step exactly the live chunks must be found. A trial is a step.",
+        "collections",
+    ),
+    Promise(
+        "Deletion is provable: no byte of a removed document is left after compaction.",
+        "Documents carry marks that stand nowhere else: in title, address, text, tables, context, "
+        "identifiers, Chinese, pictures and vectors. They are asked about, so that answers and the cache "
+        "hold them, then removed, replaced, or forgotten with their collection, and all is compacted. Every "
+        "file of the data folder is searched for the bytes of the marks in UTF-8 and UTF-16, for their "
+        "search words, and for vectors; Tantivy's dictionaries are asked for the words, since they compress "
+        "them; the ids in index files are compared with those that are gone.",
+        "canaries",
+    ),
+    Promise(
+        "Several processes share one data folder: no reader sees a half document, and none an old one.",
+        "Two processes write and three ask, for some seconds a trial. All hits of a document must be of one "
+        "version, all its chunks must be found or none, and what was committed before a question must be "
+        "found by it. Nobody may fail.",
+        "sharing",
+    ),
+    Promise(
+        "Nothing that an audience can't read is used, cited, cached or hinted at in a reply.",
+        "The engine's half is shown above: it never leaves the collections it is given. Who can read a "
+        "place, and the check before posting, come with the chat platforms.",
+    ),
+    Promise("An acknowledged question is never lost.", "Comes with the inbox of the chat platforms."),
+    Promise("What a model writes can't act.", "Comes with the generators that phrase."),
+    Promise("One question has one visible ending.", "Comes with the inbox of the chat platforms."),
+    Promise("Untrusted bytes never run or take the process down.", "Comes with the contained readers."),
+    Promise("Overload is fair and bounded.", "Comes with the server."),
+    Promise("The network is contained.", "Comes with adding by address."),
+    Promise("An audit log accounts for every change.", "Not yet there."),
+)
+
+_HEAD = """# What users can rely on
+
+Written by `make trust`, which reruns every trial and fails if one does; `make trust TRIALS=0.1` is a quick
+look that writes nothing, and `make test` runs a short sample of each. What is under trial is the real store,
+indexes and cache; only the embedding model is replaced, by vectors of hashed words, since no promise depends
+on it.
+"""
+
+
+def document(outcomes: dict[Promise, Outcome]) -> str:
+    """The whole of docs/trust.md."""
+    rows = [
+        f"| {promise.text} | {outcome.trials:,} | {len(outcome.failures)} | {outcome.seed} "
+        f"| {outcome.seconds:.0f} s |"
+        for promise, outcome in outcomes.items()
+    ]
+    shown = [
+        f"**{promise.text}** {promise.shown_by}{_counted(outcome)}" for promise, outcome in outcomes.items()
+    ]
+    missing = [f"- **{promise.text}** {promise.shown_by}" for promise in PROMISES if promise.module is None]
+    return "\n".join(
+        [
+            _HEAD,
+            f"Last run: {_circumstances()}.",
+            "",
+            "| promise | trials | failures | seed | time |",
+            "| --- | ---: | ---: | ---: | ---: |",
+            *rows,
+            "",
+            "## How each is shown",
+            "",
+            "\n\n".join(shown),
+            "",
+            "## Not yet there",
+            "",
+            *missing,
+            "",
+        ]
+    )
+
+
+def _counted(outcome: Outcome) -> str:
+    if not outcome.notes:
+        return ""
+    return " Counted: " + ", ".join(f"{number:,} {what}" for what, number in outcome.notes.items()) + "."
+
+
+def _circumstances() -> str:
+    parts = [
+        f"mmrag {version('mmrag')}",
+        f"Python {platform.python_version()}",
+        f"SQLite {apsw.sqlite_lib_version()}",
+        *(f"{name} {version(name)}" for name in ("tantivy", "diskcache", "hypothesis")),
+        f"FAISS {_faiss_version()}",
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+    ]
+    return f"{datetime.now(UTC):%Y-%m-%d}, " + ", ".join(parts)
+
+
+def _faiss_version() -> str:
+    import faiss  # noqa: PLC0415 - heavy: a native library
+
+    return str(faiss.__version__)

@@ -1,0 +1,32 @@
+"""A short sample of the trials of `make trust`, with other seeds."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+
+import pytest
+
+from tests.trust.outcome import CannotRunError
+
+SAMPLES = {
+    "kills": 12,
+    "damage": 14,
+    "full_disk": 5,
+    "collections": 400,
+    "canaries": 12,
+    "sharing": 1,
+    "cached": 100,
+}
+
+
+@pytest.mark.parametrize(("name", "trials"), SAMPLES.items(), ids=SAMPLES)
+def test_a_sample_of_the_trials_holds(name, trials, tmp_path, caplog):
+    caplog.set_level(logging.ERROR)
+    module = importlib.import_module(f"tests.trust.{name}")
+    try:
+        outcome = module.run(trials, 2, tmp_path)
+    except CannotRunError as reason:
+        pytest.skip(str(reason))
+    assert outcome.failures == []
+    assert outcome.trials >= trials
