@@ -1,0 +1,1 @@
+"""Speed beside the usual alternatives, and growth to a million chunks. See README.md here."""
