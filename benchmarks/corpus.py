@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -126,7 +126,7 @@ class Space:
     """
 
     def __init__(self, corpus: Corpus, chunks: Vectors, questions: Vectors) -> None:
-        self._corpus = corpus
+        self.corpus = corpus
         self._chunks, self._questions = chunks, questions
         self.pool, self.dimension = chunks.shape
         topics = np.array([made.topic for made in corpus.chunks(0, self.pool)])
@@ -165,7 +165,7 @@ class Space:
         if first + BLOCK <= self.pool:
             return self._chunks[first : first + BLOCK], self._questions[first : first + BLOCK]
         random = np.random.default_rng((SEED, block, 1))
-        topics = np.array([made.topic for made in self._corpus.chunks(first, first + BLOCK)])
+        topics = np.array([made.topic for made in self.corpus.chunks(first, first + BLOCK)])
         p = self._of_topics(topics, random)
         q = self._near[p, random.integers(_NEAR, size=BLOCK)]
         u = random.integers(self.pool, size=BLOCK)
@@ -199,6 +199,12 @@ def exact(space: Space, questions: Vectors, *, rows: int, k: int, start: int = 0
         top = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
         best, found = np.take_along_axis(cosines, top, 1), np.take_along_axis(numbers, top, 1)
     return found
+
+
+def recall_at(found: Sequence[Sequence[int]], nearest: Sequence[Sequence[int]]) -> float:
+    """The share of the exact nearest that was found."""
+    kept = sum(len(set(one) & set(true)) for one, true in zip(found, nearest, strict=True))
+    return kept / sum(map(len, nearest))
 
 
 def _zipf(n: int) -> NDArray[np.float64]:

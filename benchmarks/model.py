@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
     from tokenizers import Tokenizer
 
+    from benchmarks.corpus import Space
     from mmrag.ports import Embedder, Vectors
 
 DIMENSION = 384
+POOL = 2_000  # chunks whose vectors the model makes: minutes, once
+CACHE = Path(".cache/bench")
 
 
 def model_folder() -> Path:
@@ -31,6 +34,16 @@ def load_tokenizer() -> Tokenizer:
     from tokenizers import Tokenizer
 
     return Tokenizer.from_file(str(model_folder() / "tokenizer.json"))
+
+
+def load_space(pool: int, cache: Path) -> Space:
+    """The made chunks with their vectors; `pool` of them from mmrag's embedder, kept in `cache`."""
+    from benchmarks.corpus import Corpus, Space
+    from mmrag.assemble import build_embedder
+    from mmrag.config import Settings
+
+    embedder = build_embedder(Settings())
+    return Space.load(Corpus(load_tokenizer()), embedder, pool=pool, folder=cache)
 
 
 class PlainModel:

@@ -16,9 +16,8 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from benchmarks.corpus import Corpus, Space
 from benchmarks.engines import ENGINES, MAIN, stay_offline
-from benchmarks.model import load_tokenizer
+from benchmarks.model import load_space
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,12 +27,9 @@ class Work:
     """The calls; each returns (seconds, chunk numbers found)."""
 
     def __init__(self, name: str, folder: Path, pool: int, cache: Path) -> None:
-        from mmrag.assemble import build_embedder
-        from mmrag.config import Settings
-
         self._name, self._folder = name, folder
-        self.corpus = Corpus(load_tokenizer())
-        self.space = Space.load(self.corpus, build_embedder(Settings(home=folder)), pool=pool, folder=cache)
+        self.space = load_space(pool, cache)
+        self.corpus = self.space.corpus
         self.engine: Any = ENGINES[name](folder / "main")
         self._fresh = 0
 
