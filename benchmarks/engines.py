@@ -104,6 +104,12 @@ class Mmrag:
         """Wait for indexes that are built in the background."""
         getattr(self.retriever, "settle", self.retriever.close)()
 
+    def close(self) -> None:
+        self.retriever.close()
+        self.store.close()
+        if self._engine is not None:
+            self._engine.close()
+
     def _search_embedding(self, question: str, scope: str) -> list[int]:
         from mmrag.assemble import build_engine
         from mmrag.types import Question

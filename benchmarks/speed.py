@@ -12,6 +12,7 @@ import argparse
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -52,18 +53,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measure(options: argparse.Namespace, folder: Path) -> list[Row]:
     """Fill all engines, then one stage after the other."""
+    rows: list[Row] = []
+
+    def measured(more: list[Row]) -> None:
+        rows.extend(more)
+        for row in more:
+            _say(f"    {row.what}: {row.measured} {row.beside} {row.verdict}")
+
     with ExitStack() as stack:
         workers = {
             name: stack.enter_context(Worker(name, folder / name, pool=options.pool, cache=options.cache))
             for name in options.engines
         }
-        rows = _load(workers, options.rows)
-        rows += _searches(workers, options)
-        rows += _scoped(workers, options)
-        rows += _growing(workers, options)
-        rows += _ingesting(workers, options)
+        measured(_load(workers, options.rows))
+        for stage in options.stages:
+            measured(STAGES[stage](workers, options))
     # After all others: a process that opens must not share the machine with engines that hold it.
-    return rows + _reopening(folder / "mmrag" / "main", options)
+    measured(_reopening(folder / "mmrag" / "main", options))
+    return rows
 
 
 def _load(workers: Workers, rows: int) -> list[Row]:
@@ -79,26 +86,30 @@ def _load(workers: Workers, rows: int) -> list[Row]:
     return [Row("take in all, vectors given, index built", seconds(filled["mmrag"]), rows, beside=beside)]
 
 
-def _searches(workers: Workers, options: argparse.Namespace) -> list[Row]:
-    rows = []
-    for embed, what, bounds in (
-        (False, "question to top 10, vector given", SEARCH_BOUNDS),
-        (True, "question to top 10, embedding it", EMBEDDING_BOUNDS),
-    ):
-        _say(what)
-        times = _take_turns(workers, options, embed=embed)
-        ours = median(times["mmrag"])
-        rows += [
-            ratio(what, ours, median(took), name=_full(name), bound=bounds.get(name))
+def _searching(workers: Workers, options: argparse.Namespace) -> list[Row]:
+    rows = _search_stage(workers, options, "question to top 10, vector given", SEARCH_BOUNDS, embed=False)
+    return [*rows[:-1], replace(rows[-1], bound=10.0, most=True)]
+
+
+def _embedding(workers: Workers, options: argparse.Namespace) -> list[Row]:
+    return _search_stage(workers, options, "question to top 10, embedding it", EMBEDDING_BOUNDS, embed=True)
+
+
+def _search_stage(
+    workers: Workers, options: argparse.Namespace, what: str, bounds: dict[str, float], *, embed: bool
+) -> list[Row]:
+    """A row beside each other engine, and our 95th percentile last."""
+    _say(what)
+    times = _take_turns(workers, options, embed=embed)
+    p95 = percentile(times["mmrag"], 0.95)
+    return [
+        *(
+            ratio(what, median(times["mmrag"]), median(took), name=_full(name), bound=bounds.get(name))
             for name, took in times.items()
             if name != "mmrag"
-        ]
-        p95 = percentile(times["mmrag"], 0.95)
-        bound = None if embed else 10.0
-        rows.append(
-            Row(f"{what}, p95 in ms of {len(times['mmrag'])}", seconds(p95), p95 * 1e3, bound, most=True)
-        )
-    return rows
+        ),
+        Row(f"{what}, p95 in ms of {len(times['mmrag'])}", seconds(p95), p95 * 1e3),
+    ]
 
 
 def _take_turns(workers: Workers, options: argparse.Namespace, *, embed: bool) -> Times:
@@ -214,6 +225,15 @@ def _say(what: str) -> None:
     print(f"... {what}", file=sys.stderr, flush=True)
 
 
+STAGES = {
+    "search": _searching,
+    "scope": _scoped,
+    "grow": _growing,
+    "embed": _embedding,
+    "ingest": _ingesting,
+}
+
+
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=100_000, help="chunks of every engine")
@@ -225,6 +245,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--engines", nargs="+", default=list(ENGINES), choices=list(ENGINES), help="mmrag must be among them"
     )
+    parser.add_argument("--stages", nargs="+", default=list(STAGES), choices=list(STAGES))
     add_formats(parser)
     options = parser.parse_args(arguments)
     if "mmrag" not in options.engines:
