@@ -82,12 +82,20 @@ class Corpus:
         numbers = random.integers(100, 100_000, size=(BLOCK, 3))
         asked = random.integers(_SENTENCES, size=BLOCK)
         return [
-            self._made(int(topics[i]), words[i], lengths[i], names[i], numbers[i], int(asked[i]))
+            self._made(
+                topic=int(topics[i]),
+                words=words[i],
+                lengths=lengths[i],
+                name=names[i],
+                numbers=numbers[i],
+                asked=int(asked[i]),
+            )
             for i in range(BLOCK)
         ]
 
     def _made(
         self,
+        *,
         topic: int,
         words: NDArray[np.int64],
         lengths: NDArray[np.int64],
@@ -162,8 +170,16 @@ class Space:
 
     def _block(self, block: int) -> tuple[Vectors, Vectors]:
         first = block * BLOCK
-        if first + BLOCK <= self.pool:
-            return self._chunks[first : first + BLOCK], self._questions[first : first + BLOCK]
+        real_chunks = self._chunks[first : first + BLOCK]
+        real_questions = self._questions[first : first + BLOCK]
+        if len(real_chunks) == BLOCK:
+            return real_chunks, real_questions
+        chunks, questions = self._derived(block)
+        chunks[: len(real_chunks)], questions[: len(real_chunks)] = real_chunks, real_questions
+        return chunks, questions
+
+    def _derived(self, block: int) -> tuple[Vectors, Vectors]:
+        first = block * BLOCK
         random = np.random.default_rng((SEED, block, 1))
         topics = np.array([made.topic for made in self.corpus.chunks(first, first + BLOCK)])
         p = self._of_topics(topics, random)

@@ -19,7 +19,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.corpus import BLOCK, exact, recall_at
-from benchmarks.engines import DOCUMENT, K, MAIN, Mmrag, stay_offline
+from benchmarks.engines import DOCUMENT, MAIN, K, Mmrag, stay_offline
 from benchmarks.model import CACHE, POOL, load_space
 from benchmarks.processes import reopen
 from benchmarks.table import Row, add_formats, percentile, seconds, show
@@ -71,7 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         draw(points, options.picture)
     held = bounds(points)
     if options.format == "json":
-        print(json.dumps({"points": [asdict(point) for point in points], "bounds": [asdict(row) for row in held]}))
+        print(
+            json.dumps(
+                {"points": [asdict(point) for point in points], "bounds": [asdict(row) for row in held]}
+            )
+        )
     else:
         print(curve(points, markdown=options.format == "markdown"))
         print()
@@ -123,7 +127,9 @@ def bounds(points: Sequence[Point]) -> list[Row]:
     rows = [
         _at_most("p50 in ms", seconds(largest.p50), largest.p50 * 1e3, 10),
         Row(f"recall@{K} of the dense half", f"{largest.recall:.3f}", largest.recall, 0.95),
-        _at_most("memory of a fresh process, peak, in MB", _megabytes(largest.peak), largest.peak / MB, 1_500),
+        _at_most(
+            "memory of a fresh process, peak, in MB", _megabytes(largest.peak), largest.peak / MB, 1_500
+        ),
         _at_most("add 100 until found, worst, in s", seconds(largest.add_worst), largest.add_worst, 0.5),
         _at_most(
             "store opened to first hits, in s",
@@ -141,21 +147,24 @@ def bounds(points: Sequence[Point]) -> list[Row]:
 
 def curve(points: Sequence[Point], *, markdown: bool = False) -> str:
     """A line for each size."""
-    cells = [
-        ("chunks", "fill", "build", "p50", "p95", f"recall@{K}", "add 100, p50 / worst", "opened / started to hits")
-        + ("peak", "now (anonymous + file)", "bytes a chunk")
-    ]
-    cells += [
-        (
-            f"{point.rows:,}", seconds(point.fill), seconds(point.build), seconds(point.p50), seconds(point.p95),
-            f"{point.recall:.3f}", f"{seconds(point.add_p50)} / {seconds(point.add_worst)}",
-            f"{seconds(point.reopen_from_opening)} / {seconds(point.reopen_from_start)}",
-            _megabytes(point.peak),
-            f"{_megabytes(point.resident)} ({_megabytes(point.anonymous)} + {_megabytes(point.file)})",
-            f"{point.bytes_per_chunk:,.0f}",
-        )
-        for point in points
-    ]  # fmt: skip
+    columns: dict[str, Callable[[Point], str]] = {
+        "chunks": lambda p: f"{p.rows:,}",
+        "fill": lambda p: seconds(p.fill),
+        "build": lambda p: seconds(p.build),
+        "p50": lambda p: seconds(p.p50),
+        "p95": lambda p: seconds(p.p95),
+        f"recall@{K}": lambda p: f"{p.recall:.3f}",
+        "add 100, p50 / worst": lambda p: f"{seconds(p.add_p50)} / {seconds(p.add_worst)}",
+        "opened / started to hits": lambda p: (
+            f"{seconds(p.reopen_from_opening)} / {seconds(p.reopen_from_start)}"
+        ),
+        "peak": lambda p: _megabytes(p.peak),
+        "now (anonymous + file)": lambda p: (
+            f"{_megabytes(p.resident)} ({_megabytes(p.anonymous)} + {_megabytes(p.file)})"
+        ),
+        "bytes a chunk": lambda p: f"{p.bytes_per_chunk:,.0f}",
+    }
+    cells = [tuple(columns), *(tuple(cell(point) for cell in columns.values()) for point in points)]
     if markdown:
         rows = ["| " + " | ".join(line) + " |" for line in cells]
         return "\n".join([rows[0], "|" + "---|" * len(cells[0]), *rows[1:]])
@@ -258,13 +267,17 @@ def _at_most(what: str, measured: str, value: float, bound: float) -> Row:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="chunks, ascending")
     parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--adds", type=int, default=40, help="times that 100 chunks are added")
     parser.add_argument("--pool", type=int, default=POOL, help="chunks with vectors of the model")
     parser.add_argument("--cache", type=Path, default=CACHE, help="where those vectors are kept")
-    parser.add_argument("--folder", type=Path, help="where the data folders are made; 1,000,000 chunks take 5 GB")
+    parser.add_argument(
+        "--folder", type=Path, help="where the data folders are made; 1,000,000 chunks take 5 GB"
+    )
     parser.add_argument("--picture", type=Path, help="draw the curve into this file")
     add_formats(parser)
     return parser.parse_args(arguments)

@@ -31,6 +31,7 @@ def model_folder() -> Path:
 
 
 def load_tokenizer() -> Tokenizer:
+    """The model's own."""
     from tokenizers import Tokenizer
 
     return Tokenizer.from_file(str(model_folder() / "tokenizer.json"))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 
 def main() -> None:
+    """See the module."""
     import numpy as np
 
     from benchmarks.engines import Mmrag

@@ -18,7 +18,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.corpus import BLOCK, exact, recall_at
-from benchmarks.engines import DOCUMENT, ENGINES, K, MAIN, stay_offline
+from benchmarks.engines import DOCUMENT, ENGINES, MAIN, K, stay_offline
 from benchmarks.model import CACHE, POOL, load_space
 from benchmarks.processes import reopen
 from benchmarks.table import Row, add_formats, percentile, ratio, seconds, show
@@ -62,7 +62,9 @@ def measure(options: argparse.Namespace, folder: Path) -> list[Row]:
 
     with ExitStack() as stack:
         workers = {
-            name: stack.enter_context(Worker(name, folder / name, pool=options.pool, cache=options.cache))
+            name: stack.enter_context(
+                Worker(name, folder / name, pool=options.pool, cache=options.cache, clock=options.clock)
+            )
             for name in options.engines
         }
         measured(_load(workers, options.rows))
@@ -79,7 +81,7 @@ def _load(workers: Workers, rows: int) -> list[Row]:
     for name, worker in workers.items():
         _say(f"{name} takes in {rows:,} chunks")
         filled[name] = worker.call("load", 0, rows)[0]
-    ours, _ = workers["mmrag"].call("search", 0, False)  # builds the index
+    ours, _ = workers["mmrag"].call("search", 0, embed=False)  # builds the index
     settled, _ = workers["mmrag"].call("settle")
     filled["mmrag"] += ours + settled
     beside = ", ".join(f"{name} {seconds(took)}" for name, took in filled.items() if name != "mmrag")
@@ -117,13 +119,13 @@ def _take_turns(workers: Workers, options: argparse.Namespace, *, embed: bool) -
     numbers = _asked(options)
     every = {}
     for name, worker in workers.items():
-        warm = [worker.call("search", number, embed)[0] for number in numbers[:WARM_UP]]
+        warm = [worker.call("search", number, embed=embed)[0] for number in numbers[:WARM_UP]]
         every[name] = max(1, round(min(warm) * len(numbers) / options.seconds))
     times: Times = {name: [] for name in workers}
     for turn, number in enumerate(numbers[WARM_UP:]):
         for name, worker in workers.items():
             if turn % every[name] == 0:
-                times[name].append(worker.call("search", number, embed)[0])
+                times[name].append(worker.call("search", number, embed=embed)[0])
     return times
 
 
@@ -138,15 +140,18 @@ def _scoped(workers: Workers, options: argparse.Namespace) -> list[Row]:
     times: Times = {name: [] for name in asking}
     for number in (*numbers[:WARM_UP], *numbers):
         for name, worker in asking.items():
-            times[name].append(worker.call("search", number, False, SCOPE)[0])
+            times[name].append(worker.call("search", number, embed=False, scope=SCOPE)[0])
     rows = [
         ratio(
-            f"a collection of {SCOPE_ROWS:,}", median(times["mmrag"][WARM_UP:]), median(times[name][WARM_UP:]),
-            name=f"{name}'s filter", bound=25.0,
+            f"a collection of {SCOPE_ROWS:,}",
+            median(times["mmrag"][WARM_UP:]),
+            median(times[name][WARM_UP:]),
+            name=f"{name}'s filter",
+            bound=25.0,
         )
         for name in asking
         if name != "mmrag"
-    ]  # fmt: skip
+    ]
     found = [workers["mmrag"].call("dense", number, SCOPE)[1] for number in numbers]
     space = load_space(options.pool, options.cache)
     asked = space.vectors(first, first + SCOPE_ROWS)[1][[number - first for number in numbers]]
@@ -155,23 +160,34 @@ def _scoped(workers: Workers, options: argparse.Namespace) -> list[Row]:
 
 
 def _growing(workers: Workers, options: argparse.Namespace) -> list[Row]:
-    """100 more chunks, until the last of them is found; the adding comes first, no search is prepared."""
-    rows = []
     first = _after(options.rows) + SCOPE_ROWS
-    for embed, what in ((False, "add 100 until found, vectors given"), (True, "add 100 until found, embedding")):
-        _say(what)
-        times: Times = {name: [] for name in workers}
-        for _ in range(ADDS if not embed else 1):
-            for name, worker in workers.items():
-                times[name].append(worker.call("grow", first, first + DOCUMENT, embed)[0])
-            first += DOCUMENT
-        rows += [
-            ratio(what, max(times["mmrag"]), median(took), name=name, bound=None if embed else GROW_BOUNDS.get(name))
+    starts = range(first, first + ADDS * DOCUMENT, DOCUMENT)
+    return _grow_stage(workers, starts, "add 100 until found, vectors given", GROW_BOUNDS, embed=False)
+
+
+def _growing_embedding(workers: Workers, options: argparse.Namespace) -> list[Row]:
+    first = _after(options.rows) + 2 * SCOPE_ROWS
+    return _grow_stage(workers, [first], "add 100 until found, embedding", {}, embed=True)
+
+
+def _grow_stage(
+    workers: Workers, starts: Sequence[int], what: str, bounds: dict[str, float], *, embed: bool
+) -> list[Row]:
+    """100 more chunks, until the last of them is found."""
+    _say(what)
+    times: Times = {name: [] for name in workers}
+    for first in starts:
+        for name, worker in workers.items():
+            times[name].append(worker.call("grow", first, first + DOCUMENT, embed=embed)[0])
+    worst = max(times["mmrag"])
+    return [
+        *(
+            ratio(what, median(times["mmrag"]), median(took), name=name, bound=bounds.get(name))
             for name, took in times.items()
             if name != "mmrag"
-        ]  # fmt: skip
-        rows.append(Row(f"{what}, worst", seconds(max(times["mmrag"])), max(times["mmrag"])))
-    return rows
+        ),
+        Row(f"{what}, worst", seconds(worst), worst),
+    ]
 
 
 def _ingesting(workers: Workers, options: argparse.Namespace) -> list[Row]:
@@ -200,7 +216,10 @@ def _reopening(folder: Path, options: argparse.Namespace) -> list[Row]:
     vector = space.vectors(1, 2)[1][0]
     runs = [reopen(folder, made.question, vector, collection=MAIN) for _ in range(3)]
     rows = []
-    for key, what in (("from_opening", "store opened to first hits"), ("from_start", "process started to first hits")):
+    for key, what in (
+        ("from_opening", "store opened to first hits"),
+        ("from_start", "process started to first hits"),
+    ):
         took = median(run[key] for run in runs)
         rows.append(Row(f"{what}, in s", seconds(took), took, 1.0, most=True))
     return rows
@@ -230,12 +249,15 @@ STAGES = {
     "scope": _scoped,
     "grow": _growing,
     "embed": _embedding,
+    "grow-embed": _growing_embedding,
     "ingest": _ingesting,
 }
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=100_000, help="chunks of every engine")
     parser.add_argument("--questions", type=int, default=300, help="asked of the faster engines")
     parser.add_argument("--seconds", type=float, default=25.0, help="of one engine's questions in a stage")
@@ -244,6 +266,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=CACHE, help="where those vectors are kept")
     parser.add_argument(
         "--engines", nargs="+", default=list(ENGINES), choices=list(ENGINES), help="mmrag must be among them"
+    )
+    parser.add_argument(
+        "--clock",
+        choices=["wall", "cpu"],
+        default="wall",
+        help="cpu: an engine's processor time, all threads together; for a machine that others use, too",
     )
     parser.add_argument("--stages", nargs="+", default=list(STAGES), choices=list(STAGES))
     add_formats(parser)
