@@ -75,8 +75,8 @@ def test_speed_of_mmrag_alone_is_measured_end_to_end(cache, capsys):
     arguments = ["--rows=300", "--questions=10", f"--pool={POOL}", f"--cache={cache}", "--engines", "mmrag"]
     assert speed.main([*arguments, "--stages", "search", "scope", "grow", "--json"]) in {0, 1}
     rows = {row["what"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
-    assert rows["question to top 10, vector given, p95 in ms of 10"]["bound"] == 10
-    assert rows["recall@10 of its dense half"]["holds"]
+    assert rows["question to top 10, vector given, p95 in ms of 10"]["value"] > 0
+    assert rows["recall@10 of its dense half"]["value"] == 1
     assert rows["add 100 until found, vectors given, worst"]["value"] > 0
     assert (
         rows["store opened to first hits, in s"]["value"]
