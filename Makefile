@@ -2,6 +2,7 @@
 # (`make test PYTHON=python3.12` names one). Whatever is made stays inside this folder.
 
 BIN := .venv/bin
+ROWS := 100000
 
 # Another project's packages must not shine through, and no cache may land in the home folder.
 unexport PYTHONHOME PYTHONPATH
@@ -14,7 +15,7 @@ export MPLCONFIGDIR ?= $(CURDIR)/.cache/matplotlib
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test trust lint format constraints clean
+.PHONY: help demo test trust bench growth lint format constraints clean
 
 help: ## list what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -46,11 +47,21 @@ format: ## rewrite the code as the linter and the formatter want it
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
+bench: ## speed beside LangChain, LlamaIndex, Haystack and Chroma; ROWS=10000 is quick
+	@tools/environment cpu
+	@tools/bench-environment
+	@.bench/bin/python -m benchmarks.speed --rows $(ROWS)
+
+growth: ## what one collection costs from 1,000 chunks to a million, and the curve in docs/growth.png
+	@tools/environment cpu
+	@tools/bench-environment
+	@.bench/bin/python -m benchmarks.growth --picture docs/growth.png
+
 constraints: ## resolve every dependency anew and pin it
 	@tools/pin
 
 clean: ## remove everything that was made here
-	rm -rf .venv .demo .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .bench .demo .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	rm -rf build dist *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
