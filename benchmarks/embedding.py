@@ -157,8 +157,7 @@ def start(model: ModelFolder, models: Path, threads: int, runtime: str) -> float
     """Seconds from the first import to the first vector in a new process, the faster of two."""
     command = [sys.executable, "-c", START, model.reference, str(models), str(threads), runtime]
     return min(
-        float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)  # noqa: S603 - this Python
-        for _ in range(2)
+        float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(2)
     )
 
 
