@@ -8,22 +8,29 @@ from mmrag.engine import Engine, Limits, Stages
 from mmrag.errors import MissingExtra
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from mmrag.config import Settings
     from mmrag.ports import Embedder, Generator, Reader
     from mmrag.reading.reader import FileReader
 
 
 def build_engine(
-    settings: Settings, *, embedder: Embedder | None = None, reader: Reader | None = None
+    settings: Settings,
+    *,
+    embedder: Embedder | None = None,
+    reader: Reader | None = None,
+    retrievers: Container[str] = ("bm25", "dense"),
 ) -> Engine:
     """An engine on the data folder of these settings. Models load when they are first needed.
 
     Several engines of one process may share an embedder and a reader, which hold the models.
+    `retrievers` are the halves of the search that have a vote.
     Raises MissingExtra without the extra `cpu` or `gpu`, StoreUnavailable where the data
     folder cannot be used.
     """
     try:
-        return _build(settings, embedder, reader)
+        return _build(settings, embedder, reader, retrievers)
     except ModuleNotFoundError as missing:
         raise MissingExtra(missing.name or "A part of the engine", "cpu") from missing
 
@@ -54,7 +61,9 @@ def build_embedder(settings: Settings) -> Embedder:
     return SentenceTransformerEmbedder(threads=settings.threads)
 
 
-def _build(settings: Settings, embedder: Embedder | None, reader: Reader | None) -> Engine:
+def _build(
+    settings: Settings, embedder: Embedder | None, reader: Reader | None, retrievers: Container[str]
+) -> Engine:
     from mmrag.grounding import EvidenceGrounder  # noqa: PLC0415 - the stages need an extra; the caller names it
     from mmrag.reading import READING_VERSION  # noqa: PLC0415 - as above
     from mmrag.reading.chunking import SentenceChunker  # noqa: PLC0415 - as above
@@ -67,7 +76,11 @@ def _build(settings: Settings, embedder: Embedder | None, reader: Reader | None)
     store = SqliteStore(settings.home / "store.sqlite3")
     cache = DiskAnswerCache(settings.home / "cache", size_limit=settings.cache_bytes)
     retriever = HybridRetriever(
-        store, embedder, folder=settings.home / "indexes", exact_search_rows=settings.exact_search_rows
+        store,
+        embedder,
+        folder=settings.home / "indexes",
+        exact_search_rows=settings.exact_search_rows,
+        retrievers=retrievers,
     )
 
     def close() -> None:

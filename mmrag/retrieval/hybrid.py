@@ -20,7 +20,7 @@ from mmrag.text.words import content_words
 from mmrag.types import Hit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
     from pathlib import Path
 
     from mmrag.ports import ChunkFeed, Embedder
@@ -37,6 +37,7 @@ RETRIEVAL_VERSION = 1  # grows whenever the same question over the same chunks c
 RRF_K = 5
 WEIGHTS = {"bm25": 1.0, "dense": 0.9}
 DEPTH = 50  # ranks of each half that are fused; more change nothing in the first ten
+RETRIEVERS = ("bm25", "dense")
 
 
 class HybridRetriever:
@@ -44,7 +45,8 @@ class HybridRetriever:
 
     Indexes are kept in `folder`, which may be deleted at any time between two processes.
     Up to `exact_search_rows` chunks of a collection are searched exactly, beyond by HNSW; more
-    than `memory_rows` are kept on disk. Safe to share between threads.
+    than `memory_rows` are kept on disk. `retrievers` are the halves that have a vote: both, but
+    where one is measured alone. Safe to share between threads.
     """
 
     def __init__(
@@ -55,12 +57,14 @@ class HybridRetriever:
         folder: Path,
         exact_search_rows: int,
         memory_rows: int = MEMORY_ROWS,
+        retrievers: Container[str] = RETRIEVERS,
     ) -> None:
         self._feed = feed
         self._embedder = embedder
         self._folder = folder
         self._exact_search_rows = exact_search_rows
         self._memory_rows = memory_rows
+        self._retrievers = retrievers
         self._opening = threading.Lock()
         self._indexes: dict[str, CollectionIndex] = {}
 
@@ -73,15 +77,15 @@ class HybridRetriever:
         question = self_contained(query, history)
         dead = frozenset[int]().union(*(view.dead for view in views))
         depth = max(DEPTH, k)
-        rankings = {
-            "bm25": lexical.search(
+        rankings = {}
+        if "bm25" in self._retrievers:
+            rankings["bm25"] = lexical.search(
                 [index for view in views for index in view.lexical],
                 content_words(question),
                 depth=depth,
                 without=dead,
             )
-        }
-        if self._embedder.understands(query):
+        if "dense" in self._retrievers and self._embedder.understands(query):
             rankings["dense"] = dense.search(
                 [index for view in views for index in view.dense],
                 self._embedder.embed_queries([question]),
