@@ -194,7 +194,8 @@ def paragraphs(folder: Path, *, file: str) -> Rows:
         for paragraph in article["paragraphs"]:
             id_ = rows.pooled(paragraph["context"])
             for question in paragraph["qas"]:
-                rows.query(question["question"], {id_: 1})
+                if question["question"].strip():  # one of them is empty
+                    rows.query(question["question"], {id_: 1})
     return rows
 
 

@@ -2,9 +2,10 @@
 
     python -m benchmarks.retrieval_quality --data DIR [--only NAME]... [--cache DIR] [--json | --markdown]
 
-"plain" is rank_bm25's BM25Okapi as it comes over words split at everything that is no letter or
-digit (Chinese in character pairs, as it has no spaces), a follow-up being its last turn twice and
-the user's turn before it. The others are this engine: everything is added, everything is asked.
+"plain" is rank_bm25's BM25Okapi as it comes, over whole passages (a PDF's pages), words split at
+everything that is no letter or digit, without function words (Chinese in character pairs, as it has
+no spaces), a follow-up being its last turn twice and the user's turn before it. The others are this
+engine: everything is added, everything is asked.
 With --cache what was read and embedded is kept there for the next run.
 """
 
@@ -31,7 +32,7 @@ from mmrag.assemble import build_embedder, build_engine, build_reader
 from mmrag.config import load_settings
 from mmrag.evaluation.retrieval import RETRIEVERS, ask_all, index_corpus, quality_of
 from mmrag.reading import READING_VERSION
-from mmrag.text.words import HAN
+from mmrag.text.words import HAN, STOP_WORDS
 from mmrag.types import Reading
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def _plain_words(text: str) -> list[str]:
     for run in re.findall(f"[{HAN}]+|[^\\W_{HAN}]+", text.lower()):
         is_pairs = re.match(f"[{HAN}]{{2}}", run)
         found += [run[i : i + 2] for i in range(len(run) - 1)] if is_pairs else [run]
-    return found
+    return [word for word in found if word not in STOP_WORDS]
 
 
 # ------------------------------------------------------ kept from run to run

@@ -3,6 +3,6 @@
 embedder.py  text -> unit vectors          hybrid.py    the Retriever: both halves, fused
 lexical.py   BM25 by Tantivy               index.py     one collection's index, kept up to date
 dense.py     neighbours by FAISS           snapshot.py  its disk form: checksummed, disposable
-fusion.py    reciprocal rank fusion        passages.py  ranks what came with the question
+fusion.py    convex combination            passages.py  ranks what came with the question
 query.py     a follow-up made self-contained
 """

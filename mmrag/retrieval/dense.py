@@ -72,13 +72,13 @@ class DenseIndex:
 
 def search(
     indexes: Sequence[DenseIndex], vector: Vectors, *, depth: int, without: Container[int] = frozenset()
-) -> list[int]:
-    """Ids of the `depth` nearest rows over all indexes, nearest first."""
+) -> list[tuple[float, int]]:
+    """The `depth` nearest (cosine, id) over all indexes, nearest first."""
     scored: list[tuple[float, int]] = []
     for index in indexes:
         scored += _best_live(index, vector, depth, without)
     scored.sort(key=lambda row: (-row[0], row[1]))
-    return [id_ for _, id_ in scored[:depth]]
+    return scored[:depth]
 
 
 def _best_live(

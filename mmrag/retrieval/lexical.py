@@ -97,8 +97,8 @@ def search(
     *,
     depth: int,
     without: Container[int] = frozenset(),
-) -> list[int]:
-    """Ids of the `depth` best rows over all indexes, best first. A word asked twice counts twice."""
+) -> list[tuple[float, int]]:
+    """The `depth` best (BM25 score, id) over all indexes, best first. A word asked twice counts twice."""
     indexes = [index for index in indexes if index.rows]
     asked = dict(Counter(query_words).most_common(_MOST_QUERY_WORDS))
     rows = sum(index.rows for index in indexes)
@@ -114,7 +114,7 @@ def search(
         }
         scored += _best_live(index, boosts, depth, without)
     scored.sort(key=lambda row: (-row[0], row[1]))
-    return [id_ for _, id_ in scored[:depth]]
+    return scored[:depth]
 
 
 def idf(N: int, n: int) -> float:  # noqa: N803 - the symbols of the paper

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from mmrag.ports import Changes
 
-FORMAT = 1  # grows whenever older snapshots must be rebuilt: files, words or vectors changed
+FORMAT = 2  # grows whenever older snapshots must be rebuilt: files, words or vectors changed
 
 _POINTER = "current.json"
 _PREFIX = "snapshot-"

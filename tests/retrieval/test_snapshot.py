@@ -169,11 +169,11 @@ def test_what_grew_in_memory_is_written_in_the_background(feed, start, tmp_path)
     retriever = start()
     answers(retriever)
     fill(feed, rows=200)
-    expected = answers(retriever)
+    expected = answers(retriever, k=3)  # further down stand equals of other length norms
     retriever.close()
     written = snapshot.open_published(published_folder(tmp_path), embedder=HashEmbedder.name)
     assert len(written.dense.ids) == 260
-    assert answers(retriever) == expected
+    assert answers(retriever, k=3) == expected
 
 
 def test_a_process_takes_over_the_snapshot_that_another_one_wrote(feed, start):
