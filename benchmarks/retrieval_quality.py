@@ -262,11 +262,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         for dataset in there:
             print(f"{dataset.name}: {dataset.about} ...", file=sys.stderr)
-            lines += measure(dataset, arguments.data, settings=settings, embedder=embedder, reader=reader)
-    if arguments.json:
-        for line in lines:
-            print(json.dumps(asdict(line)))
-    else:
+            measured = measure(dataset, arguments.data, settings=settings, embedder=embedder, reader=reader)
+            lines += measured
+            if arguments.json:
+                print(*(json.dumps(asdict(line)) for line in measured), sep="\n", flush=True)
+    if not arguments.json:
         print_lines(lines, markdown=arguments.markdown)
     return 0
 

@@ -26,32 +26,35 @@ def convex_combination(
 ) -> tuple[Fused, ...]:
     """Fuse by score, best first; equal scores in ascending order of ids.
 
-    score(d) = sum over rankings r of  w_r * s_r(d) / s_r(best of r)  /  sum of w,  from 0 to 1.
-
-    The scores must have a zero that means "nothing in common", as BM25's and the cosine's do; what
-    is below counts as 0. Dividing by the best is the normalisation by the theoretical minimum of
-    Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", TOIS 2023.
-    A ranking that was cut at `depth` says of an id that it lacks only that it scores no more than
-    its last: it is taken to score as much. Of a shorter one, it scores 0.
+    score(d) = sum over rankings r that hold d of  w_r * (s_r(d) - low) / (high - low)  /  sum of w,
+    from 0 to 1, where `high` is r's best score, and `low` its last if r was cut at `depth` (all
+    that one knows of what it lacks is that it scores no more), else 0: nothing else has anything
+    in common with the question. Min-max normalisation, see Bruch, Gai and Ingber, "An Analysis of
+    Fusion Functions for Hybrid Retrieval", TOIS 2023.
     """
     total = sum(weights[name] for name in rankings)
     scores: defaultdict[int, float] = defaultdict(float)
     found_by: defaultdict[int, list[str]] = defaultdict(list)
-    unseen = 0.0  # what an id gets from the rankings that lack it, summed over all rankings
     for name in sorted(rankings):  # a fixed order of addition: floating point sums depend on it
-        shares = _shares(rankings[name], weights[name] / total)
-        floor = shares[-1][0] if len(shares) >= depth else 0.0
-        unseen += floor
-        for share, id_ in shares:
-            scores[id_] += share - floor
+        for share, id_ in _normalised(rankings[name], depth):
+            scores[id_] += share * weights[name] / total
             found_by[id_].append(name)
-    fused = [Fused(id_, score + unseen, tuple(found_by[id_])) for id_, score in scores.items()]
-    return tuple(sorted(fused, key=lambda one: (-one.score, one.id)))
+    best_first = sorted(scores, key=lambda id_: (-scores[id_], id_))
+    return tuple(Fused(id_, scores[id_], tuple(found_by[id_])) for id_ in best_first)
 
 
-def _shares(ranking: Ranking, weight: float) -> list[tuple[float, int]]:
-    """Scores as shares of the best one's, times the weight."""
-    best = ranking[0][0] if ranking else 0.0
-    if best <= 0:
-        return [(0.0, id_) for _, id_ in ranking]
-    return [(weight * max(score, 0.0) / best, id_) for score, id_ in ranking]
+def stands_out(ranking: Ranking, *, place: int, share: float) -> bool:
+    """Whether the score at `place` (from 1) is less than this share of the best one's."""
+    if not ranking:
+        return False
+    return len(ranking) < place or ranking[place - 1][0] < share * ranking[0][0]
+
+
+def _normalised(ranking: Ranking, depth: int) -> list[tuple[float, int]]:
+    """Scores from 0 to 1; where all are the same, each is 1 if it is above 0."""
+    if not ranking:
+        return []
+    high, low = ranking[0][0], max(ranking[-1][0], 0.0) if len(ranking) >= depth else 0.0
+    if high <= low:
+        return [(float(score > 0), id_) for score, id_ in ranking]
+    return [(max(score - low, 0.0) / (high - low), id_) for score, id_ in ranking]

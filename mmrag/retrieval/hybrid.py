@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from mmrag.retrieval import dense, lexical
-from mmrag.retrieval.fusion import convex_combination
+from mmrag.retrieval.fusion import convex_combination, stands_out
 from mmrag.retrieval.index import MEMORY_ROWS, CollectionIndex
 from mmrag.retrieval.passages import rank_passages
 from mmrag.retrieval.query import self_contained
@@ -30,11 +30,13 @@ if TYPE_CHECKING:
 
 RETRIEVAL_VERSION = 2  # grows whenever the same question over the same chunks could rank otherwise
 
-# Both halves count alike: on the development sets the best weight lies between .4 and .6, here
-# and there, and a question for an identifier needs the words not to count less. See docs/evaluation.md.
+# Both halves count alike, unless the words single out a few chunks, as they do where the question
+# names an identifier: of that the vectors know nothing. See docs/evaluation.md.
 WEIGHTS = {"bm25": 0.5, "dense": 0.5}
-# Scores of each half that are fused. With fewer, more of what one half finds is missing in the
-# other, where its score can only be guessed; HNSW looks at more than this anyway.
+WEIGHTS_OF_SINGLED_OUT = {"bm25": 0.7, "dense": 0.3}
+STAND_OUT_PLACE, STAND_OUT_SHARE = 5, 0.6  # the fifth chunk's score is less than this share of the first's
+# Scores of each half that are fused: what one half finds and the other's list lacks counts there as
+# its last, so short lists say less. HNSW looks at more than this anyway.
 DEPTH = 100
 RETRIEVERS = ("bm25", "dense")
 
@@ -91,7 +93,9 @@ class HybridRetriever:
                 depth=depth,
                 without=dead,
             )
-        return self._hits(convex_combination(rankings, weights=WEIGHTS, depth=depth), k)
+        singled_out = stands_out(rankings.get("bm25", ()), place=STAND_OUT_PLACE, share=STAND_OUT_SHARE)
+        weights = WEIGHTS_OF_SINGLED_OUT if singled_out else WEIGHTS
+        return self._hits(convex_combination(rankings, weights=weights, depth=depth), k)
 
     def search_passages(self, query: str, passages: Sequence[Hit], *, k: int) -> tuple[Hit, ...]:
         return rank_passages(query, passages, k=k)

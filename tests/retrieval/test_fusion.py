@@ -6,7 +6,7 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrag.retrieval.fusion import convex_combination
+from mmrag.retrieval.fusion import convex_combination, stands_out
 
 SCORES = st.one_of(st.floats(-1, 1), st.sampled_from([0.0, 0.5, 1.0, 7.25]))
 RANKING = st.dictionaries(st.integers(0, 30), SCORES, max_size=15).map(
@@ -40,10 +40,12 @@ def test_every_id_comes_once_with_those_who_found_it(rankings, depth):
 @given(RANKINGS, DEPTHS)
 def test_scores_are_the_formulas_sum_and_fall_from_first_to_last(rankings, depth):
     def share(name, id_):
-        scores = {found: max(Fraction(score), 0) for score, found in rankings[name]}
-        best = max(scores.values(), default=0)
-        last = min(scores.values()) if len(scores) >= depth else 0
-        return scores.get(id_, last) / best if best else 0
+        scores = {found: Fraction(score) for score, found in rankings[name]}
+        low = max(min(scores.values()), 0) if len(scores) >= depth else Fraction(0)
+        high = max(scores.values(), default=0)
+        if id_ not in scores or high <= low:
+            return Fraction(scores.get(id_, 0) > 0)
+        return max(scores[id_] - low, 0) / (high - low)
 
     fused = fuse(rankings, depth)
     total = sum(Fraction(WEIGHTS[name]) for name in rankings)
@@ -80,29 +82,32 @@ def test_one_ranking_keeps_its_order(ranking):
     assert [scores[id_] for id_ in fused] == [score for score, _ in positive]
 
 
-def test_an_exact_match_of_one_half_is_not_buried_by_what_both_find_halfway_down():
-    words = [(20.0, 1), *((2.0, id_) for id_ in range(2, 10))]
-    meaning = [(0.4, id_) for id_ in range(2, 10)]
-    assert order(fuse({"bm25": words, "dense": meaning}, weights={"bm25": 0.5, "dense": 0.5}))[0] == 2
-    meaning = [(0.4, 50), *((0.3, id_) for id_ in range(2, 10)), (0.3, 1)]
-    assert order(fuse({"bm25": words, "dense": meaning}, weights={"bm25": 0.5, "dense": 0.5}))[0] == 1
-
-
 def test_what_both_halves_hold_high_passes_what_one_half_puts_first():
     fused = fuse({"bm25": [(9.0, 1), (8.0, 2)], "dense": [(0.9, 3), (0.8, 2)]})
     assert order(fused)[0] == 2
 
 
-def test_what_a_cut_ranking_lacks_scores_like_its_last():
-    rankings = {"bm25": [(10.0, 1), (9.0, 2)], "dense": [(0.8, 3), (0.4, 1)]}
-    cut, whole = fuse(rankings, depth=2), fuse(rankings, depth=3)
-    scores = [{found.id: found.score for found in fused} for fused in (cut, whole)]
-    assert math.isclose(scores[0][2] - scores[1][2], WEIGHTS["dense"] / 0.75 * 0.5)
-    assert scores[0][1] == scores[1][1]  # both hold it
+def test_distances_count_and_not_ranks_alone():
+    words = [(20.0, 1), *((2.0, id_) for id_ in range(2, 10))]
+    meaning = [*((0.5, id_) for id_ in range(2, 10)), (0.48, 1)]
+    assert order(fuse({"bm25": words, "dense": meaning}))[0] == 1
+
+
+def test_the_last_of_a_cut_ranking_counts_as_what_it_lacks():
+    rankings = {"bm25": [(10.0, 1), (5.0, 2)], "dense": [(0.8, 3), (0.4, 4)]}
+    cut, whole = ({found.id: found.score for found in fuse(rankings, depth)} for depth in (2, 3))
+    assert cut[2] == cut[4] == 0
+    assert math.isclose(whole[2], WEIGHTS["bm25"] / 0.75 / 2)
+
+
+def test_a_ranking_stands_out_where_its_scores_fall_steeply():
+    steep, flat = ([(10.0 * share**place, place) for place in range(6)] for share in (0.8, 0.9))
+    assert stands_out(steep, place=5, share=0.6)
+    assert not stands_out(flat, place=5, share=0.6)
+    assert stands_out(flat[:2], place=5, share=0.6)  # nothing else shares a word with the question
+    assert not stands_out([], place=5, share=0.6)
 
 
 def test_no_ranking_and_rankings_without_a_positive_score_are_no_fault():
     assert fuse({}) == ()
-    assert fuse({"bm25": [], "dense": [(0.0, 2), (-0.5, 1)]}) == fuse(
-        {"dense": [(0.0, 1), (0.0, 2)], "bm25": []}
-    )
+    assert [found.score for found in fuse({"bm25": [], "dense": [(0.0, 2), (-0.5, 1)]})] == [0, 0]
