@@ -1,1 +1,1 @@
-"""Speed beside the usual alternatives, and growth to a million chunks. See README.md here."""
+"""Measurements whose figures stand in docs/; each module is a command: python -m benchmarks.NAME --help."""

@@ -10,6 +10,8 @@ from mmrag.engine import Engine, Limits, Stages
 from mmrag.errors import MissingExtra, UserFacingError
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from mmrag.config import Settings
     from mmrag.ports import Embedder, Generator, Reader
     from mmrag.reading.reader import FileReader
@@ -20,17 +22,22 @@ _log = logging.getLogger(__name__)
 
 
 def build_engine(
-    settings: Settings, *, embedder: Embedder | None = None, reader: Reader | None = None
+    settings: Settings,
+    *,
+    embedder: Embedder | None = None,
+    reader: Reader | None = None,
+    retrievers: Container[str] = ("bm25", "dense"),
 ) -> Engine:
     """An engine on the data folder of these settings. Models load when they are first needed.
 
     Several engines of one process may share an embedder and a reader, which hold the models.
+    `retrievers` are the halves of the search that have a vote.
     Raises MissingExtra without one of the extras `cpu`, `gpu` and `gpu-cuvs`, StoreUnavailable where
     the data folder cannot be used, InvalidSettings where the named cross-encoder cannot, or where
     FAISS is to use a GPU that is not there.
     """
     try:
-        return _build(settings, embedder, reader)
+        return _build(settings, embedder, reader, retrievers)
     except ModuleNotFoundError as missing:
         raise MissingExtra(missing.name or "A part of the engine", "cpu") from missing
 
@@ -100,7 +107,9 @@ def build_reranker(settings: Settings) -> CrossEncoderReranker | None:
     return CrossEncoderReranker(settings.rerank_model, threads=settings.threads)
 
 
-def _build(settings: Settings, embedder: Embedder | None, reader: Reader | None) -> Engine:
+def _build(
+    settings: Settings, embedder: Embedder | None, reader: Reader | None, retrievers: Container[str]
+) -> Engine:
     from mmrag.grounding import EvidenceGrounder  # noqa: PLC0415 - the stages need an extra; the caller names it
     from mmrag.reading import READING_VERSION  # noqa: PLC0415 - as above
     from mmrag.reading.chunking import SentenceChunker  # noqa: PLC0415 - as above
@@ -124,6 +133,7 @@ def _build(settings: Settings, embedder: Embedder | None, reader: Reader | None)
         reranker=reranker,
         rerank_candidates=settings.rerank_candidates,
         build_graph=graph_builder(settings.faiss_device),
+        retrievers=retrievers,
     )
 
     def close() -> None:

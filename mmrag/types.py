@@ -34,7 +34,7 @@ class Source:
     """Bytes that someone wants in the knowledge base.
 
     `uri` identifies the source within its collection: the same uri added again replaces
-    the old version.
+    the old version. Without a `title` it is called as it calls itself, or by its name; "" is no title.
     """
 
     name: str

@@ -155,6 +155,23 @@ def read(arguments: argparse.Namespace, settings: Settings) -> int:
     return DONE
 
 
+def eval_retrieval(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Measure the search on a test collection, in a folder of its own that is deleted afterwards."""
+    from mmrag.evaluation import beir  # noqa: PLC0415 - brings the engine, which `--help` does not need
+    from mmrag.evaluation.retrieval import evaluate  # noqa: PLC0415 - as above
+
+    collection = beir.load(arguments.corpus, arguments.queries, arguments.qrels)
+    with output.measuring(quiet=arguments.json) as progress:
+        report = evaluate(
+            collection, settings=settings, mode=arguments.mode, ks=arguments.k, progress=progress
+        )
+    if arguments.json:
+        _print_json(report.to_json())
+    else:
+        output.print_retrieval_report(report)
+    return DONE
+
+
 def doctor(arguments: argparse.Namespace, settings: Settings) -> int:
     """Show the settings, or each part's state; 1 where something must be mended."""
     from mmrag.doctor import examine, list_settings  # noqa: PLC0415 - looks at every heavy part

@@ -15,6 +15,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -23,10 +24,11 @@ from rich.table import Table as Grid
 from mmrag.text.display import neutralise, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mmrag.doctor import Finding
+    from mmrag.evaluation.retrieval import RetrievalReport
     from mmrag.types import (
         AddReport,
         Answer,
@@ -225,6 +227,56 @@ def _grid(table: Table, title: str) -> Grid:
     return grid
 
 
+# -------------------------------------------------------------------- eval
+
+
+@contextmanager
+def measuring(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar for each thing that is gone through; nothing where there is no terminal."""
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=quiet or not console.is_terminal,
+    )
+    tasks: dict[str, TaskID] = {}
+
+    def show(what: str, done: int, of: int) -> None:
+        if what not in tasks:
+            tasks[what] = bar.add_task(what, total=of)
+        bar.update(tasks[what], completed=done)
+
+    with bar:
+        yield show
+
+
+def print_retrieval_report(report: RetrievalReport) -> None:
+    """Quality and speed of a test collection's search; what could not be read last."""
+    console = _console()
+    figures = report.to_json()
+    console.print(
+        f"{_count(figures['documents'], 'document')}, {_count(figures['queries'], 'query', 'queries')} "
+        f"that something answers, {figures['mode']}"
+    )
+    grid = Grid(box=None, pad_edge=False, header_style="dim")
+    grid.add_column("")
+    for k in figures["hit"]:
+        grid.add_column(f"@{k}", justify="right")
+    for name in ("hit", "recall"):
+        grid.add_row(name, *(f"{value:.3f}" for value in figures[name].values()))
+    console.print(grid)
+    console.print(f"MRR@10 {figures['mrr@10']:.3f}   nDCG@10 {figures['ndcg@10']:.3f}")
+    console.print(
+        f"[dim]{figures['p50_ms']:.1f} ms a query (p95 {figures['p95_ms']:.1f}), "
+        f"{figures['documents_per_s']:,.1f} documents a second[/]"
+    )
+    _print_unread(console, report.unread)
+
+
 # ------------------------------------------------------------------ doctor
 
 
@@ -245,5 +297,5 @@ def print_settings(rows: Sequence[Mapping[str, str]]) -> None:
         console.print(f"    {escape(row['description'])}")
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def _count(number: int, noun: str, plural: str | None = None) -> str:
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

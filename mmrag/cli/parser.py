@@ -59,9 +59,43 @@ def build_parser() -> argparse.ArgumentParser:
     read = _command(commands, "read", "show what the readers see in a file; nothing is stored")
     read.add_argument("path", type=Path, metavar="PATH")
 
+    _evaluation(commands)
+
     doctor = _command(commands, "doctor", "show what is installed, chosen and why, and what to mend")
     doctor.add_argument("--settings", action="store_true", help="list every setting with its value")
     return parser
+
+
+def _evaluation(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    summary = "measure the engine on questions whose answers are known"
+    command = commands.add_parser("eval", help=summary, description=summary.capitalize() + ".")
+    subjects = command.add_subparsers(dest="subject", required=True, metavar="WHAT")
+    retrieval = _command(subjects, "retrieval", "measure the search on a test collection in BEIR's files")
+    retrieval.set_defaults(command="eval_retrieval")
+    retrieval.add_argument("corpus", type=Path, metavar="CORPUS.jsonl", help='rows {"_id", "title", "text"}')
+    retrieval.add_argument(
+        "queries",
+        type=Path,
+        metavar="QUERIES.jsonl",
+        help='rows {"_id", "text"}, "history" where they follow up',
+    )
+    retrieval.add_argument(
+        "qrels", type=Path, metavar="QRELS.tsv", help="query-id, corpus-id, score; above 0 is relevant"
+    )
+    retrieval.add_argument(
+        "-k", type=_cuts, default=(1, 5, 10), metavar="N,...", help="cuts of recall and hit (1,5,10)"
+    )
+    retrieval.add_argument("--mode", choices=["hybrid", "bm25", "dense"], default="hybrid", help="(hybrid)")
+
+
+def _cuts(text: str) -> tuple[int, ...]:
+    cuts = tuple(sorted({int(part) for part in text.split(",")}))
+    if cuts[0] < 1:
+        raise ValueError(text)
+    return cuts
+
+
+_cuts.__name__ = "list of numbers from 1, such as 1,5,10"  # argparse puts it after "invalid"
 
 
 def _command(

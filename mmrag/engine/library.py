@@ -35,7 +35,7 @@ class Library:
         if known is not None and known[1] == content_hash:
             return _report(known[0], "unchanged")
         reading = self._stages.reader.read(source.data, name=source.name)
-        title = source.title or reading.title or source.name
+        title = (reading.title or source.name) if source.title is None else source.title
         chunks = self._stages.chunker.chunk(reading.pages, title=title)
         if not chunks:
             raise NotReadable(" ".join(reading.warnings) or f"No text was found in {source.name}.")

@@ -70,7 +70,8 @@ class SentenceChunker:
         return tuple(drafts)
 
     def _chunk_region(self, page: Page, region: _Region, title: str) -> Iterator[ChunkDraft]:
-        context = _CONTEXT_SEPARATOR.join([title, *(heading.title for heading in region.path)])
+        above = [title, *(heading.title for heading in region.path)]
+        context = _CONTEXT_SEPARATOR.join(filter(None, above))
         for start, end in self._packed(page.text, region):
             repeats = region.header and start > region.start
             yield ChunkDraft(
@@ -78,7 +79,7 @@ class SentenceChunker:
                 start=start,
                 end=end,
                 text=page.text[start:end],
-                context=f"{context}\n{region.header}" if repeats else context,
+                context=f"{context}\n{region.header}".strip() if repeats else context,
                 kind=region.kind,
                 figure=region.figure,
             )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # loses a hundredth of recall.
 HNSW_M = 16
 HNSW_EF_CONSTRUCTION = 100
-HNSW_EF_SEARCH = 96
+HNSW_EF_SEARCH = 128
 TRAINING_ROWS = 20_000  # the 8-bit code of a dimension spans the least and greatest value seen in them
 
 
@@ -132,13 +132,13 @@ def _added(index: Any, vectors: Vectors) -> Any:  # noqa: ANN401 - faiss ships n
 
 def search(
     indexes: Sequence[DenseIndex], vector: Vectors, *, depth: int, without: Collection[int] = frozenset()
-) -> list[int]:
-    """Ids of the `depth` nearest rows over all indexes, nearest first."""
+) -> list[tuple[float, int]]:
+    """The `depth` nearest (cosine, id) over all indexes, nearest first."""
     scored: list[tuple[float, int]] = []
     for index in indexes:
         scored += _best_live(index, vector, depth, without)
     scored.sort(key=lambda row: (-row[0], row[1]))
-    return [id_ for _, id_ in scored[:depth]]
+    return scored[:depth]
 
 
 def _best_live(

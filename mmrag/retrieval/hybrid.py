@@ -1,7 +1,7 @@
 """The Retriever: coarse, then fine.
 
-    question, thread, pictures -> weighted words -> BM25 ranks them  \
-                               -> a vector       -> cosine ranks them > fused -> re-ranked -> diverse hits
+    question, thread, pictures -> weighted words -> BM25 scores them   \
+                               -> a vector       -> cosine scores them > fused -> re-ranked -> diverse hits
 
 One collection, one index: a search cannot reach what is in another collection. Several
 collections are searched as if their chunks were in one.
@@ -16,14 +16,14 @@ from collections.abc import Collection
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from itertools import chain, zip_longest
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from mmrag.errors import StoreUnavailable
 from mmrag.retrieval import dense, lexical
 from mmrag.retrieval.dense import DenseIndex
 from mmrag.retrieval.diversity import diversified
-from mmrag.retrieval.fusion import reciprocal_rank_fusion
+from mmrag.retrieval.fusion import convex_combination, normalised, stands_out
 from mmrag.retrieval.index import BUILD_FAULTS
 from mmrag.retrieval.layout import MEMORY_ROWS, SEGMENT_ROWS, Limits
 from mmrag.retrieval.passages import rank_passages
@@ -34,24 +34,26 @@ from mmrag.text.words import content_words
 from mmrag.types import Hit, standalone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mmrag.ports import ChunkFeed, ChunkSnapshot, Embedder, Reranker
     from mmrag.retrieval.dense import DenseBuilder
-    from mmrag.retrieval.fusion import Fused
+    from mmrag.retrieval.fusion import Fused, Ranking
     from mmrag.retrieval.index import View
     from mmrag.types import Turn
 
 RETRIEVAL_VERSION = 2  # grows whenever the same question over the same chunks could rank otherwise
 
-# Chosen on four development sets (FAQ entries with and without their questions, abstracts,
-# follow-ups), where small k are level; with k = 60, the paper's, what both halves find halfway
-# down passes what one half puts first. A little less weight for the dense half settles ties in
-# favour of exact words.
-RRF_K = 5
-WEIGHTS = {"bm25": 1.0, "dense": 0.9}
-DEPTH = 50  # ranks of each half that are fused; more change nothing in the first ten
+# Both halves count alike, unless the words single out a few chunks, as they do where the question
+# names an identifier: of that the vectors know nothing. See docs/evaluation.md.
+WEIGHTS = {"bm25": 0.5, "dense": 0.5}
+WEIGHTS_OF_SINGLED_OUT = {"bm25": 0.7, "dense": 0.3}
+STAND_OUT_PLACE, STAND_OUT_SHARE = 5, 0.6  # the fifth chunk's score is less than this share of the first's
+# Scores of each half that are fused: what one half finds and the other's list lacks counts there as
+# its last, so short lists say less. HNSW looks at more than this anyway.
+DEPTH = 100
+RETRIEVERS = ("bm25", "dense")
 RERANKER = "rerank"  # how hits name it among those who found them
 SPARE = 2  # candidates for each hit: what stands in for hits that repeat others
 
@@ -62,7 +64,7 @@ Views = dict[str, list["View"]]  # by the embedder whose vectors they hold
 
 
 class HybridRetriever:
-    """BM25 and dense search over the collections of one store, fused by reciprocal ranks.
+    """BM25 and dense search over the collections of one store, fused by their scores.
 
     Indexes are kept in `folder`, which may be deleted at any time between two processes; those in
     memory take about `memory_bytes` at most. Up to `exact_search_rows` chunks are searched
@@ -70,8 +72,8 @@ class HybridRetriever:
     disk. A collection whose vectors are of another model than `embedder` is searched by what
     `earlier` opens under its name; by words alone where that is nothing. A `reranker` decides the
     order of the best `rerank_candidates`; a bound in time would give one question another answer
-    on a busy day.
-    Safe to share between threads.
+    on a busy day. `retrievers` are the halves that have a vote: both, but where one is measured
+    alone. Safe to share between threads.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class HybridRetriever:
         reranker: Reranker | None = None,
         rerank_candidates: int = 0,
         build_graph: DenseBuilder = DenseIndex.hnsw,
+        retrievers: Container[str] = RETRIEVERS,
     ) -> None:
         self._feed = feed
         self._embedder = embedder
@@ -95,6 +98,7 @@ class HybridRetriever:
         self._exact_search_rows = exact_search_rows
         self._reranker = reranker
         self._rerank_candidates = rerank_candidates
+        self._retrievers = retrievers
         self._pool = IndexPool(
             feed,
             embedder=embedder.name,
@@ -163,8 +167,7 @@ class HybridRetriever:
             with self._feed.snapshot() as now:
                 views = self._views(collections, now)
                 if views is not None:
-                    fused = self._fused(views, question, pictures, depth=depth)
-                    return _hits(fused[:most], now)
+                    return _hits(self._fused(views, question, pictures, depth=depth, most=most), now)
 
     def _views(self, collections: Sequence[str], now: ChunkSnapshot) -> Views | None:
         """The collections that hold something, each once; None where an index is ahead of the snapshot."""
@@ -178,29 +181,32 @@ class HybridRetriever:
         return views
 
     def _fused(
-        self, views: Views, question: str, pictures: Sequence[str], *, depth: int
+        self, views: Views, question: str, pictures: Sequence[str], *, depth: int, most: int
     ) -> tuple[Fused, ...]:
-        """Both halves' rankings as one."""
+        """The best of both halves' rankings."""
         every = list(chain.from_iterable(views.values()))
         dead = _AnyOf([view.dead for view in every])
-        indexes = [index for view in every for index in view.lexical]
-        query_words = weighted_words(
-            content_words(question), pictures, rarest=partial(lexical.rarest, indexes)
-        )
-        rankings = {
-            "bm25": lexical.search(indexes, query_words, depth=depth, without=dead),
-            "dense": self._nearest(views, with_titles(question, pictures), depth=depth, without=dead),
-        }
-        return reciprocal_rank_fusion(rankings, weights=WEIGHTS, k=RRF_K)
+        rankings: dict[str, Ranking] = {}
+        if "bm25" in self._retrievers:
+            indexes = [index for view in every for index in view.lexical]
+            asked = weighted_words(content_words(question), pictures, rarest=partial(lexical.rarest, indexes))
+            rankings["bm25"] = lexical.search(indexes, asked, depth=depth, without=dead)
+        if "dense" in self._retrievers:
+            meant = with_titles(question, pictures)
+            if nearest := self._nearest(views, meant, depth=depth, without=dead):
+                rankings["dense"] = nearest
+        singled_out = stands_out(rankings.get("bm25", ()), place=STAND_OUT_PLACE, share=STAND_OUT_SHARE)
+        weights = WEIGHTS_OF_SINGLED_OUT if singled_out else WEIGHTS
+        return convex_combination(rankings, weights=weights, depth=depth, most=most)
 
     def _nearest(
         self, views: Mapping[str, Sequence[View]], meant: str, *, depth: int, without: Collection[int]
-    ) -> list[int]:
+    ) -> Ranking:
         """The ranking by meaning; an embedder has no vote on a language that it does not read.
 
-        Cosines of different models share no scale: their rankings are interleaved.
+        Cosines of different models share no scale: they are normalised before they are mixed.
         """
-        rankings: list[list[int]] = []
+        rankings: list[Ranking] = []
         for name, group in views.items():
             embedder = self._embedder if name == self._embedder.name else self._earlier(name)
             if embedder is not None and embedder.understands(meant):
@@ -209,7 +215,8 @@ class HybridRetriever:
                 rankings.append(dense.search(indexes, vector, depth=depth, without=without))
         if len(rankings) == 1:
             return rankings[0]
-        return [id_ for tier in zip_longest(*rankings) for id_ in tier if id_ is not None][:depth]
+        mixed = chain.from_iterable(normalised(ranking, depth=depth) for ranking in rankings)
+        return sorted(mixed, key=lambda row: (-row[0], row[1]))[:depth]
 
     def _reranked(self, reranker: Reranker, question: str, candidates: Sequence[Hit]) -> list[Hit]:
         """The first of the candidates as the reranker orders them, equals as they came; then the rest."""

@@ -33,6 +33,7 @@ class LexicalIndex:
         self._index = index
         self._schema = index.schema
         self._searcher = index.searcher()
+        self.rows = int(self._searcher.num_docs)
 
     @classmethod
     def empty(cls) -> LexicalIndex:
@@ -52,11 +53,6 @@ class LexicalIndex:
         import tantivy  # noqa: PLC0415 - heavy: a native library
 
         return cls(tantivy.Index.open(str(folder)))
-
-    @property
-    def rows(self) -> int:
-        """How many ids it holds."""
-        return int(self._searcher.num_docs)
 
     def with_rows(self, ids: Iterable[int], texts: Iterable[str]) -> LexicalIndex:
         """This index with one text more for each id. One at a time; searches of this one go on."""
@@ -114,24 +110,33 @@ def search(
     *,
     depth: int,
     without: Collection[int] = frozenset(),
-) -> list[int]:
-    """Ids of the `depth` best rows over all indexes, best first. Each word counts by its weight."""
+) -> list[tuple[float, int]]:
+    """The `depth` best (BM25 score, id) over all indexes, best first. Each word counts by its weight."""
     indexes = [index for index in indexes if index.rows]
     asked = dict(heapq.nlargest(_MOST_QUERY_WORDS, query_words.items(), key=lambda item: item[1]))
+    scored: list[tuple[float, int]] = []
+    for index, boosts in zip(indexes, _boosts(indexes, asked), strict=True):
+        scored += _best_live(index, boosts, depth, without)
+    scored.sort(key=lambda row: (-row[0], row[1]))
+    return scored[:depth]
+
+
+def _boosts(indexes: Sequence[LexicalIndex], asked: Mapping[str, float]) -> list[Mapping[str, float]]:
+    """What each index must multiply the words' scores by, so that all score as one would."""
+    if len(indexes) == 1:
+        return [asked]
     rows = sum(index.rows for index in indexes)
     frequencies = [{word: index.document_frequency(word) for word in asked} for index in indexes]
     idf_of_all = {word: idf(rows, sum(counts[word] for counts in frequencies)) for word in asked}
-    scored: list[tuple[float, int]] = []
-    for index, counts in zip(indexes, frequencies, strict=True):
-        # Tantivy multiplies by the idf of its own rows: dividing by it leaves the idf of all rows.
-        boosts = {
+    # Tantivy multiplies by the idf of its own rows: dividing by it leaves the idf of all rows.
+    return [
+        {
             word: weight * idf_of_all[word] / idf(index.rows, counts[word])
             for word, weight in asked.items()
             if counts[word]
         }
-        scored += _best_live(index, boosts, depth, without)
-    scored.sort(key=lambda row: (-row[0], row[1]))
-    return [id_ for _, id_ in scored[:depth]]
+        for index, counts in zip(indexes, frequencies, strict=True)
+    ]
 
 
 def rarest(indexes: Sequence[LexicalIndex], asked: Iterable[str], most: int) -> list[str]:

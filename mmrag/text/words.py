@@ -2,8 +2,9 @@
 
 English words are lower-cased and stemmed (Snowball), Chinese runs become character bigrams
 (they find more than word segmentation does here, see docs/decisions.md). Identifiers such as
-`ERR-4042`, `snake_case`, `camelCase` and `v2.13.0` are kept in parts and whole, so that each
-spelling of one finds the others. It knows no index and no formula.
+`ERR-4042`, `snake_case`, `camelCase`, `week8` and `v2.13.0` are kept in parts and whole, so that
+each spelling of one finds the others. Accents are folded: who types `cafe` means `café`. It knows
+no index and no formula.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ _CAMEL_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _APOSTROPHE = re.compile(r"(?<=\w)['’](?:s\b)?(?=\w|\b)", re.IGNORECASE)
 _SEPARATOR = re.compile(r"(?<!\d)[-_./:@&]|[-_./:@&](?!\d)")  # none between digits: 3-11 is not 311
 _QUANTITY = re.compile(r"(\d+)([a-z]{1,4})")
+_NUMBERED = re.compile(r"([a-z]{3,})(\d+)")  # not q3 or mp3: their letters alone say nothing
 _VERSION = re.compile(r"v\d+(?:\.\d+)+")
+_ACCENTS = re.compile("[\u0300-\u036f]+")
 _HAN_CHARACTER = re.compile(f"[{HAN}]")
 
 _LONGEST_WORD = 64  # characters; a longer one is a hash or a line of base64 that nobody types
@@ -69,7 +72,7 @@ def normalise(text: str) -> str:
 def words(text: str) -> list[str]:
     """Search words in order of appearance, stop words included. No word contains white space."""
     found: list[str] = []
-    for match in _TOKEN.finditer(_APOSTROPHE.sub("", _visible(text))):
+    for match in _TOKEN.finditer(_APOSTROPHE.sub("", _without_accents(_visible(text)))):
         token = match.group()
         if match.lastgroup == "han":
             found.extend(_bigrams(token))
@@ -103,6 +106,13 @@ def _visible(text: str) -> str:
     return unicodedata.normalize("NFKC", text).translate(_INVISIBLE).translate(_HYPHENS)
 
 
+def _without_accents(text: str) -> str:
+    if text.isascii():
+        return text
+    bare = _ACCENTS.sub("", unicodedata.normalize("NFD", text))
+    return unicodedata.normalize("NFC", bare)  # only accents are lost: Korean and kana are whole again
+
+
 def _identifier(token: str) -> list[str]:
     """Parts of a compound, then the whole without separators: `ERR-4042`, `Err4042` and `err_4042` meet."""
     humps = [hump for part in _PART.findall(token) for hump in _CAMEL_HUMP.split(part)]
@@ -112,6 +122,8 @@ def _identifier(token: str) -> list[str]:
         return [quantity[1], _stem(quantity[2]), whole]
     if _VERSION.fullmatch(whole):
         return [*parts, whole, whole.removeprefix("v")]
+    if numbered := _NUMBERED.fullmatch(whole):  # "week8" is found by "week 8"
+        parts += [part for part in (_stem(numbered[1]), numbered[2]) if part not in parts]
     if len(whole) > _LONGEST_WORD or (whole := _stem(whole)) in parts:
         return parts
     return [*parts, whole]

@@ -6,6 +6,10 @@ from mmrag.retrieval import dense
 from mmrag.retrieval.dense import DenseIndex
 
 
+def ids_found(*arguments, **options):
+    return [id_ for _, id_ in dense.search(*arguments, **options)]
+
+
 def unit_vectors(rows, dimension=64, seed=1):
     """Clustered, as texts are; the clusters are the same for every seed."""
     centres = np.random.default_rng(0).standard_normal((40, dimension))
@@ -29,7 +33,7 @@ def test_exact_search_finds_the_nearest():
     index = DenseIndex.exact(np.arange(500), vectors)
     for row in range(0, 500, 25):
         question = vectors[row : row + 1]
-        assert dense.search([index], question, depth=10) == nearest(vectors, question, 10)
+        assert ids_found([index], question, depth=10) == nearest(vectors, question, 10)
 
 
 def test_hnsw_finds_nearly_all_that_exact_search_finds():
@@ -39,7 +43,7 @@ def test_hnsw_finds_nearly_all_that_exact_search_finds():
     for i in range(200):
         question = questions[i : i + 1]
         expected = nearest(vectors, question, 10)
-        found += len(set(expected) & set(dense.search([index], question, depth=10)))
+        found += len(set(expected) & set(ids_found([index], question, depth=10)))
     assert found / 2000 >= 0.97
 
 
@@ -59,17 +63,17 @@ def test_no_rows_make_an_index_that_can_be_written_and_read(tmp_path):
 
 def test_hnsw_finds_as_many_as_are_asked_for():
     index = graph(unit_vectors(1000))
-    assert len(dense.search([index], unit_vectors(1, seed=3), depth=400)) == 400
+    assert len(ids_found([index], unit_vectors(1, seed=3), depth=400)) == 400
 
 
 def test_fewer_rows_than_asked_for_are_all_that_comes():
     index = DenseIndex.exact(np.array([7, 9]), unit_vectors(2))
-    assert set(dense.search([index], unit_vectors(1, seed=3), depth=10)) == {7, 9}
+    assert set(ids_found([index], unit_vectors(1, seed=3), depth=10)) == {7, 9}
 
 
 def test_an_empty_index_finds_nothing():
     index = DenseIndex.exact(np.empty(0, dtype=np.int64), unit_vectors(0))
-    assert dense.search([index], unit_vectors(1), depth=10) == []
+    assert ids_found([index], unit_vectors(1), depth=10) == []
 
 
 def test_rows_are_added_to_a_new_index_and_the_old_one_stays():
@@ -77,8 +81,8 @@ def test_rows_are_added_to_a_new_index_and_the_old_one_stays():
     old = DenseIndex.exact(np.arange(20), vectors[:20])
     new = old.with_rows(np.arange(20, 30), vectors[20:])
     question = vectors[25:26]
-    assert dense.search([new], question, depth=5) == nearest(vectors, question, 5)
-    assert 25 not in dense.search([old], question, depth=20)
+    assert ids_found([new], question, depth=5) == nearest(vectors, question, 5)
+    assert 25 not in ids_found([old], question, depth=20)
 
 
 def test_several_indexes_are_searched_as_one():
@@ -88,7 +92,7 @@ def test_several_indexes_are_searched_as_one():
         DenseIndex.exact(np.arange(200, 300), vectors[200:]),
     ]
     question = unit_vectors(1, seed=4)
-    assert dense.search(parts, question, depth=20) == nearest(vectors, question, 20)
+    assert ids_found(parts, question, depth=20) == nearest(vectors, question, 20)
 
 
 def test_removed_rows_do_not_take_up_the_places_of_live_ones():
@@ -96,6 +100,6 @@ def test_removed_rows_do_not_take_up_the_places_of_live_ones():
     question = unit_vectors(1, seed=5)
     order = nearest(vectors, question, 300)
     for index in (DenseIndex.exact(np.arange(300), vectors), graph(vectors)):
-        found = dense.search([index], question, depth=5, without=frozenset(order[:100]))
+        found = ids_found([index], question, depth=5, without=frozenset(order[:100]))
         assert len(found) == 5
         assert set(found) <= set(order[100:108])  # 8-bit codes swap near ones

@@ -30,6 +30,19 @@ def test_hits_come_best_first_with_rank_score_and_finders(feed, retriever):
     assert (hits[0].title, hits[0].uri, hits[0].origin) == ("Title", "file:note.txt", "collection")
 
 
+def test_an_identifier_is_not_outvoted_by_what_resembles_the_rest_of_the_question(feed, retriever):
+    feed.add("team", *(f"How to fix the problem number {i} of the gateway, step by step" for i in range(150)))
+    feed.add("team", "Overheated boilers report ERR-4042 until they have cooled down.")
+    assert "ERR-4042" in texts_found(retriever, "How do I fix the problem ERR-4042?", k=3)[0]
+
+
+def test_only_the_halves_that_were_chosen_have_a_vote(feed, start_retriever):
+    feed.add("team", "The gateway restarts at night.", "Lunch is at noon.")
+    for half in ("bm25", "dense"):
+        hits = start_retriever(retrievers=[half]).search("gateway", collections=["team"], k=5)
+        assert {name for hit in hits for name in hit.retrievers} == {half}
+
+
 def test_a_chunk_without_the_questions_words_is_found_by_meaning_alone(feed, retriever):
     feed.add("team", "The gateway restarts at night.", "Lunch is at noon.")
     hits = retriever.search("gateway", collections=["team"], k=5)

@@ -30,6 +30,14 @@ TEXT = st.one_of(st.text(max_size=60), st.text("aB1_-./:,'’ 中文的。+#%\u0
         ("the company's CEO doesn’t", ["the", "compani", "ceo", "doesnt"]),
         ("ＥＲＲ－４０４２", ["err", "4042", "err4042"]),
         ("informa\u00adtion", ["inform"]),
+        ("iPhone15手机", ["i", "phone15", "iphon", "15", "iphone15", "手机"]),
+        ("AB-12/34X", ["ab", "12", "34", "x", "ab12/34x"]),
+        ("/usr/local/bin", ["usr", "local", "bin", "usrlocalbin"]),
+        ("ana.li@example.com", ["ana", "li", "exampl", "com", "analiexamplecom"]),
+        ("25℃ at 12.5%", ["25", "c", "at", "12.5"]),
+        ("第１２３页", ["第", "123", "页"]),
+        ("Über Straßen naïve façades", ["uber", "strassen", "naiv", "facad"]),
+        ("한국어 ガイド", ["한국어", "ガイド"]),
         ("", []),
         ("— … !", []),
     ],
@@ -52,6 +60,20 @@ def test_text_becomes_search_words(text, expected):
         ("３．５％", "3.5%"),
         ("restarts", "Restarting"),
         ("resumé", "RESUMÉ"),
+        ("café", "cafe"),
+        ("cafe\u0301", "café"),
+        ("week8", "week 8"),
+        ("Windows10", "windows 10"),
+        ("iPhone15手机", "iphone 15"),
+        ("ERR4042", "err 4042"),
+        ("Node.js", "nodejs"),
+        ("AB-12/34X", "ab 12/34x"),
+        ("１，０００", "1000"),
+        ("№ 7", "No 7"),
+        ("1,000 kg", "1000kg"),
+        ("U.S.", "US"),
+        ("wi-fi", "WiFi"),
+        ("max_question_chars", "maxQuestionChars"),
     ],
 )
 def test_two_spellings_of_one_thing_share_a_word_that_says_it(one, other):
@@ -77,6 +99,27 @@ def test_no_word_is_empty_or_holds_white_space(text):
 @given(TEXT, TEXT)
 def test_lines_do_not_touch_each_other(above, below):
     assert words(f"{above}\n{below}") == words(above) + words(below)
+
+
+@laws
+@given(TEXT)
+def test_normalised_text_stays_as_it_is(text):
+    assert normalise(normalise(text)) == normalise(text)
+
+
+@laws
+@given(st.text("abcdeéèüñçôßÅ", min_size=1, max_size=12))
+def test_accents_do_not_matter(word):
+    bare = word.translate(str.maketrans("éèüñçôÅ", "eeuncoA"))
+    assert words(word) == words(bare)
+
+
+@laws
+@given(st.lists(st.from_regex(r"[a-z]{2,8}|[0-9]{1,6}", fullmatch=True), min_size=2, max_size=4))
+def test_an_identifier_is_found_by_its_parts_in_any_of_its_spellings(parts):
+    for separator in "-_./":
+        spelled = words(separator.join(["x1", *parts]))
+        assert set(words(" ".join(part for part in parts if part.isalpha()))) <= set(spelled)
 
 
 @laws
