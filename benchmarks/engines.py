@@ -50,11 +50,13 @@ class Mmrag:
         self._embedder = build_embedder(self._settings)
         self._given = GivenVector(self._embedder)
         self._engine: Any = None
+        self._pool: Any = None
+        self._indexes = folder / "indexes"
         self.store = SqliteStore(folder / "store.sqlite3")
         self.retriever = HybridRetriever(
             self.store,
             self._given,
-            folder=folder / "indexes",
+            folder=self._indexes,
             exact_search_rows=self._settings.exact_search_rows,
         )
 
@@ -97,12 +99,29 @@ class Mmrag:
         return [int(hit.uri.removeprefix("made:")) + hit.chunk.page - 1 for hit in hits]
 
     def dense(self, vector: Vectors, scope: str = MAIN) -> list[int]:
-        """The dense half alone: a question without a word has no lexical half."""
-        return self.search("?", vector, scope)
+        """What the dense half finds, before anything is fused or reordered."""
+        from mmrag.retrieval import dense
+        from mmrag.retrieval.layout import Limits
+        from mmrag.retrieval.pool import IndexPool
+
+        if self._pool is None:
+            self._pool = IndexPool(
+                self.store,
+                embedder=self._embedder.name,
+                folder=self._indexes,
+                limits=Limits(self._settings.exact_search_rows),
+                memory_bytes=self._settings.index_memory_bytes,
+                build_graph=dense.DenseIndex.hnsw,
+            )
+        with self.store.snapshot() as now:
+            view = self._pool.view(scope, now.states([scope])[scope], now)
+            ids = [id_ for _, id_ in dense.search(view.dense, vector.reshape(1, -1), depth=K)]
+            hits = now.hits(ids)
+        return [int(uri.removeprefix("made:")) + chunk.page - 1 for chunk, _, uri in map(hits.get, ids)]
 
     def settle(self) -> None:
         """Wait for indexes that are built in the background."""
-        getattr(self.retriever, "settle", self.retriever.close)()
+        self.retriever.settle()
 
     def close(self) -> None:
         self.retriever.close()

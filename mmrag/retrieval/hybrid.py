@@ -139,6 +139,7 @@ class HybridRetriever:
     def catch_up(self, collection: str) -> None:
         with self._feed.snapshot() as now:
             self._views([collection], now)
+        self._pool.build_what_is_due()
 
     def prepare(self, collection: str) -> None:
         with _disk_faults():
@@ -168,9 +169,10 @@ class HybridRetriever:
                 views = self._views(collections, now)
                 if views is not None:
                     return _hits(self._fused(views, question, pictures, depth=depth, most=most), now)
+            self._pool.build_what_is_due()
 
     def _views(self, collections: Sequence[str], now: ChunkSnapshot) -> Views | None:
-        """The collections that hold something, each once; None where an index is ahead of the snapshot."""
+        """The collections that hold something, each once; None where another snapshot is needed."""
         views: Views = defaultdict(list)
         for name, state in now.states(collections).items():
             view = self._pool.view(name, state, now)

@@ -123,6 +123,10 @@ class _AheadOfSnapshot(Exception):
     """The index holds a later state of the collection than the snapshot that it is looked at with."""
 
 
+class _MuchIsNew(Exception):
+    """More was added than is held in memory: segments are to be built first."""
+
+
 class CollectionIndex:
     """Keeps the newest view of one collection. Safe to share between threads and processes.
 
@@ -156,12 +160,14 @@ class CollectionIndex:
         self._view = View()
         self._known: dict[str, Segment] = {}  # what was opened last
         self._scheduled = False
+        self._due = False
         self._not_before = 0.0  # time.monotonic()
 
     def view(self, state: CollectionState, now: ChunkSnapshot) -> View | None:
         """The collection as it is in this snapshot, where it is in this state. Raises StoreUnavailable.
 
-        None where the index has gone beyond that meanwhile: take another snapshot.
+        None where the index has gone beyond that meanwhile, or is to be built first: let the
+        snapshot go, call `build_if_due`, and take another one.
         """
         view = self._view
         if view.revision == state.revision:
@@ -172,10 +178,19 @@ class CollectionIndex:
                 view = self._caught_up(before, state, now)
             except _AheadOfSnapshot:
                 return None
+            except _MuchIsNew:
+                self._due = True
+                return None
             self._view = view
         if view is not before and self._is_overdue(view):
             self._schedule()
         return view
+
+    def build_if_due(self) -> None:
+        """Build what `view` could not go without. It holds no snapshot: compactions wait for those."""
+        if self._due:
+            self._due = False
+            self._build_or_warn()
 
     def build(self, *, thorough: bool = False, wait_seconds: float = 0.0) -> None:
         """Write the segments that `layout` asks for. If `thorough`, also those that hold a dead row.
@@ -219,8 +234,7 @@ class CollectionIndex:
         changes = now.changes(self._collection, since=view.revision, after=view.covered)
         if changes.anew:
             return None
-        if len(changes.added) > self._limits.memory and self._build_or_warn():
-            return self._followed(self._published_view(), state, now)
+        self._refuse_what_is_much(len(changes.added))
         view = self._with_rows(view, changes.added, now).with_dead(changes.removed)
         return replace(view, revision=changes.revision)
 
@@ -232,11 +246,13 @@ class CollectionIndex:
     def _whole(self, state: CollectionState, now: ChunkSnapshot) -> View:
         """All that is in the store, from nothing: on disk where it is much and the disk takes it."""
         added = now.changes(self._collection, since=0, after=0).added
-        if len(added) > self._limits.memory and self._build_or_warn():
-            followed = self._followed(self._published_view(), state, now)
-            if followed is not None:
-                return followed
+        self._refuse_what_is_much(len(added))
         return self._with_rows(View(state.revision), added, now)
+
+    def _refuse_what_is_much(self, added: int) -> None:
+        """Unless the disk has just refused to take it."""
+        if added > self._limits.memory and time.monotonic() >= self._not_before:
+            raise _MuchIsNew
 
     def _without_dead_ballast(self, view: View, now: ChunkSnapshot) -> View:
         """What is new, made anew where too much of it has gone again."""

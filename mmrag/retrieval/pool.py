@@ -65,6 +65,13 @@ class IndexPool:
             self._drop_least_used()
         return view
 
+    def build_what_is_due(self) -> None:
+        """Build the indexes that a search could not go without."""
+        with self._changing:
+            indexes = list(self._indexes.values())
+        for index in indexes:
+            index.build_if_due()
+
     def build(self, collection: str) -> None:
         """Write what of this collection's index belongs on disk. Raises as `CollectionIndex.build`."""
         self._index(collection, self._embedder).build(wait_seconds=_WAIT_SECONDS)

@@ -112,7 +112,8 @@ def test_a_failed_file_is_a_line_of_json_too(run, tmp_path):
 
 
 def test_a_folder_without_files_is_nothing_to_do(run, tmp_path):
-    code, _, err = run("add", tmp_path)
+    (tmp_path / "empty").mkdir()
+    code, _, err = run("add", tmp_path / "empty")
     assert code == 1
     assert "no file to add" in err
 

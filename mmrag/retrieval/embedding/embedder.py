@@ -128,7 +128,7 @@ class SentenceTransformerEmbedder:
             return self._with_pytorch("there is no folder to keep a converted model in")
         try:
             conversion = conversion_of(
-                self._model, self._models / self._model.name / "openvino", threads=self._threads
+                self._model, self._models / self._model.folder_name / "openvino", threads=self._threads
             )
         except StoreUnavailable as error:
             _log.warning("%s", error)

@@ -74,6 +74,11 @@ class ModelFolder:
             return f"{DEFAULT_MODEL}@{PUBLISHED['model.safetensors'][:12]}"
         return f"{self.reference}@{self.fingerprint[:12]}"
 
+    @property
+    def folder_name(self) -> str:
+        """What a folder for things made of this model is called."""
+        return f"{Path(self.reference).name}@{self.name.rpartition('@')[2]}"
+
     @cached_property
     def fingerprint(self) -> str:
         """sha256 of the names and contents of all files that are read."""

@@ -169,4 +169,4 @@ def test_a_hub_name_loads_from_the_hubs_cache(tiny, tmp_path):
         "print(model.name, model.dimension)"
     )
     fingerprint = find_model(str(tiny("cls"))).name.split("@")[1]
-    assert offline(code, tmp_path).split() == [f"some-model@{fingerprint}", "32"]
+    assert offline(code, tmp_path).split() == [f"someone/some-model@{fingerprint}", "32"]
