@@ -53,9 +53,8 @@ bench: ## speed beside LangChain, LlamaIndex, Haystack and Chroma; ROWS=10000 is
 	@.bench/bin/python -m benchmarks.speed --rows $(ROWS)
 
 growth: ## what one collection costs from 1,000 chunks to a million, and the curve in docs/growth.png
-	@tools/environment cpu
-	@tools/bench-environment
-	@.bench/bin/python -m benchmarks.growth --picture docs/growth.png
+	@tools/environment cpu,dev
+	@$(BIN)/python -m benchmarks.growth --picture docs/growth.png
 
 constraints: ## resolve every dependency anew and pin it
 	@tools/pin

@@ -160,7 +160,7 @@ class CollectionIndex:
         self._view = View()
         self._known: dict[str, Segment] = {}  # what was opened last
         self._scheduled = False
-        self._due = False
+        self._due = self._was_built = False
         self._not_before = 0.0  # time.monotonic()
 
     def view(self, state: CollectionState, now: ChunkSnapshot) -> View | None:
@@ -181,7 +181,7 @@ class CollectionIndex:
             except _MuchIsNew:
                 self._due = True
                 return None
-            self._view = view
+            self._view, self._was_built = view, False
         if view is not before and self._is_overdue(view):
             self._schedule()
         return view
@@ -191,6 +191,7 @@ class CollectionIndex:
         if self._due:
             self._due = False
             self._build_or_warn()
+            self._was_built = True
 
     def build(self, *, thorough: bool = False, wait_seconds: float = 0.0) -> None:
         """Write the segments that `layout` asks for. If `thorough`, also those that hold a dead row.
@@ -250,8 +251,9 @@ class CollectionIndex:
         return self._with_rows(View(state.revision), added, now)
 
     def _refuse_what_is_much(self, added: int) -> None:
-        """Unless the disk has just refused to take it."""
-        if added > self._limits.memory and time.monotonic() >= self._not_before:
+        """Unless it was built just now or the disk refused: then memory takes all, and nobody waits twice."""
+        refused = time.monotonic() < self._not_before
+        if added > self._limits.memory and not (refused or self._was_built):
             raise _MuchIsNew
 
     def _without_dead_ballast(self, view: View, now: ChunkSnapshot) -> View:
@@ -353,7 +355,8 @@ class CollectionIndex:
     ) -> Manifest | None:
         """One step towards what `layout` asks for, its segment written; None where nothing is to be done."""
         changes = self._feed.changes(self._collection, since=manifest.revision, after=manifest.covered)
-        if changes.anew and manifest.segments:  # of what is no more
+        is_foreign = manifest.revision > changes.revision  # the store was put back to a backup
+        if is_foreign or (changes.anew and manifest.segments):
             return Manifest(self._embedder, changes.revision)
         entries = [
             entry.without(changes.removed, held=segment.ids)
