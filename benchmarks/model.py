@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mmrag.ports import Embedder, Vectors
 
 DIMENSION = 384
-POOL = 2_000  # chunks whose vectors the model makes: minutes, once
+POOL = 8_000  # chunks whose vectors the model makes: minutes, once
 CACHE = Path(".cache/bench")
 
 

@@ -35,13 +35,17 @@ def convex_combination(
     """
     total = sum(weights[name] for name in rankings)
     scores: defaultdict[int, float] = defaultdict(float)
-    found_by: defaultdict[int, list[str]] = defaultdict(list)
+    found_by: dict[str, set[int]] = {}
     for name in sorted(rankings):  # a fixed order of addition: floating point sums depend on it
+        weight = weights[name] / total
         for share, id_ in normalised(rankings[name], depth=depth):
-            scores[id_] += share * weights[name] / total
-            found_by[id_].append(name)
-    best_first = heapq.nsmallest(most, scores, key=lambda id_: (-scores[id_], id_))
-    return tuple(Fused(id_, scores[id_], tuple(found_by[id_])) for id_ in best_first)
+            scores[id_] += share * weight
+        found_by[name] = {id_ for _, id_ in rankings[name]}
+    best_first = heapq.nsmallest(most, ((-score, id_) for id_, score in scores.items()))
+    return tuple(
+        Fused(id_, -negative, tuple(name for name, ids in found_by.items() if id_ in ids))
+        for negative, id_ in best_first
+    )
 
 
 def stands_out(ranking: Ranking, *, place: int, share: float) -> bool:

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from mmrag.retrieval.segment import Segment
 
 BATCH_ROWS = 2_000  # chunks that are read from the store at a time: about 5 MB
+# 384 numbers in 8 bits with their graph, and a few words each; exact rows and those in memory take more.
+_BYTES_A_ROW = 1_000
 RETRY_SECONDS = 30.0  # after the disk has refused a segment; until then it stays in memory
 
 # How the disk says no through Python, Tantivy and FAISS; also filelock's Timeout, an OSError:
@@ -366,7 +368,7 @@ class CollectionIndex:
             [entry.size for entry in entries], len(changes.added), self._limits, thorough=thorough
         )
         if build is None:
-            # Also the manifest names no removed chunk; and the store may forget those it names.
+            # What the manifest already knows of, the store need not tell any more.
             is_news = thorough and manifest.segments and manifest.revision < changes.revision
             return replace(manifest, revision=changes.revision) if is_news else None
         entries[build.first : build.last] = self._built(entries, opened, changes.added[: build.new], build)
@@ -393,7 +395,3 @@ class CollectionIndex:
         )
         name = next(iter(files)).partition("/")[0]
         return [Entry(name, len(ids), (), files)]
-
-
-# 384 numbers in 8 bits with their graph, and a few words each; exact rows and those in memory take more.
-_BYTES_A_ROW = 1_000

@@ -13,8 +13,12 @@ import re
 import threading
 import unicodedata
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import Stemmer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002ebef"
 
@@ -39,6 +43,7 @@ _VERSION = re.compile(r"v\d+(?:\.\d+)+")
 _ACCENTS = re.compile("[\u0300-\u036f]+")
 _HAN_CHARACTER = re.compile(f"[{HAN}]")
 
+_LONGEST_KEPT_RUN = 24  # characters; longer ones are Chinese, or addresses that do not come again
 _LONGEST_WORD = 64  # characters; a longer one is a hash or a line of base64 that nobody types
 
 # Function words carry no topic: dropping them from questions is 4x faster at 100k chunks and
@@ -71,6 +76,15 @@ def normalise(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """Search words in order of appearance, stop words included. No word contains white space."""
+    return [word for run in text.split() for word in _words_of_run(run)]
+
+
+def _words_of_run(run: str) -> Sequence[str]:
+    """The words of what stands between two white spaces; most texts repeat the same few thousand runs."""
+    return _words_of_short_run(run) if len(run) <= _LONGEST_KEPT_RUN else _read_words(run)
+
+
+def _read_words(text: str) -> tuple[str, ...]:
     found: list[str] = []
     for match in _TOKEN.finditer(_APOSTROPHE.sub("", _without_accents(_visible(text)))):
         token = match.group()
@@ -82,7 +96,10 @@ def words(text: str) -> list[str]:
             found.append(_stem(token.casefold()[:_LONGEST_WORD]))
         else:
             found.extend(_identifier(token))
-    return found
+    return tuple(found)
+
+
+_words_of_short_run = lru_cache(maxsize=65_536)(_read_words)
 
 
 def content_words(text: str) -> list[str]:
@@ -103,6 +120,8 @@ def is_chinese(text: str) -> bool:
 
 
 def _visible(text: str) -> str:
+    if text.isascii():  # nothing in it has another form
+        return text
     return unicodedata.normalize("NFKC", text).translate(_INVISIBLE).translate(_HYPHENS)
 
 

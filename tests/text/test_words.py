@@ -170,3 +170,9 @@ def test_chinese_is_told_by_its_share_of_the_letters(text, chinese):
 def test_han_characters_are_told_from_others():
     assert all(map(is_han, "中文𠀀"))
     assert not any(map(is_han, "aé1。あ "))
+
+
+@given(st.text(max_size=200))
+def test_words_are_those_of_the_parts_between_white_space(text):
+    assert words(text) == [word for part in text.split() for word in words(part)]
+    assert words(text + " " + text) == words(text) * 2
