@@ -6,7 +6,9 @@ with another's.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,12 +24,12 @@ if TYPE_CHECKING:
     Batches: TypeAlias = Iterable[tuple[NDArray[np.int64], Vectors]]  # (ids, vectors), ids ascending
     DenseBuilder: TypeAlias = Callable[[Batches], "DenseIndex"]
 
-# Found on vectors of real text (benchmarks/growth.py measures recall): M = 32 with a shorter
-# search while building costs a third more memory for the same recall; M = 16 with less than 100
-# loses a hundredth of recall.
-HNSW_M = 16
+# benchmarks/growth.py measures recall against exact search. M = 16 needs twice the search for the
+# same recall of vectors that do not cluster much; less than 100 while building loses it for good.
+HNSW_M = 32
 HNSW_EF_CONSTRUCTION = 100
-HNSW_EF_SEARCH = 128
+_EF_SEARCH_SHARE = 0.5  # of the square root of the rows: the same search finds less in a larger graph
+_SEARCHING_THREADS = 4  # for the graphs of one question; FAISS lets go of Python's lock
 TRAINING_ROWS = 20_000  # the 8-bit code of a dimension spans the least and greatest value seen in them
 
 
@@ -49,7 +51,7 @@ class DenseIndex:
 
     @classmethod
     def hnsw(cls, batches: Batches) -> DenseIndex:
-        """A graph over 8-bit codes of the vectors: about 530 bytes a row of 384 numbers.
+        """A graph over 8-bit codes of the vectors: about 660 bytes a row of 384 numbers.
 
         The first of the batches train the codes.
         """
@@ -98,7 +100,8 @@ class DenseIndex:
 
         if isinstance(self.index, faiss.IndexHNSW):  # it finds at most efSearch neighbours
             search: Any = faiss.SearchParametersHNSW  # type: ignore[attr-defined] # not in faiss' types
-            parameters = search(efSearch=max(HNSW_EF_SEARCH, depth))
+            wide = int(_EF_SEARCH_SHARE * len(self.ids) ** 0.5)
+            parameters = search(efSearch=max(depth, wide))
         else:
             parameters = None
         with _one_thread():
@@ -134,11 +137,16 @@ def search(
     indexes: Sequence[DenseIndex], vector: Vectors, *, depth: int, without: Collection[int] = frozenset()
 ) -> list[tuple[float, int]]:
     """The `depth` nearest (cosine, id) over all indexes, nearest first."""
-    scored: list[tuple[float, int]] = []
-    for index in indexes:
-        scored += _best_live(index, vector, depth, without)
+    run = _searchers().map if len(indexes) > 1 else map
+    found = run(lambda index: _best_live(index, vector, depth, without), indexes)
+    scored = [row for rows in found for row in rows]
     scored.sort(key=lambda row: (-row[0], row[1]))
     return scored[:depth]
+
+
+@cache
+def _searchers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_SEARCHING_THREADS, thread_name_prefix="mmrag-search")
 
 
 def _best_live(
