@@ -111,7 +111,7 @@ class Mmrag:
                 folder=self._indexes,
                 limits=Limits(self._settings.exact_search_rows),
                 memory_bytes=self._settings.index_memory_bytes,
-                build_graph=dense.DenseIndex.hnsw,
+                build_dense=dense.DenseIndex.scan,
             )
         with self.store.snapshot() as now:
             view = self._pool.view(scope, now.states([scope])[scope], now)

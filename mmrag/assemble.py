@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mmrag.config import Settings
     from mmrag.ports import Embedder, Generator, Reader
     from mmrag.reading.reader import FileReader
+    from mmrag.retrieval.dense import DenseBuilder
     from mmrag.retrieval.embedding.embedder import SentenceTransformerEmbedder
     from mmrag.retrieval.rerank import CrossEncoderReranker
 
@@ -113,7 +114,6 @@ def _build(
     from mmrag.grounding import EvidenceGrounder  # noqa: PLC0415 - the stages need an extra; the caller names it
     from mmrag.reading import READING_VERSION  # noqa: PLC0415 - as above
     from mmrag.reading.chunking import SentenceChunker  # noqa: PLC0415 - as above
-    from mmrag.retrieval.cagra import graph_builder  # noqa: PLC0415 - as above
     from mmrag.retrieval.hybrid import HybridRetriever  # noqa: PLC0415 - as above
     from mmrag.storage.cache import DiskAnswerCache  # noqa: PLC0415 - as above
     from mmrag.storage.catalog import SqliteStore  # noqa: PLC0415 - as above
@@ -132,7 +132,7 @@ def _build(
         earlier=partial(_earlier_embedder, settings),
         reranker=reranker,
         rerank_candidates=settings.rerank_candidates,
-        build_graph=graph_builder(settings.faiss_device),
+        build_dense=_dense_builder(settings),
         retrievers=retrievers,
     )
 
@@ -158,6 +158,14 @@ def _build(
         compact_after_seconds=settings.compact_after_seconds,
         close=close,
     )
+
+
+def _dense_builder(settings: Settings) -> DenseBuilder:
+    """Who indexes the vectors of segments that are too large for exact search. Raises InvalidSettings."""
+    from mmrag.retrieval.cagra import graph_builder  # noqa: PLC0415 - needs an extra; the caller names it
+    from mmrag.retrieval.dense import DenseIndex  # noqa: PLC0415 - as above
+
+    return graph_builder(settings.faiss_device) if settings.large_index == "hnsw" else DenseIndex.scan
 
 
 def choose_generator(settings: Settings, embedder: Embedder) -> tuple[Generator, str]:

@@ -80,7 +80,11 @@ class Settings(BaseSettings):
     )
     exact_search_rows: Annotated[int, Field(ge=0)] = Field(
         default=10_000,
-        description="Up to this many chunks a collection is searched exactly; beyond, by HNSW.",
+        description="Up to this many chunks a collection is searched exactly.",
+    )
+    large_index: Literal["scan", "hnsw"] = Field(
+        default="scan",
+        description="How vectors are searched beyond that: a scan of short codes, or an HNSW graph.",
     )
     index_memory_bytes: Annotated[int, Field(ge=MiB)] = Field(
         default=2048 * MiB,

@@ -158,7 +158,11 @@ def _collections(settings: Settings) -> Iterator[Finding]:
         states, erasures = store.states(), store.erasures()
     limits = Limits(settings.exact_search_rows)
     for name, chunks in rows.most_common(SHOWN_COLLECTIONS):
-        yield Finding("search", "ok", f"{name}: {chunks:,} chunks, {limits.describe(chunks)}")
+        yield Finding(
+            "search",
+            "ok",
+            f"{name}: {chunks:,} chunks, {limits.describe(chunks, beyond=settings.large_index)}",
+        )
     embedder = build_embedder(settings).name
     outdated = sum(state.embedder != embedder for state in states.values())
     if outdated:

@@ -1,4 +1,6 @@
-"""Nearest neighbours by FAISS: exact for few rows, HNSW beyond. It knows no text and no collection.
+"""Nearest neighbours by FAISS: exact for few rows, a scan of short codes or HNSW beyond.
+
+It knows no text and no collection.
 
 Vectors have unit length, so the inner product is the cosine: one index's scores compare
 with another's.
@@ -32,6 +34,12 @@ _EF_SEARCH_SHARE = 0.5  # of the square root of the rows: the same search finds 
 _SEARCHING_THREADS = 4  # for the graphs of one question; FAISS lets go of Python's lock
 TRAINING_ROWS = 20_000  # the 8-bit code of a dimension spans the least and greatest value seen in them
 
+# A scan reads 4 bits for every three numbers of a vector, by FAISS's look-ups in registers (André et
+# al., "Quicker ADC", 2021), and compares the best candidates by their 8-bit codes.
+_NUMBERS_A_CODE = (3, 4, 2, 1)  # the first that divides the dimension
+_FEWEST_SCANNED = 1_000  # rows: fewer cannot train the codes, and are compared exactly
+_FEWEST_REFINED = 200  # candidates whose 8-bit codes are compared
+
 
 class DenseIndex:
     """Row i of the FAISS index is chunk `ids[i]`. Nothing changes once it is made: searches need no lock."""
@@ -50,28 +58,20 @@ class DenseIndex:
         return cls(ids, index)
 
     @classmethod
+    def scan(cls, batches: Batches) -> DenseIndex:
+        """Short codes of all rows, compared one after the other: about 450 bytes a row of 384 numbers.
+
+        The first of the batches train the codes; too few rows to do so are searched exactly.
+        """
+        return cls(*_filled(_empty_scan, batches))
+
+    @classmethod
     def hnsw(cls, batches: Batches) -> DenseIndex:
         """A graph over 8-bit codes of the vectors: about 660 bytes a row of 384 numbers.
 
         The first of the batches train the codes.
         """
-        import faiss  # noqa: PLC0415 - heavy: a native library
-        import numpy as np  # noqa: PLC0415 - heavy
-
-        ids: list[NDArray[np.int64]] = []
-        waiting: list[Vectors] = []
-        index: Any = None
-        for batch_ids, vectors in batches:
-            ids.append(batch_ids)
-            waiting.append(vectors)
-            if index is not None or sum(map(len, waiting)) >= TRAINING_ROWS:
-                index = _added(index, np.concatenate(waiting))
-                waiting.clear()
-        if waiting:
-            index = _added(index, np.concatenate(waiting))
-        if index is None:
-            index = faiss.IndexFlatIP(0)
-        return cls(np.concatenate([np.empty(0, dtype=np.int64), *ids]), index)
+        return cls(*_filled(empty_graph, batches))
 
     @classmethod
     def open(cls, ids: NDArray[np.int64], path: Path) -> DenseIndex:
@@ -98,12 +98,13 @@ class DenseIndex:
         """The `depth` nearest (cosine, id) of `vector` (1, dimension), nearest first."""
         import faiss  # noqa: PLC0415 - heavy: a native library
 
+        untyped: Any = faiss  # its types lack the parameters of a search
+        parameters = None
         if isinstance(self.index, faiss.IndexHNSW):  # it finds at most efSearch neighbours
-            search: Any = faiss.SearchParametersHNSW  # type: ignore[attr-defined] # not in faiss' types
             wide = int(_EF_SEARCH_SHARE * len(self.ids) ** 0.5)
-            parameters = search(efSearch=max(depth, wide))
-        else:
-            parameters = None
+            parameters = untyped.SearchParametersHNSW(efSearch=max(depth, wide))
+        elif isinstance(self.index, faiss.IndexRefine):
+            parameters = untyped.IndexRefineSearchParameters(k_factor=max(2, _FEWEST_REFINED / depth))
         with _one_thread():
             cosines, rows = self.index.search(vector, depth, params=parameters)
         # FAISS fills up with row -1 where it has fewer than it was asked for.
@@ -126,11 +127,52 @@ def empty_graph(sample: Vectors) -> Any:  # noqa: ANN401 - faiss ships no types
     return index
 
 
-def _added(index: Any, vectors: Vectors) -> Any:  # noqa: ANN401 - faiss ships no types
-    """The graph with these rows; `None` is one that they train first."""
-    index = empty_graph(vectors) if index is None else index
-    index.add(vectors)
+def _empty_scan(sample: Vectors) -> Any:  # noqa: ANN401 - faiss ships no types
+    """An index of short codes without rows, trained on a sample (n, dimension) of those to come."""
+    import faiss  # noqa: PLC0415 - heavy: a native library
+
+    untyped: Any = faiss  # its types know nothing of ownership
+    rows, dimension = sample.shape
+    if rows < _FEWEST_SCANNED:
+        return untyped.IndexFlatIP(dimension)
+    numbers = next(n for n in _NUMBERS_A_CODE if dimension % n == 0)
+    similarity = faiss.METRIC_INNER_PRODUCT
+    short = untyped.IndexPQFastScan(dimension, dimension // numbers, 4, similarity)
+    precise = untyped.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_8bit, similarity)
+    index = untyped.IndexRefine(short, precise)
+    for part in (short, precise):
+        part.this.disown()  # else Python would free what the index goes on using
+    index.own_fields = index.own_refine_index = True
+    index.train(sample)
     return index
+
+
+def _filled(
+    empty: Callable[[Vectors], Any], batches: Batches
+) -> tuple[NDArray[np.int64], Any]:  # faiss ships no types
+    """The ids and the index of these rows; the first TRAINING_ROWS of them make the `empty` one."""
+    import faiss  # noqa: PLC0415 - heavy: a native library
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    ids: list[NDArray[np.int64]] = []
+    waiting: list[Vectors] = []
+    index: Any = None
+    for batch_ids, vectors in batches:
+        ids.append(batch_ids)
+        waiting.append(vectors)
+        if index is None and sum(map(len, waiting)) < TRAINING_ROWS:
+            continue
+        rows = np.concatenate(waiting)
+        index = empty(rows) if index is None else index
+        index.add(rows)
+        waiting.clear()
+    if waiting:
+        rows = np.concatenate(waiting)
+        index = empty(rows) if index is None else index
+        index.add(rows)
+    if index is None:
+        index = faiss.IndexFlatIP(0)
+    return np.concatenate([np.empty(0, dtype=np.int64), *ids]), index
 
 
 def search(

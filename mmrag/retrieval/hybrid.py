@@ -68,12 +68,12 @@ class HybridRetriever:
 
     Indexes are kept in `folder`, which may be deleted at any time between two processes; those in
     memory take about `memory_bytes` at most. Up to `exact_search_rows` chunks are searched
-    exactly, beyond by HNSW, whose graphs `build_graph` makes; more than `memory_rows` are kept on
-    disk. A collection whose vectors are of another model than `embedder` is searched by what
-    `earlier` opens under its name; by words alone where that is nothing. A `reranker` decides the
-    order of the best `rerank_candidates`; a bound in time would give one question another answer
-    on a busy day. `retrievers` are the halves that have a vote: both, but where one is measured
-    alone. Safe to share between threads.
+    exactly, beyond by what `build_dense` makes; more than `memory_rows` are kept on disk. A
+    collection whose vectors are of another model than `embedder` is searched by what `earlier`
+    opens under its name; by words alone where that is nothing. A `reranker` decides the order of
+    the best `rerank_candidates`; a bound in time would give one question another answer on a busy
+    day. `retrievers` are the halves that have a vote: both, but where one is measured alone. Safe
+    to share between threads.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class HybridRetriever:
         earlier: Callable[[str], Embedder | None] = lambda _: None,
         reranker: Reranker | None = None,
         rerank_candidates: int = 0,
-        build_graph: DenseBuilder = DenseIndex.hnsw,
+        build_dense: DenseBuilder = DenseIndex.scan,
         retrievers: Container[str] = RETRIEVERS,
     ) -> None:
         self._feed = feed
@@ -105,7 +105,7 @@ class HybridRetriever:
             folder=folder,
             limits=Limits(exact_search_rows, memory_rows, segment_rows),
             memory_bytes=memory_bytes,
-            build_graph=build_graph,
+            build_dense=build_dense,
         )
 
     def search(

@@ -134,7 +134,7 @@ class CollectionIndex:
 
     `folder` is where its segments lie; it is made when there are any. If it `prunes`, the store may
     forget which removals it has taken note of: no other index of this collection needs them.
-    `build_graph` indexes the vectors of a segment that is too large for exact search.
+    `build_dense` indexes the vectors of a segment that is too large for exact search.
     `in_background` runs a piece of work some time later, in another thread.
     """
 
@@ -147,7 +147,7 @@ class CollectionIndex:
         folder: Path,
         limits: Limits,
         prunes: bool,
-        build_graph: DenseBuilder,
+        build_dense: DenseBuilder,
         in_background: Callable[[Callable[[], None]], None],
     ) -> None:
         self._collection = collection
@@ -156,7 +156,7 @@ class CollectionIndex:
         self._folder = folder
         self._limits = limits
         self._prunes = prunes
-        self._build_graph = build_graph
+        self._build_dense = build_dense
         self._in_background = in_background
         self._changing = threading.Lock()
         self._view = View()
@@ -391,7 +391,7 @@ class CollectionIndex:
             self._folder,
             lambda: self._batches(ids, self._feed),
             exact=exact,
-            build_graph=self._build_graph,
+            build_dense=self._build_dense,
         )
         name = next(iter(files)).partition("/")[0]
         return [Entry(name, len(ids), (), files)]

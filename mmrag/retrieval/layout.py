@@ -1,6 +1,6 @@
 """Which segments a collection's index should consist of: pure decisions over numbers of rows.
 
-This is the one place that decides between exact search and HNSW, and when rows move from
+This is the one place that decides what is searched exactly, and when rows move from
 memory to disk. Segments follow each other in the order of their chunks' ids, and get smaller:
 one that is no larger than the next is merged with it (the logarithmic method of Bentley and
 Saxe, 1980). So a collection of n chunks has O(log n) segments, besides full ones, and a chunk
@@ -25,7 +25,7 @@ FEWEST_DEAD = 100  # fewer dead rows than this are no reason
 class Limits:
     """Numbers of chunks.
 
-    exact_search   up to so many a segment is compared row by row; beyond, HNSW
+    exact_search   up to so many a segment is compared row by row; beyond, by short codes or a graph
     memory         up to so many that are new are kept in memory only
     segment        at most so many in one segment: building a larger one would take minutes, for
                    little faster search
@@ -39,13 +39,12 @@ class Limits:
         """Whether so many rows are compared one by one: always right, and at that size as fast."""
         return rows <= self.exact_search
 
-    def describe(self, rows: int) -> str:
+    def describe(self, rows: int, *, beyond: str) -> str:
         """How a collection of so many chunks is searched by meaning, and why."""
         if self.is_exact(rows):
             return f"exact, because it has at most {self.exact_search:,} chunks"
-        return (
-            f"HNSW in segments of at most {self.segment:,}, because it has over {self.exact_search:,} chunks"
-        )
+        segments = f"{beyond} in segments of at most {self.segment:,}"
+        return f"{segments}, because it has over {self.exact_search:,} chunks"
 
 
 @dataclass(frozen=True, slots=True)

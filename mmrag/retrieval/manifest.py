@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FORMAT = 4  # grows whenever older indexes must be rebuilt: files, words or codes changed
+FORMAT = 5  # grows whenever older indexes must be rebuilt: files, words or codes changed
 
 _POINTER = "current.json"
 

@@ -42,14 +42,14 @@ class IndexPool:
         folder: Path,
         limits: Limits,
         memory_bytes: int,
-        build_graph: DenseBuilder,
+        build_dense: DenseBuilder,
     ) -> None:
         self._feed = feed
         self._embedder = embedder
         self._folder = folder
         self._limits = limits
         self._memory_bytes = memory_bytes
-        self._build_graph = build_graph
+        self._build_dense = build_dense
         self._changing = threading.Lock()
         self._indexes: OrderedDict[tuple[str, str], CollectionIndex] = OrderedDict()
         # One at a time: building takes all cores, and as much memory as it needs for one segment.
@@ -120,7 +120,7 @@ class IndexPool:
                     folder=self._folder_of(collection, embedder),
                     limits=self._limits,
                     prunes=embedder == self._embedder and self._is_settled(collection),
-                    build_graph=self._build_graph,
+                    build_dense=self._build_dense,
                     in_background=self._start,
                 )
             self._indexes.move_to_end(key)

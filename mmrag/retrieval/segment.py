@@ -1,7 +1,7 @@
 """A segment: an unchanging part of a collection's index, in a folder of its own.
 
     segment-<random>/lexical/       Tantivy
-    segment-<random>/dense.faiss    FAISS, exact or HNSW
+    segment-<random>/dense.faiss    FAISS: exact, short codes, or HNSW
     segment-<random>/ids.npy        the chunks in it
     segment-<random>/embedded.npy   those of them that have a vector: row i of FAISS is embedded[i]
 
@@ -66,18 +66,18 @@ def write(
     batches: Callable[[], Iterable[ChunkBatch]],
     *,
     exact: bool,
-    build_graph: DenseBuilder = DenseIndex.hnsw,
+    build_dense: DenseBuilder = DenseIndex.scan,
 ) -> dict[str, str]:
     """Write a new segment below `folder`; returns its files with their sha256, by path from `folder`.
 
     `batches` are its chunks in ascending order of ids, gone through twice so that they need not
-    be held. Unless `exact`, `build_graph` indexes the vectors. Raises OSError, ValueError or
+    be held. Unless `exact`, `build_dense` indexes the vectors. Raises OSError, ValueError or
     RuntimeError, and leaves nothing behind.
     """
     new = folder / (PREFIX + secrets.token_hex(8))
     (new / "lexical").mkdir(parents=True)
     try:
-        _write(new, batches, _exact if exact else build_graph)
+        _write(new, batches, _exact if exact else build_dense)
         return {path.relative_to(folder).as_posix(): sha256(path) for path in _synced_files(new)}
     except BaseException:
         delete(new)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from mmrag.retrieval import dense
 from mmrag.retrieval.dense import DenseIndex
@@ -18,10 +19,15 @@ def unit_vectors(rows, dimension=64, seed=1):
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def graph(vectors, *, batch=700):
+def graph(vectors, *, batch=700, build=DenseIndex.hnsw):
     """HNSW over rows that come in batches."""
     starts = range(0, len(vectors), batch)
-    return DenseIndex.hnsw((np.arange(len(vectors))[i : i + batch], vectors[i : i + batch]) for i in starts)
+    return build((np.arange(len(vectors))[i : i + batch], vectors[i : i + batch]) for i in starts)
+
+
+def scan(vectors, *, batch=700):
+    """Short codes of rows that come in batches."""
+    return graph(vectors, batch=batch, build=DenseIndex.scan)
 
 
 def nearest(vectors, question, k):
@@ -36,9 +42,10 @@ def test_exact_search_finds_the_nearest():
         assert ids_found([index], question, depth=10) == nearest(vectors, question, 10)
 
 
-def test_hnsw_finds_nearly_all_that_exact_search_finds():
+@pytest.mark.parametrize("build", [graph, scan])
+def test_what_is_not_exact_finds_nearly_all_that_exact_search_finds(build):
     vectors, questions = unit_vectors(5000), unit_vectors(200, seed=2)
-    index = graph(vectors)
+    index = build(vectors)
     found = 0
     for i in range(200):
         question = questions[i : i + 1]
@@ -49,7 +56,7 @@ def test_hnsw_finds_nearly_all_that_exact_search_finds():
 
 def test_a_graph_that_was_written_is_read_again_and_finds_the_same(tmp_path):
     vectors, question = unit_vectors(3000), unit_vectors(1, seed=6)
-    for index in (DenseIndex.exact(np.arange(3000), vectors), graph(vectors)):
+    for index in (DenseIndex.exact(np.arange(3000), vectors), graph(vectors), scan(vectors)):
         index.write(tmp_path / "dense.faiss")
         again = DenseIndex.open(index.ids, tmp_path / "dense.faiss")
         assert again.best(question, 30) == index.best(question, 30)
@@ -103,3 +110,15 @@ def test_removed_rows_do_not_take_up_the_places_of_live_ones():
         found = ids_found([index], question, depth=5, without=frozenset(order[:100]))
         assert len(found) == 5
         assert set(found) <= set(order[100:108])  # 8-bit codes swap near ones
+
+
+def test_too_few_rows_to_train_short_codes_are_searched_exactly():
+    vectors, question = unit_vectors(300), unit_vectors(1, seed=7)
+    assert ids_found([scan(vectors)], question, depth=20) == nearest(vectors, question, 20)
+
+
+@pytest.mark.parametrize("dimension", [6, 8, 10, 11])
+def test_every_dimension_can_be_scanned(dimension):
+    vectors = unit_vectors(2000, dimension)
+    question = vectors[77:78]
+    assert ids_found([scan(vectors)], question, depth=5)[0] == 77

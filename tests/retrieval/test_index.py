@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from mmrag.errors import StoreUnavailable
 from mmrag.retrieval import manifest
+from mmrag.retrieval.dense import DenseIndex
 from mmrag.retrieval.hybrid import HybridRetriever
 from tests.retrieval.memory_feed import HashEmbedder, MemoryFeed
 
@@ -50,7 +51,8 @@ def rows_on_disk(tmp_path):
 @pytest.fixture(params=[10_000, 0], ids=["exact", "hnsw"])
 def start(start_retriever, request):
     """Retrievers that keep more than 50 rows on disk."""
-    return lambda **options: start_retriever(memory_rows=50, exact_search_rows=request.param, **options)
+    chosen = {"memory_rows": 50, "exact_search_rows": request.param, "build_dense": DenseIndex.hnsw}
+    return lambda **options: start_retriever(**chosen | options)
 
 
 def test_a_small_collection_leaves_nothing_on_disk(feed, retriever, tmp_path):
