@@ -51,7 +51,7 @@ WEIGHTS = {"bm25": 0.5, "dense": 0.5}
 WEIGHTS_OF_SINGLED_OUT = {"bm25": 0.7, "dense": 0.3}
 STAND_OUT_PLACE, STAND_OUT_SHARE = 5, 0.6  # the fifth chunk's score is less than this share of the first's
 # Scores of each half that are fused: what one half finds and the other's list lacks counts there as
-# its last, so short lists say less. HNSW looks at more than this anyway.
+# its last, so short lists say less.
 DEPTH = 100
 RETRIEVERS = ("bm25", "dense")
 RERANKER = "rerank"  # how hits name it among those who found them
