@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 HNSW_M = 32
 HNSW_EF_CONSTRUCTION = 100
 _EF_SEARCH_SHARE = 0.5  # of the square root of the rows: the same search finds less in a larger graph
-_SEARCHING_THREADS = 4  # for the graphs of one question; FAISS lets go of Python's lock
+_SEARCHING_THREADS = 4  # for the segments of one question; FAISS lets go of Python's lock
 TRAINING_ROWS = 20_000  # the 8-bit code of a dimension spans the least and greatest value seen in them
 
 # A scan reads 4 bits for every three numbers of a vector, by FAISS's look-ups in registers (André et
@@ -179,11 +179,22 @@ def search(
     indexes: Sequence[DenseIndex], vector: Vectors, *, depth: int, without: Collection[int] = frozenset()
 ) -> list[tuple[float, int]]:
     """The `depth` nearest (cosine, id) over all indexes, nearest first."""
+    return begin(indexes, vector, depth=depth, without=without)()
+
+
+def begin(
+    indexes: Sequence[DenseIndex], vector: Vectors, *, depth: int, without: Collection[int] = frozenset()
+) -> Callable[[], list[tuple[float, int]]]:
+    """Begin a `search`, in other threads where there are several indexes; the call returned ends it."""
     run = _searchers().map if len(indexes) > 1 else map
     found = run(lambda index: _best_live(index, vector, depth, without), indexes)
-    scored = [row for rows in found for row in rows]
-    scored.sort(key=lambda row: (-row[0], row[1]))
-    return scored[:depth]
+
+    def end() -> list[tuple[float, int]]:
+        scored = [row for rows in found for row in rows]
+        scored.sort(key=lambda row: (-row[0], row[1]))
+        return scored[:depth]
+
+    return end
 
 
 @cache

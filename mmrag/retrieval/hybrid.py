@@ -189,36 +189,35 @@ class HybridRetriever:
         every = list(chain.from_iterable(views.values()))
         dead = _AnyOf([view.dead for view in every])
         rankings: dict[str, Ranking] = {}
+        nearest = self._begin_nearest(views, with_titles(question, pictures), depth=depth, without=dead)
         if "bm25" in self._retrievers:
             indexes = [index for view in every for index in view.lexical]
             asked = weighted_words(content_words(question), pictures, rarest=partial(lexical.rarest, indexes))
             rankings["bm25"] = lexical.search(indexes, asked, depth=depth, without=dead)
-        if "dense" in self._retrievers:
-            meant = with_titles(question, pictures)
-            if nearest := self._nearest(views, meant, depth=depth, without=dead):
-                rankings["dense"] = nearest
+        if near := nearest():
+            rankings["dense"] = near
         singled_out = stands_out(rankings.get("bm25", ()), place=STAND_OUT_PLACE, share=STAND_OUT_SHARE)
         weights = WEIGHTS_OF_SINGLED_OUT if singled_out else WEIGHTS
         return convex_combination(rankings, weights=weights, depth=depth, most=most)
 
-    def _nearest(
+    def _begin_nearest(
         self, views: Mapping[str, Sequence[View]], meant: str, *, depth: int, without: Collection[int]
-    ) -> Ranking:
-        """The ranking by meaning; an embedder has no vote on a language that it does not read.
+    ) -> Callable[[], Ranking]:
+        """Begin the ranking by meaning, which goes on while words are ranked; the call returned ends it.
 
-        Cosines of different models share no scale: they are normalised before they are mixed.
+        An embedder has no vote on a language that it does not read. Cosines of different models
+        share no scale: they are normalised before they are mixed.
         """
-        rankings: list[Ranking] = []
-        for name, group in views.items():
+        begun: list[Callable[[], Ranking]] = []
+        for name, group in views.items() if "dense" in self._retrievers else ():
             embedder = self._embedder if name == self._embedder.name else self._earlier(name)
             if embedder is not None and embedder.understands(meant):
                 indexes = [index for view in group for index in view.dense]
                 vector = embedder.embed_queries([meant])
-                rankings.append(dense.search(indexes, vector, depth=depth, without=without))
-        if len(rankings) == 1:
-            return rankings[0]
-        mixed = chain.from_iterable(normalised(ranking, depth=depth) for ranking in rankings)
-        return sorted(mixed, key=lambda row: (-row[0], row[1]))[:depth]
+                begun.append(dense.begin(indexes, vector, depth=depth, without=without))
+        if len(begun) == 1:
+            return begun[0]
+        return lambda: _mixed([end() for end in begun], depth=depth)
 
     def _reranked(self, reranker: Reranker, question: str, candidates: Sequence[Hit]) -> list[Hit]:
         """The first of the candidates as the reranker orders them, equals as they came; then the rest."""
@@ -242,6 +241,11 @@ def _hits(fused: Sequence[Fused], now: ChunkSnapshot) -> list[Hit]:
 
 def _read_as(hit: Hit) -> str:
     return f"{hit.chunk.context}\n{hit.chunk.text}".strip()
+
+
+def _mixed(rankings: Sequence[Ranking], *, depth: int) -> Ranking:
+    every = chain.from_iterable(normalised(ranking, depth=depth) for ranking in rankings)
+    return sorted(every, key=lambda row: (-row[0], row[1]))[:depth]
 
 
 @contextmanager

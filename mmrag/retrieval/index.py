@@ -13,6 +13,7 @@ import contextlib
 import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 BATCH_ROWS = 2_000  # chunks that are read from the store at a time: about 5 MB
 # 384 numbers in 8 bits with their graph, and a few words each; exact rows and those in memory take more.
 _BYTES_A_ROW = 1_000
+_OPENING_THREADS = 4
 RETRY_SECONDS = 30.0  # after the disk has refused a segment; until then it stays in memory
 
 # How the disk says no through Python, Tantivy and FAISS; also filelock's Timeout, an OSError:
@@ -308,12 +310,13 @@ class CollectionIndex:
 
     def _opened(self, manifest: Manifest) -> tuple[Segment, ...]:
         """The manifest's segments; those that are open already are taken over."""
-        opened = tuple(
-            self._known.get(entry.name) or segments.open_verified(self._folder, entry.name, entry.files)
-            for entry in manifest.segments
-        )
+        with ThreadPoolExecutor(_OPENING_THREADS) as pool:  # verifying is most of it, and lets go of the lock
+            opened = tuple(pool.map(self._open, manifest.segments))
         self._known = {segment.name: segment for segment in opened}
         return opened
+
+    def _open(self, entry: Entry) -> Segment:
+        return self._known.get(entry.name) or segments.open_verified(self._folder, entry.name, entry.files)
 
     # ----------------------------------------------------------------- building
 

@@ -13,7 +13,6 @@ maps, so nothing may cut a file that a process has open. It knows no store and n
 from __future__ import annotations
 
 import secrets
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from mmrag.retrieval.dense import Batches, DenseBuilder
 
 PREFIX = "segment-"
-_VERIFYING_THREADS = 4  # hashing lets go of Python's lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +86,9 @@ def open_verified(folder: Path, name: str, files: dict[str, str]) -> Segment:
     """Open a segment below `folder`. Raises ValueError or whatever the libraries raise on what is off."""
     import numpy as np  # noqa: PLC0415 - heavy
 
-    with ThreadPoolExecutor(_VERIFYING_THREADS) as pool:
-        found = pool.map(sha256, [folder / path for path in files])
-        for path, expected, actual in zip(files, files.values(), found, strict=True):
-            if actual != expected:
-                raise ValueError(f"{path} is not what was written")
+    for path, expected in files.items():
+        if sha256(folder / path) != expected:
+            raise ValueError(f"{path} is not what was written")
     mine = folder / name
     embedded = np.load(mine / "embedded.npy", allow_pickle=False)
     return Segment(
