@@ -10,8 +10,6 @@ import sys
 import pytest
 from PIL import Image, PngImagePlugin
 
-from mmrag.cli import main
-
 pytestmark = pytest.mark.usefixtures("shared_models")
 
 POLICY = "Parcels weigh at most 31.5 kilograms. A parcel that is heavier goes by freight.\n"
@@ -23,18 +21,6 @@ def policy(tmp_path):
     path = tmp_path / "policy.txt"
     path.write_text(POLICY, encoding="utf-8")
     return path
-
-
-@pytest.fixture
-def run(capsys):
-    """Run a command; returns exit code, standard output and standard error."""
-
-    def _run(*arguments):
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return _run
 
 
 def test_the_whole_way_from_add_to_a_corrected_answer(run, policy):

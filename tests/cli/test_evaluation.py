@@ -6,8 +6,6 @@ import json
 
 import pytest
 
-from mmrag.cli import main
-
 NOTES = {
     "pump": "The pump of the cooling circuit is oiled every second week.",
     "valve": "The valve of the boiler is red and opens at four bar.",
@@ -30,16 +28,6 @@ def files(tmp_path):
     queries.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     qrels.write_text("query-id\tcorpus-id\tscore\nq1\tpump\t1\nq2\tvalve\t2\n", "utf-8")
     return corpus, queries, qrels
-
-
-@pytest.fixture
-def run(capsys):
-    def _run(*arguments):
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return _run
 
 
 def test_the_json_holds_what_people_script_against(run, files):
