@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from mmrag.assemble import build_engine
 from mmrag.config import Settings
+from mmrag.retrieval.dense import DenseIndex
 from mmrag.retrieval.hybrid import HybridRetriever
 from mmrag.storage.catalog import SqliteStore
 from tests.retrieval.memory_feed import HashEmbedder
@@ -37,7 +38,12 @@ def open_store(home, kind=SqliteStore):
 def open_retriever(store, home, *, exact=True):
     """Exact search, or HNSW for all that is on disk."""
     return HybridRetriever(
-        store, EMBEDDER, folder=home / "indexes", exact_search_rows=10_000 if exact else 0, **_SMALL
+        store,
+        EMBEDDER,
+        folder=home / "indexes",
+        exact_search_rows=10_000 if exact else 0,
+        build_dense=DenseIndex.hnsw,  # the scan, which is the default, is exact for as few rows
+        **_SMALL,
     )
 
 
