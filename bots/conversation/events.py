@@ -48,7 +48,7 @@ class Mention:
 class Command:
     """A slash command: `name` without its slash, `text` as it was typed after it.
 
-    `author_name` and `admin` as of a mention.
+    `author_name` and `admin` as of a mention; `place` is what the records call the place.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Command:
     files: tuple[FileRef, ...] = ()
     author_name: str = ""
     admin: bool = False
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bots.conversation import documents, questions
+from bots.conversation import documents, questions, settings
 from bots.conversation.desk import OPEN
 from bots.conversation.endings import conclude
 from bots.conversation.events import Notice
@@ -23,6 +23,7 @@ HELP = (
     "/kb remove ID... – take documents out of it",
     "/kb share ID... – let everyone read what was added in a private place",
     "/kb forget-channel – forget all that was added here",
+    "/kb settings – what is set for this place",
     "correction: TEXT – in reply to an answer, what would be right",
 )
 
@@ -41,7 +42,7 @@ async def handle_command(command: Command, chat: Chat, engine: EngineClient, des
     return await conclude(_carry_out(command, chat, engine, desk), chat)
 
 
-async def _carry_out(command: Command, chat: Chat, engine: EngineClient, desk: Desk) -> Ending:  # noqa: PLR0911 - a table of commands
+async def _carry_out(command: Command, chat: Chat, engine: EngineClient, desk: Desk) -> Ending:  # noqa: C901, PLR0911 - a table of commands
     verb, rest = split_off_word(command.text)
     match command.name, verb.casefold():
         case "ask", _:
@@ -56,10 +57,14 @@ async def _carry_out(command: Command, chat: Chat, engine: EngineClient, desk: D
             return await documents.share(rest.split(), command, chat, engine, desk)
         case "kb", "forget-channel":
             return await documents.forget(rest, command, chat, engine, desk)
+        case "kb", "settings":
+            return await settings.show_settings(command, chat, desk)
+        case "kb", "set":
+            return await settings.change_setting(rest.split(), command, chat, desk)
         case "kb", "" | "help":
             return await _help(chat)
         case "kb", _:
-            raise InvalidInput("/kb knows add, list, remove, share, forget-channel and help.")
+            raise InvalidInput("/kb knows add, list, remove, share, forget-channel, settings, set and help.")
         case _:
             raise InvalidInput("I know the commands /ask and /kb.")
 
