@@ -39,9 +39,7 @@ def _run(arguments: argparse.Namespace) -> int:
         case "slack":
             return _serve_slack()
         case _:
-            raise InvalidInput(
-                f"The {arguments.platform} adapter is not there yet: use  console  or  slack"
-            )
+            raise InvalidInput(f"The {arguments.platform} adapter is not there yet: use  console  or  slack")
 
 
 def _parser() -> argparse.ArgumentParser:

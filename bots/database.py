@@ -149,7 +149,9 @@ class Database:
 
         if isinstance(error, apsw.FullError):
             return StoreUnavailable(f"The disk that holds {self._path.parent} is full: free some space.")
-        if isinstance(error, OSError | apsw.Error) and not isinstance(error, apsw.ConstraintError | apsw.SQLError):
+        if isinstance(error, OSError | apsw.Error) and not isinstance(
+            error, apsw.ConstraintError | apsw.SQLError
+        ):
             return StoreUnavailable(
                 f"The bot's data in {self._path} cannot be used ({type(error).__name__}): check the folder's "
                 "permissions and the disk, or choose another folder with MMRAG_HOME."

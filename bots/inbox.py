@@ -24,11 +24,11 @@ import os
 import secrets
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     import apsw
 
@@ -173,7 +173,9 @@ class Inbox:
                 also(db)
 
         await self._database.write(change)
-        parts = tuple(Part(number, dict(content), unsure=False, receipt="") for number, content in enumerate(contents))
+        parts = tuple(
+            Part(number, dict(content), unsure=False, receipt="") for number, content in enumerate(contents)
+        )
         return Job(job.id, job.key, job.kind, job.payload, job.attempts, job.received, parts)
 
     async def sending(self, job: Job, part: Part, receipt: str = "") -> None:
@@ -205,7 +207,8 @@ class Inbox:
 
         def change(db: apsw.Connection) -> None:
             db.execute(
-                "UPDATE jobs SET state = 'done', owner = NULL, payload = '{}', finished = ?, outcome = ? WHERE id = ?",
+                "UPDATE jobs SET state = 'done', owner = NULL, payload = '{}', finished = ?, outcome = ? "
+                "WHERE id = ?",
                 (time.time(), outcome, job.id),
             )
             db.execute("UPDATE outbox SET content = '{}' WHERE job = ?", (job.id,))
@@ -227,11 +230,14 @@ class Inbox:
         """Take over what processes that are gone had leased, and forget what is old; how many there were."""
 
         def change(db: apsw.Connection) -> int:
-            owners = [owner for (owner,) in db.execute("SELECT DISTINCT owner FROM jobs WHERE owner IS NOT NULL")]
+            owners = [
+                owner for (owner,) in db.execute("SELECT DISTINCT owner FROM jobs WHERE owner IS NOT NULL")
+            ]
             gone = [owner for owner in owners if not self._owner.lives(owner)]
             for owner in gone:
                 db.execute(
-                    "UPDATE jobs SET owner = NULL, state = iif(state = 'running', 'waiting', state) WHERE owner = ?",
+                    "UPDATE jobs SET owner = NULL, state = iif(state = 'running', 'waiting', state) "
+                    "WHERE owner = ?",
                     (owner,),
                 )
             taken_over = db.changes() if gone else 0
@@ -287,12 +293,13 @@ class Inbox:
         if row is None:
             return None
         id_, person = row
-        key, kind, payload, attempts, received, state = db.execute(
+        leased: Any = db.execute(
             "UPDATE jobs SET owner = ?, attempts = attempts + 1, "
             "state = iif(state = 'waiting', 'running', state) WHERE id = ? "
             "RETURNING key, kind, payload, attempts, received, state",
             (self._owner.name, id_),
         ).fetchone()
+        key, kind, payload, attempts, received, state = leased
         db.execute(
             "INSERT INTO served (person, turn) SELECT ?1, coalesce(max(turn), 0) + 1 FROM served WHERE true "
             "ON CONFLICT (person) DO UPDATE SET turn = excluded.turn",
@@ -359,7 +366,10 @@ def _refuse(db: apsw.Connection, event: Event) -> None:
 
 
 def _parts(db: apsw.Connection, job: int) -> tuple[Part, ...]:
-    rows = db.execute("SELECT part, content, state, receipt FROM outbox WHERE job = ? AND state != 'sent' ORDER BY part", (job,))
+    rows = db.execute(
+        "SELECT part, content, state, receipt FROM outbox WHERE job = ? AND state != 'sent' ORDER BY part",
+        (job,),
+    )
     return tuple(
         Part(part, json.loads(content), unsure=state == "sending", receipt=receipt)
         for part, content, state, receipt in rows

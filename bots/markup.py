@@ -93,7 +93,9 @@ def unlinked(text: str) -> str:
     return _WWW.sub("www[.]", _MAIL.sub(r"\1[:]", _SCHEME.sub("[:]", text)))
 
 
-def split(blocks: Sequence[Block], *, most: int, length: Callable[[Sequence[Block]], int]) -> list[list[Block]]:
+def split(
+    blocks: Sequence[Block], *, most: int, length: Callable[[Sequence[Block]], int]
+) -> list[list[Block]]:
     """Blocks as messages of at most `most` by `length`: between blocks, else items, lines, sentences, words.
 
     A code block or a table that is cut goes on as one of its own, with the table's header again.

@@ -53,7 +53,8 @@ SCHEMA = """
     CREATE INDEX posts_by_thread ON posts (thread, at);
     CREATE TABLE threads (thread TEXT PRIMARY KEY, at REAL NOT NULL) STRICT;
     CREATE TABLE asked (
-        at REAL NOT NULL, workspace TEXT NOT NULL, place TEXT NOT NULL, question TEXT, answered INTEGER NOT NULL
+        at REAL NOT NULL, workspace TEXT NOT NULL, place TEXT NOT NULL, question TEXT,
+        answered INTEGER NOT NULL
     ) STRICT;
     CREATE TABLE whispers (answer TEXT PRIMARY KEY, content TEXT NOT NULL, at REAL NOT NULL) STRICT;
     CREATE INDEX asked_by_time ON asked (workspace, at);
@@ -80,7 +81,9 @@ class DiskRecords:
     async def spend(self, what: str, person: str, *, most: int, seconds: int) -> bool:
         def change(db: apsw.Connection) -> bool:
             now = time.time()
-            db.execute("DELETE FROM uses WHERE what = ? AND person = ? AND at < ?", (what, person, now - seconds))
+            db.execute(
+                "DELETE FROM uses WHERE what = ? AND person = ? AND at < ?", (what, person, now - seconds)
+            )
             spent = db.execute("SELECT count(*) FROM uses WHERE what = ? AND person = ?", (what, person)).get
             if spent >= most:
                 return False
@@ -145,7 +148,9 @@ class DiskRecords:
     async def setting(self, place: str, name: str, default: str) -> str:
         """What was set for a place."""
         value: str | None = await self._database.write(
-            lambda db: db.execute("SELECT value FROM settings WHERE place = ? AND name = ?", (place, name)).get
+            lambda db: (
+                db.execute("SELECT value FROM settings WHERE place = ? AND name = ?", (place, name)).get
+            )
         )
         return default if value is None else value
 
@@ -157,7 +162,9 @@ class DiskRecords:
     async def post(self, message: str) -> Post | None:
         """The bot's message of this name."""
         row = await self._database.write(
-            lambda db: db.execute("SELECT message, thread, answer FROM posts WHERE message = ?", (message,)).fetchone()
+            lambda db: db.execute(
+                "SELECT message, thread, answer FROM posts WHERE message = ?", (message,)
+            ).fetchone()
         )
         return None if row is None else Post(*row)
 
@@ -177,7 +184,7 @@ class DiskRecords:
         rows = await self._database.write(
             lambda db: db.execute("SELECT message FROM posts WHERE thread = ?", (thread,)).fetchall()
         )
-        return frozenset(message for (message,) in rows)
+        return frozenset(str(message) for (message,) in rows)
 
     async def takes_part_in(self, thread: str) -> bool:
         """Whether the bot was asked in this thread before."""
@@ -202,15 +209,16 @@ class DiskRecords:
 
         def read(db: apsw.Connection) -> tuple[int, list[str]]:
             since = time.time() - WEEK
-            where = "workspace = ? AND at > ? AND place = ?"
             values = (workspace, since, place or "")
-            number = db.execute(f"SELECT count(*) FROM asked WHERE {where}", values).get
+            number = db.execute(
+                "SELECT count(*) FROM asked WHERE workspace = ? AND at > ? AND place = ?", values
+            ).get
             rows = db.execute(
-                f"SELECT question FROM asked WHERE {where} AND NOT answered AND question IS NOT NULL "
-                "ORDER BY at DESC LIMIT 10",
+                "SELECT question FROM asked WHERE workspace = ? AND at > ? AND place = ? "
+                "AND NOT answered AND question IS NOT NULL ORDER BY at DESC LIMIT 10",
                 values,
             )
-            return number, [question for (question,) in rows]
+            return number, [str(question) for (question,) in rows]
 
         return await self._database.write(read)
 
@@ -246,7 +254,8 @@ def remember_asked(workspace: str, place: str, question: str | None, *, answered
         db.execute("DELETE FROM asked WHERE at < ?", (now - WEEK,))
         db.execute("DELETE FROM proposals WHERE at < ?", (now - PROPOSALS_KEPT_SECONDS,))
         db.execute(
-            "INSERT INTO asked VALUES (?, ?, ?, ?, ?)", (now, workspace, place, None if answered else question, answered)
+            "INSERT INTO asked VALUES (?, ?, ?, ?, ?)",
+            (now, workspace, place, None if answered else question, answered),
         )
 
     return change

@@ -157,7 +157,7 @@ class Settings(BaseSettings):
     )
     bot_ask_human: str = Field(
         default="",
-        description="Chat bots: the user group or person to mention where no answer is known; empty for none.",
+        description="Chat bots: the user group or person to ask where no answer is known; empty for none.",
     )
     bot_questions_a_day: Annotated[int, Field(ge=0)] = Field(
         default=500, description="Chat bots: most questions of a person in 24 hours; 0 for no limit."

@@ -109,7 +109,9 @@ async def forget(confirmation: str, command: Command, chat: Chat, engine: Engine
             "type  /kb forget-channel confirm  if you mean it."
         )
     await asyncio.to_thread(engine.forget, audience.home)
-    await chat.post_notice(Notice(f"{count(len(documents), 'document')} forgotten, and the answers from them."))
+    await chat.post_notice(
+        Notice(f"{count(len(documents), 'document')} forgotten, and the answers from them.")
+    )
     return "done"
 
 

@@ -60,7 +60,14 @@ async def handle_correction(
 
 
 async def handle_approval(
-    proposal_id: str, chat: Chat, engine: EngineClient, desk: Desk, *, person: str, admin: bool, approved: bool
+    proposal_id: str,
+    chat: Chat,
+    engine: EngineClient,
+    desk: Desk,
+    *,
+    person: str,
+    admin: bool,
+    approved: bool,
 ) -> Ending:
     """Somebody approves or rejects a correction."""
     return await conclude(
@@ -80,7 +87,9 @@ async def _rate(rating: Rating, chat: Chat, engine: EngineClient) -> Ending:
 
 async def _mark(mark: Mark, chat: Chat, engine: EngineClient, desk: Desk) -> Ending:
     if desk.records is None:
-        return await _rate(Rating(mark.answer_id, mark.verdict, author=mark.name or mark.author), chat, engine)
+        return await _rate(
+            Rating(mark.answer_id, mark.verdict, author=mark.name or mark.author), chat, engine
+        )
     await spend_rating(desk, mark.author)
     before, after = await desk.records.mark(mark)
     author = mark.name or mark.author
@@ -108,7 +117,14 @@ async def _propose(
 
 
 async def _decide(
-    proposal_id: str, chat: Chat, engine: EngineClient, desk: Desk, *, person: str, admin: bool, approved: bool
+    proposal_id: str,
+    chat: Chat,
+    engine: EngineClient,
+    desk: Desk,
+    *,
+    person: str,
+    admin: bool,
+    approved: bool,
 ) -> Ending:
     if desk.records is None:
         raise InvalidInput("Corrections need no approval here.")
@@ -122,10 +138,9 @@ async def _decide(
         raise InvalidInput("This correction does not wait for approval any more.")
     proposal, accepted = voted
     if not accepted:
-        raise InvalidInput(
-            "Noted. A correction needs the approval of "
-            f"{proposal.needed} people beside its author, or of one admin."
-        )
+        needed = f"{proposal.needed} people beside its author" if proposal.needed > 1 else "one person more"
+        await chat.post_notice(Notice(f"Noted: it takes {needed}, or one admin.", mood="hint"))
+        return "done"
     rating = Rating(proposal.answer_id, "down", proposal.correction, author=proposal.name)
     await asyncio.to_thread(engine.rate, rating)
     await chat.post_notice(Notice(f"Approved: the correction by {proposal.name} is a source from now on."))

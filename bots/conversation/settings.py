@@ -33,7 +33,9 @@ async def show_settings(command: Command, chat: Chat, desk: Desk) -> Ending:
         f"{name} {await desk.records.setting(command.place, name, choices[0])} – {_MEANING[name]}"
         for name, choices in PLACE_SETTINGS.items()
     ]
-    await chat.post_notice(Notice("Set for this place; change it by /kb set NAME on|off:", tuple(lines), mood="hint"))
+    await chat.post_notice(
+        Notice("Set for this place; change it by /kb set NAME on|off:", tuple(lines), mood="hint")
+    )
     return "done"
 
 

@@ -16,7 +16,7 @@ from slack_bolt.async_app import AsyncApp
 from bots.conversation import log_fault
 from bots.records import take_part_in
 from bots.slack.blocks import CORRECT, FEEDBACK
-from bots.slack.intake import ADD_VIEW, ASK_SHORTCUT, message_key, read, workspace_key
+from bots.slack.intake import ADD_VIEW, ASK_SHORTCUT, message_key, opens_modal, read, workspace_key
 from bots.slack.logs import quiet_logger
 from bots.slack.views import (
     HUMAN,
@@ -33,7 +33,7 @@ from bots.slack.web import RefusedError, UnsureError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from slack_bolt.async_app import AsyncAck
+    from slack_bolt.async_app import AsyncAck, AsyncBoltContext
     from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
     from slack_sdk.web.async_client import AsyncWebClient
 
@@ -47,6 +47,7 @@ Json = dict[str, Any]
 log = logging.getLogger(__name__)
 
 ANYTHING = re.compile(".*")
+NOT_KEPT = "not_kept"  # in a request's context: the disk is full, or worse
 
 
 class Intake:
@@ -108,8 +109,12 @@ def build_app(
 ) -> AsyncApp:
     """The app with its listeners. Signatures are checked where requests come in: see `http`."""
 
-    async def keep(body: Json, next_: Callable[[], Awaitable[None]]) -> None:
-        await intake.keep(body)
+    async def keep(body: Json, context: AsyncBoltContext, next_: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await intake.keep(body)
+        except Exception:
+            context[NOT_KEPT] = True
+            raise
         await next_()
 
     app = AsyncApp(
@@ -121,40 +126,46 @@ def build_app(
         oauth_settings=oauth,
         logger=quiet_logger(),
     )
-    modals = _Modals(workspaces, directory, records, human=human)
+    listeners = _Listeners(_Modals(workspaces, directory, records, human=human))
+    app.event(ANYTHING)(listeners.on_event)
+    app.command(ANYTHING)(listeners.on_command)
+    app.shortcut(ANYTHING)(listeners.on_shortcut)
+    app.action(ANYTHING)(listeners.on_action)
+    app.view(ANYTHING)(listeners.on_view)
+    return app
 
-    @app.event(ANYTHING)
-    async def on_event() -> None:
-        """Kept already."""
 
-    @app.command(ANYTHING)
-    async def on_command(ack: AsyncAck, body: Json) -> None:
+class _Listeners:
+    """What is acknowledged, and what opens a modal. All of it is kept already."""
+
+    def __init__(self, modals: _Modals) -> None:
+        self._modals = modals
+
+    async def on_event(self) -> None:
+        """An event needs no more than to be acknowledged."""
+
+    async def on_command(self, ack: AsyncAck, body: Json) -> None:
         await ack()
-        if body["command"] == "/kb" and str(body.get("text") or "").strip().casefold() == "add":
-            await modals.open(body["team_id"], body, add_view({"channel": body["channel_id"]}))
+        if opens_modal(body):
+            await self._modals.open(body["team_id"], body, add_view({"channel": body["channel_id"]}))
 
-    @app.shortcut(ANYTHING)
-    async def on_shortcut(ack: AsyncAck, body: Json) -> None:
+    async def on_shortcut(self, ack: AsyncAck, body: Json) -> None:
         await ack()
         if body["callback_id"] == ASK_SHORTCUT:
             message = body["message"]
             thread_ts = message.get("thread_ts") or message["ts"]
             place = {"channel": body["channel"]["id"], "thread_ts": thread_ts}
-            await modals.open(body["team"]["id"], body, ask_view(place))
+            await self._modals.open(body["team"]["id"], body, ask_view(place))
 
-    @app.action(ANYTHING)
-    async def on_action(ack: AsyncAck, body: Json) -> None:
+    async def on_action(self, ack: AsyncAck, body: Json) -> None:
         await ack()
-        await modals.after(body["actions"][0], body)
+        await self._modals.after(body["actions"][0], body)
 
-    @app.view(ANYTHING)
-    async def on_view(ack: AsyncAck, body: Json) -> None:
+    async def on_view(self, ack: AsyncAck, body: Json) -> None:
         if body["view"]["callback_id"] == ADD_VIEW and not _is_filled(body["view"]):
             await ack(response_action="errors", errors={"text": "Choose a file, or write a text."})
         else:
             await ack()
-
-    return app
 
 
 def _is_filled(view: Json) -> bool:
@@ -165,7 +176,9 @@ def _is_filled(view: Json) -> bool:
 class _Modals:
     """Opens what people fill in."""
 
-    def __init__(self, workspaces: Workspaces, directory: Directory, records: DiskRecords, *, human: str) -> None:
+    def __init__(
+        self, workspaces: Workspaces, directory: Directory, records: DiskRecords, *, human: str
+    ) -> None:
         self._workspaces = workspaces
         self._directory = directory
         self._records = records
@@ -177,7 +190,9 @@ class _Modals:
         value = str(action.get("value") or "")
         match action["action_id"]:
             case kind if kind == CORRECT or (kind == FEEDBACK and value.startswith("down ")):
-                await self.open(team, body, down_view(_place(body) | {"answer": value.split(" ")[-1]}))
+                await self.open(
+                    team, body, down_view(_place(body) | {"answer": value.rsplit(" ", maxsplit=1)[-1]})
+                )
             case kind if kind == OPEN_ADD:
                 await self.open(team, body, add_view({}))
             case kind if kind == OPEN_SETTINGS:
@@ -204,4 +219,7 @@ class _Modals:
 def _place(body: Json) -> Json:
     message, container = body.get("message") or {}, body.get("container") or {}
     thread_ts = message.get("thread_ts") or container.get("thread_ts") or message.get("ts")
-    return {"channel": (body.get("channel") or {}).get("id") or container.get("channel_id"), "thread_ts": thread_ts}
+    return {
+        "channel": (body.get("channel") or {}).get("id") or container.get("channel_id"),
+        "thread_ts": thread_ts,
+    }

@@ -66,7 +66,8 @@ def answer_messages(
     """
     layout = lay_out(answer)
     links = {
-        source.marker: source.link if source.link and _fits(source.link) else None for source in layout.sources
+        source.marker: source.link if source.link and _fits(source.link) else None
+        for source in layout.sources
     }
     blocks = (
         *([Quotation((Paragraph((Words(shorten(asked, QUESTION_CHARS)),)),))] if asked else []),
@@ -129,7 +130,11 @@ def human_message(group: str) -> Message:
 
 
 def _notes(layout: Layout) -> Blocks:
-    return [_section(_fitting([f":warning: {escape_line(note)}" for note in layout.notes], SECTION_CHARS))] if layout.notes else []
+    return (
+        [_section(_fitting([f":warning: {escape_line(note)}" for note in layout.notes], SECTION_CHARS))]
+        if layout.notes
+        else []
+    )
 
 
 def _figure(figure_id: str | None, layout: Layout) -> Blocks:

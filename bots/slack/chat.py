@@ -121,7 +121,10 @@ class SlackChat:
             content["whispered"] = True
         content |= self.where
         asked = remember_asked(
-            *(workspace_key(payload["team"]), "" if question.collections == (workspace_key(payload["team"]),) else payload["channel"]),
+            *(
+                workspace_key(payload["team"]),
+                "" if question.collections == (workspace_key(payload["team"]),) else payload["channel"],
+            ),
             question.text,
             answered=not answer.abstained,
         )
@@ -134,7 +137,12 @@ class SlackChat:
         self.answered = await self.inbox.answer(self.job, [content], also=also)
 
     async def post_notice(self, notice: Notice) -> None:
-        content: Json = {"kind": "notice", "text": notice.text, "lines": list(notice.lines), "mood": notice.mood}
+        content: Json = {
+            "kind": "notice",
+            "text": notice.text,
+            "lines": list(notice.lines),
+            "mood": notice.mood,
+        }
         if self.job.kind == "approval" and notice.mood == "done":  # decided: it takes the buttons' place
             content |= {"edits": self.job.payload["message"], "aloud": True}
         await self.say(content)
@@ -184,7 +192,12 @@ async def _messages_before(
                     cursor=cursor,
                 )
             except RefusedError as refused:
-                if refused.code in ("thread_not_found", "channel_not_found", "not_in_channel", "missing_scope"):
+                if refused.code in (
+                    "thread_not_found",
+                    "channel_not_found",
+                    "not_in_channel",
+                    "missing_scope",
+                ):
                     return []
                 raise
             found |= {message["ts"]: message for message in page.get("messages") or []}
@@ -223,10 +236,13 @@ def readable(text: str) -> str:
         sign, target, label = match.groups()
         if sign == "!":
             return f"@{label or target.split('^')[0]}"
-        return f"{sign}{label or target}" if sign else (f"{label} ({target})" if label and label != target else target)
+        return (
+            f"{sign}{label or target}"
+            if sign
+            else (f"{label} ({target})" if label and label != target else target)
+        )
 
     text = _REFERENCE.sub(named, text)
     for entity, character in _ENTITIES.items():
         text = text.replace(entity, character)
     return text.strip()
-

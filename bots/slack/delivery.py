@@ -75,6 +75,7 @@ class Delivery:
 
     def __init__(
         self,
+        *,
         inbox: Inbox,
         records: DiskRecords,
         workspaces: Workspaces,
@@ -82,7 +83,6 @@ class Delivery:
         files: Files,
         engine: EngineClient,
         session: aiohttp.ClientSession,
-        *,
         human_of: Callable[[str], Any],
     ) -> None:
         self._inbox = inbox
@@ -135,23 +135,28 @@ class Delivery:
             await self._inbox.sending(job, part)
         posted: list[str] = []
         for number, message in enumerate(messages):
-            ts = arrived.get(number)
-            is_answer = part.content["kind"] == "answer"
+            metadata = _metadata(job, part, number)
+            ts = arrived.get(number) or await self._resumed(
+                job, part, web, target, message=message, metadata=metadata
+            )
             if ts is None:
-                orphan = await self._orphan(job, part, web, target) if part.unsure and is_answer else None
-                if orphan is not None:
-                    ts = await self._edit(web, target, orphan, message, _metadata(job, part, number))
-                else:
-                    ts = await self._post(job, part, web, target, message, number, stream=is_answer)
+                ts = await self._post(job, part, web, target, message=message, metadata=metadata)
             posted.append(ts)
             key = message_key(target.team, target.channel, ts)
             thread = message_key(target.team, target.channel, target.thread_ts or ts)
-            answer_id = part.content["answer"]["id"] if is_answer else None
-            await self._records_post(key, thread, answer_id)
+            await self._records.apply(remember_post(key, thread, _answer_id(part)))
         await self._inbox.sent(job, part, " ".join(posted))
 
-    async def _records_post(self, key: str, thread: str, answer_id: str | None) -> None:
-        await self._records.apply(remember_post(key, thread, answer_id))
+    async def _resumed(
+        self, job: Job, part: Part, web: SlackWeb, target: Target, *, message: Message, metadata: Json
+    ) -> str | None:
+        """A stream that was begun and not finished, made the whole message; None where there is none."""
+        if not part.unsure or part.content["kind"] != "answer":
+            return None
+        orphan = await self._orphan(job, part, web, target)
+        if orphan is None:
+            return None
+        return await self._edit(web, target, orphan, message, metadata)
 
     # -------------------------------------------------------------------- what is said
 
@@ -198,9 +203,9 @@ class Delivery:
     # --------------------------------------------------------------------- how it goes out
 
     async def _post(
-        self, job: Job, part: Part, web: SlackWeb, target: Target, message: Message, number: int, *, stream: bool
+        self, job: Job, part: Part, web: SlackWeb, target: Target, *, message: Message, metadata: Json
     ) -> str:
-        metadata = _metadata(job, part, number)
+        stream = part.content["kind"] == "answer"
         if stream and target.thread_ts is not None and message.markdown:
             begun = await self._begin_stream(job, part, web, target, message)
             if begun is not None:
@@ -209,8 +214,12 @@ class Delivery:
 
     async def _post_whole(self, web: SlackWeb, target: Target, message: Message, metadata: Json) -> str:
         arguments: Json = {
-            **{"channel": target.channel, "thread_ts": target.thread_ts, "text": message.text},
-            **{"metadata": metadata, "unfurl_links": False, "unfurl_media": False},
+            "channel": target.channel,
+            "thread_ts": target.thread_ts,
+            "text": message.text,
+            "metadata": metadata,
+            "unfurl_links": False,
+            "unfurl_media": False,
         }
         try:
             posted = await web.write("chat.postMessage", blocks=message.blocks, **arguments)
@@ -246,9 +255,15 @@ class Delivery:
         """Append the rest and stop; where the stream has died, the message is edited into the whole."""
         try:
             for piece in stream.rest:
-                await web.write("chat.appendStream", channel=target.channel, ts=stream.ts, markdown_text=piece)
+                await web.write(
+                    "chat.appendStream", channel=target.channel, ts=stream.ts, markdown_text=piece
+                )
             await web.write(
-                "chat.stopStream", channel=target.channel, ts=stream.ts, blocks=message.below, metadata=metadata
+                "chat.stopStream",
+                channel=target.channel,
+                ts=stream.ts,
+                blocks=message.below,
+                metadata=metadata,
             )
         except (RefusedError, UnsureError):
             return await self._edit(web, target, stream.ts, message, metadata)
@@ -292,7 +307,12 @@ class Delivery:
     async def _respond(self, url: str, message: Message, *, replace: bool) -> None:
         import aiohttp  # noqa: PLC0415 - `--help` works without the extra
 
-        body = {"response_type": "ephemeral", "replace_original": replace, "text": message.text, "blocks": message.blocks}
+        body = {
+            "response_type": "ephemeral",
+            "replace_original": replace,
+            "text": message.text,
+            "blocks": message.blocks,
+        }
         try:
             async with self._session.post(url, json=body) as response:
                 status = response.status
@@ -306,12 +326,16 @@ class Delivery:
     # -------------------------------------------------------------- what is there already
 
     async def _arrived(self, job: Job, part: Part, web: SlackWeb, target: Target) -> dict[int, str]:
-        """{number: ts} of this part's messages that stand in the thread, by the job's id in their metadata."""
+        """{number: ts} of this part's messages that are there, by the job's id in their metadata."""
         found: dict[int, str] = {}
         for message in await self._ours(job, web, target):
             metadata = message.get("metadata") or {}
             payload = metadata.get("event_payload") or {}
-            if metadata.get("event_type") == METADATA_EVENT and payload.get("job") == job.key and payload.get("part") == part.number:
+            if (
+                metadata.get("event_type") == METADATA_EVENT
+                and payload.get("job") == job.key
+                and payload.get("part") == part.number
+            ):
                 found[int(payload["message"])] = str(message["ts"])
         return found
 
@@ -342,13 +366,23 @@ class Delivery:
         cursor: str | None = None
         for _ in range(20):  # a busy channel; a thread rarely has a second page
             page = await web.read(
-                method, channel=target.channel, oldest=since, limit=200, include_all_metadata=True, cursor=cursor, **where
+                method,
+                channel=target.channel,
+                oldest=since,
+                limit=200,
+                include_all_metadata=True,
+                cursor=cursor,
+                **where,
             )
             messages += page.get("messages") or []
             cursor = (page.get("response_metadata") or {}).get("next_cursor") or None
             if cursor is None:
                 break
-        return [message for message in messages if message.get("user") == bot and message["ts"] != target.thread_ts]
+        return [
+            message
+            for message in messages
+            if message.get("user") == bot and message["ts"] != target.thread_ts
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +403,10 @@ def _target(job: Job, part: Part) -> Target:
         whispered=bool(content.get("whispered", payload.get("private"))) and not content.get("aloud"),
         response_url=payload.get("response_url"),
     )
+
+
+def _answer_id(part: Part) -> str | None:
+    return part.content["answer"]["id"] if part.content["kind"] == "answer" else None
 
 
 def _metadata(job: Job, part: Part, number: int) -> Json:
@@ -395,4 +433,3 @@ def _plain_blocks(message: Message) -> list[Json]:
     """Without what Slack may not know or take yet: a picture that is not ready, feedback buttons."""
     kept = [block for block in message.below if block["type"] not in ("image", "context_actions")]
     return [*([{"type": "markdown", "text": message.markdown}] if message.markdown else []), *kept]
-

@@ -16,7 +16,7 @@ from bots.slack.web import RefusedError, UnsureError
 from mmrag.errors import NotReadable
 
 if TYPE_CHECKING:
-    from bots.slack.web import SlackWeb, Workspaces
+    from bots.slack.web import Workspaces
 
 Json = dict[str, Any]
 
@@ -47,7 +47,9 @@ class Files:
         if not url:
             raise NotReadable("Slack gives no address for it: upload the file here.")
         if int(file.get("size") or 0) > self._most_bytes:
-            raise NotReadable(f"It has {file['size']:,} bytes and at most {self._most_bytes:,} are read: send it in parts.")
+            raise NotReadable(
+                f"It has {file['size']:,} bytes and at most {self._most_bytes:,} are read: send it in parts."
+            )
         token = await self._workspaces.token_of(team)
         data, media_type = await self._fetch(url, token)
         if media_type == "text/html" and not str(file.get("mimetype") or "").startswith("text/html"):
@@ -62,7 +64,9 @@ class Files:
             found = await (await self._workspaces.of(team)).read("files.info", file=file["id"])
         except RefusedError as refused:
             if refused.code == "missing_scope":
-                raise NotReadable("The app lacks the scope files:read: add it and install the app again.") from None
+                raise NotReadable(
+                    "The app lacks the scope files:read: add it and install the app again."
+                ) from None
             raise NotReadable(f"Slack does not give it out ({refused.code}): upload it again.") from None
         except UnsureError:
             raise NotReadable("Slack could not be reached for it: ask again in a moment.") from None
@@ -75,7 +79,9 @@ class Files:
             headers = {"Authorization": f"Bearer {token}"}
             timeout = aiohttp.ClientTimeout(total=DOWNLOAD_SECONDS)
             try:
-                async with self._session.get(url, headers=headers, allow_redirects=False, timeout=timeout) as response:
+                async with self._session.get(
+                    url, headers=headers, allow_redirects=False, timeout=timeout
+                ) as response:
                     if response.status in REDIRECTS:
                         url = urljoin(url, response.headers.get("Location", ""))
                         continue
@@ -92,7 +98,9 @@ class Files:
         """Only Slack sees the token."""
         parts = urlsplit(url)
         host = (parts.hostname or "").rstrip(".").lower()
-        slack = parts.scheme == "https" and any(host == name or host.endswith(f".{name}") for name in SLACK_HOSTS)
+        slack = parts.scheme == "https" and any(
+            host == name or host.endswith(f".{name}") for name in SLACK_HOSTS
+        )
         if "@" in parts.netloc or not (slack or (parts.scheme, parts.netloc) == self._trusted):
             raise NotReadable("Its address is not one of Slack's: upload the file here.")
 

@@ -184,8 +184,10 @@ class Handlers:
         )
 
     async def _last_answer(self, payload: Json) -> str | None:
-        post = await self._records.last_answer(message_key(payload["team"], payload["channel"], payload["thread_ts"]))
-        return post and post.answer_id
+        post = await self._records.last_answer(
+            message_key(payload["team"], payload["channel"], payload["thread_ts"])
+        )
+        return None if post is None else post.answer_id
 
     async def _approval(self, job: Job, chat: SlackChat) -> None:
         payload = job.payload
@@ -208,7 +210,9 @@ class Handlers:
         payload = job.payload
         workspace = workspace_key(payload["team"])
         person = await self._person(payload)
-        documents = () if person.guest else await asyncio.to_thread(self._engine.documents, collections=[workspace])
+        documents = (
+            () if person.guest else await asyncio.to_thread(self._engine.documents, collections=[workspace])
+        )
         asked, unanswered = (0, []) if person.guest else await self._records.asked_lately(workspace)
         view = home_view(documents, asked=asked, unanswered=unanswered, admin=person.admin)
         web = await self._workspaces.of(payload["team"])
@@ -229,13 +233,19 @@ class Handlers:
     async def _ask_human(self, job: Job, chat: SlackChat) -> None:
         group = await self.human_of(job.payload["team"])
         if not group:
-            raise InvalidInput("Nobody is named who could be asked: an admin can, in the settings of my Home tab.")
+            raise InvalidInput(
+                "Nobody is named who could be asked: an admin can, in the settings of my Home tab."
+            )
         await chat.say({"kind": "human", "group": group, "aloud": True})
 
     async def _share_answer(self, job: Job, chat: SlackChat) -> None:
         content = await self._whispered(job)
         person = await self._person(job.payload)
-        shown = content | {"whispered": False, "aloud": True, "asked": content.get("asked") or f"shared by {person.name}"}
+        shown = content | {
+            "whispered": False,
+            "aloud": True,
+            "asked": content.get("asked") or f"shared by {person.name}",
+        }
         await chat.say(shown)
 
     async def _keep_answer(self, job: Job, chat: SlackChat) -> None:
@@ -270,5 +280,6 @@ class Handlers:
 
     async def _desk(self, payload: Json) -> Desk:
         adders = await self._records.setting(workspace_key(payload["team"]), "adders", self._rules.adders)
-        return Desk(replace(self._rules, adders="admins" if adders == "admins" else "everyone"), self._records)
-
+        return Desk(
+            replace(self._rules, adders="admins" if adders == "admins" else "everyone"), self._records
+        )

@@ -19,7 +19,7 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.request.async_request import AsyncBoltRequest
 
 from bots.conversation import log_fault
-from mmrag.errors import UserFacingError
+from bots.slack.app import NOT_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,46 +68,60 @@ class Signatures:
 
 def web_app(app: AsyncApp, *, signing_secret: str) -> web.Application:
     """The addresses that Slack calls."""
-    signatures = Signatures(signing_secret)
+    endpoint = _Endpoint(app, Signatures(signing_secret))
+    application = web.Application(client_max_size=MOST_BYTES)
+    application.add_routes([web.post(EVENTS_PATH, endpoint.on_post), web.get("/healthz", _on_health)])
+    flow = app.oauth_flow
+    if flow is not None:
 
-    async def on_post(request: web.Request) -> web.StreamResponse:
+        async def install(request: web.Request) -> web.StreamResponse:
+            return await to_aiohttp_response(await flow.handle_installation(await to_bolt_request(request)))
+
+        async def installed(request: web.Request) -> web.StreamResponse:
+            return await to_aiohttp_response(await flow.handle_callback(await to_bolt_request(request)))
+
+        application.add_routes(
+            [web.get(flow.install_path, install), web.get(flow.redirect_uri_path, installed)]
+        )
+    return application
+
+
+async def _on_health(_: web.Request) -> web.StreamResponse:
+    return web.Response(text="ok")
+
+
+class _Endpoint:
+    """Lets Bolt have what Slack signed and what has the form of a request of Slack's."""
+
+    def __init__(self, app: AsyncApp, signatures: Signatures) -> None:
+        self._app = app
+        self._signatures = signatures
+
+    async def on_post(self, request: web.Request) -> web.StreamResponse:
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             return web.Response(status=413)
         except Exception:  # noqa: BLE001 - a body that can't be read is nobody's
             return web.Response(status=400)
-        if not signatures.accepts(request.headers, body):
+        if not self._signatures.accepts(request.headers, body):
             return web.json_response({"error": "invalid request"}, status=401)
         text = _understood(body, request.content_type)
-        if text is None:
-            return web.Response(status=400)
+        return web.Response(status=400) if text is None else await self._dispatch(request, text)
+
+    async def _dispatch(self, request: web.Request, text: str) -> web.StreamResponse:
         try:
-            bolt_request = AsyncBoltRequest(body=text, query=request.query_string, headers=dict(request.headers))
-            return await to_aiohttp_response(await app.async_dispatch(bolt_request))
-        except Exception as error:  # noqa: BLE001 - not kept: Slack shall send it again
-            if not isinstance(error, UserFacingError):
-                log_fault(error)
-            signatures.forget(request.headers)
+            to_bolt = AsyncBoltRequest(body=text, query=request.query_string, headers=dict(request.headers))
+            response = await self._app.async_dispatch(to_bolt)
+        except Exception as error:  # noqa: BLE001 - Bolt reads some fields before it looks whether they are there
+            log_fault(error)
+            return web.Response(status=400)
+        if to_bolt.context.get(NOT_KEPT):
+            self._signatures.forget(request.headers)  # Slack shall send it again
             return web.Response(status=503)
-
-    async def on_get(request: web.Request) -> web.StreamResponse:
-        flow = app.oauth_flow
-        if flow is None:
-            return web.Response(status=404)
-        bolt_request = await to_bolt_request(request)
-        handle = flow.handle_installation if request.path == flow.install_path else flow.handle_callback
-        return await to_aiohttp_response(await handle(bolt_request))
-
-    async def on_health(_: web.Request) -> web.StreamResponse:
-        return web.Response(text="ok")
-
-    application = web.Application(client_max_size=MOST_BYTES)
-    application.add_routes([web.post(EVENTS_PATH, on_post), web.get("/healthz", on_health)])
-    if app.oauth_flow is not None:
-        flow = app.oauth_flow
-        application.add_routes([web.get(flow.install_path, on_get), web.get(flow.redirect_uri_path, on_get)])
-    return application
+        if response.status >= 500:  # noqa: PLR2004 - Bolt stumbled over its form; again, it would again
+            return web.Response(status=400)
+        return await to_aiohttp_response(response)
 
 
 def _understood(body: bytes, content_type: str) -> str | None:

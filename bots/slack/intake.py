@@ -47,7 +47,7 @@ def read(body: Json, *, bot_user: str | None) -> Arrival | None:
     if body.get("type") == "event_callback":
         return _event(body, bot_user)
     if "command" in body:
-        return None if _opens_modal(body) else Arrival(_command(body))
+        return None if opens_modal(body) else Arrival(_command(body))
     match body.get("type"):
         case "block_actions":
             return _action(body)
@@ -86,7 +86,11 @@ def _event(body: Json, bot_user: str | None) -> Arrival | None:
             return _reaction(event, team, body["event_id"])
         case "app_home_opened" if event.get("tab") == "home":
             payload = {"team": team, "user": event["user"]}
-            return Arrival(_quick("home", (f"slack:event:{body['event_id']}",), team, event["user"], event["user"], payload))
+            return Arrival(
+                _quick(
+                    "home", (f"slack:event:{body['event_id']}",), team, event["user"], event["user"], payload
+                )
+            )
     return None
 
 
@@ -110,8 +114,14 @@ def _message(event: Json, team: str, event_key: str, bot_user: str | None) -> Ar
         return None
     words = without_mention(text, bot_user)
     payload = {
-        **{"team": team, "channel": channel, "user": user, "ts": ts, "thread_ts": event.get("thread_ts") or ts},
-        **{"text": words, "files": files_of(event), "in_thread": "thread_ts" in event},
+        "team": team,
+        "channel": channel,
+        "user": user,
+        "ts": ts,
+        "thread_ts": event.get("thread_ts") or ts,
+        "text": words,
+        "files": files_of(event),
+        "in_thread": "thread_ts" in event,
     }
     arrived = Event(
         kind="question",
@@ -132,13 +142,30 @@ def _message(event: Json, team: str, event_key: str, bot_user: str | None) -> Ar
 
 def without_mention(text: str, bot_user: str | None) -> str:
     """A message without the mention that calls us."""
-    return text if bot_user is None else re.sub(rf"\s*<@{re.escape(bot_user)}(?:\|[^>]*)?>\s*", " ", text).strip()
+    return (
+        text
+        if bot_user is None
+        else re.sub(rf"\s*<@{re.escape(bot_user)}(?:\|[^>]*)?>\s*", " ", text).strip()
+    )
 
 
 def files_of(message: Json) -> list[Json]:
     """What is needed of a message's files, and of those of messages that it shares."""
-    shared = [file for attachment in message.get("attachments") or [] for file in attachment.get("files") or []]
-    kept = ("id", "name", "title", "permalink", "url_private_download", "url_private", "mimetype", "size", "file_access", "mode")
+    shared = [
+        file for attachment in message.get("attachments") or [] for file in attachment.get("files") or []
+    ]
+    kept = (
+        "id",
+        "name",
+        "title",
+        "permalink",
+        "url_private_download",
+        "url_private",
+        "mimetype",
+        "size",
+        "file_access",
+        "mode",
+    )
     files = [*(message.get("files") or []), *shared]
     return [{key: file[key] for key in kept if key in file} for file in files[:MOST_FILES] if "id" in file]
 
@@ -151,8 +178,14 @@ def _reaction(event: Json, team: str, event_id: str) -> Arrival | None:
     about = message_key(team, item["channel"], item["ts"])
     standing = event["type"] == "reaction_added"
     payload = {
-        **{"team": team, "channel": item["channel"], "user": event["user"], "message": item["ts"]},
-        **{"verdict": verdict, "by": f"reaction {verdict}", "standing": standing, "at": float(event["event_ts"])},
+        "team": team,
+        "channel": item["channel"],
+        "user": event["user"],
+        "message": item["ts"],
+        "verdict": verdict,
+        "by": f"reaction {verdict}",
+        "standing": standing,
+        "at": float(event["event_ts"]),
     }
     # The same thumb set twice by two event ids is one mark: marks are ordered by their own time.
     keys = (f"slack:event:{event_id}",)
@@ -162,7 +195,7 @@ def _reaction(event: Json, team: str, event_id: str) -> Arrival | None:
 # -------------------------------------------------------- commands and interactions
 
 
-def _opens_modal(body: Json) -> bool:
+def opens_modal(body: Json) -> bool:
     """A bare `/kb add` asks for the modal: its submission is the event."""
     return body["command"] == "/kb" and str(body.get("text") or "").strip().casefold() == "add"
 
@@ -170,8 +203,13 @@ def _opens_modal(body: Json) -> bool:
 def _command(body: Json) -> Event:
     team, user, channel = body["team_id"], body["user_id"], body["channel_id"]
     payload = {
-        **{"team": team, "channel": channel, "user": user, "name": body["command"].lstrip("/")},
-        **{"text": str(body.get("text") or "")[:MOST_TEXT_CHARS], "response_url": body["response_url"], "private": True},
+        "team": team,
+        "channel": channel,
+        "user": user,
+        "name": body["command"].lstrip("/"),
+        "text": str(body.get("text") or "")[:MOST_TEXT_CHARS],
+        "response_url": body["response_url"],
+        "private": True,
     }
     slow = payload["name"] == "ask" or payload["text"].casefold().startswith(("add", "share"))
     key = f"slack:trigger:{body['trigger_id']}"
@@ -193,7 +231,10 @@ def _action(body: Json) -> Arrival | None:
     channel = (body.get("channel") or {}).get("id") or container.get("channel_id") or ""
     message = body.get("message") or {}
     payload = {
-        **{"team": team, "channel": channel, "user": user, "response_url": body.get("response_url")},
+        "team": team,
+        "channel": channel,
+        "user": user,
+        "response_url": body.get("response_url"),
         "message": message.get("ts") or container.get("message_ts"),
         "thread_ts": message.get("thread_ts") or container.get("thread_ts") or message.get("ts"),
         "private": True,
@@ -205,7 +246,9 @@ def _action(body: Json) -> Arrival | None:
         if verdict not in ("up", "down"):
             return None
         payload |= {"verdict": verdict, "by": "button", "standing": True, "at": float(action["action_ts"])}
-        return Arrival(_quick("mark", keys, team, user, channel, payload | {"answer": answer_id, "modal": True}))
+        return Arrival(
+            _quick("mark", keys, team, user, channel, payload | {"answer": answer_id, "modal": True})
+        )
     if kind in (APPROVE, REJECT):
         payload |= {"proposal": value, "approved": kind == APPROVE}
         return Arrival(_quick("approval", keys, team, user, channel, payload))
@@ -224,13 +267,22 @@ def _submission(body: Json) -> Arrival | None:
     person, crowd = f"{team}:{user}", f"{team}:{channel}"
     match view["callback_id"]:
         case "add_documents":
-            payload |= {"text": values.get("text") or "", "files": files_of({"files": values.get("files") or []})}
+            payload |= {
+                "text": values.get("text") or "",
+                "files": files_of({"files": values.get("files") or []}),
+            }
             if not payload["text"].strip() and not payload["files"]:
                 return None  # the modal says so and stays open
             return Arrival(Event("add", keys, person, crowd, keys[0], payload))
         case "ask_about":
             thread = message_key(team, channel, payload["thread_ts"])
-            payload |= {"text": values.get("text") or "", "files": [], "in_thread": True, "aloud": True, "private": False}
+            payload |= {
+                "text": values.get("text") or "",
+                "files": [],
+                "in_thread": True,
+                "aloud": True,
+                "private": False,
+            }
             return Arrival(Event("question", keys, person, crowd, thread, payload), joins=thread)
         case "what_is_right":
             payload |= {"text": values.get("correction") or "", "reasons": values.get("reasons") or []}
@@ -243,11 +295,22 @@ def _submission(body: Json) -> Arrival | None:
 def _shortcut(body: Json) -> Arrival | None:
     if body["callback_id"] != ADD_SHORTCUT:
         return None
-    team, user, channel, message = _interaction_team(body), body["user"]["id"], body["channel"]["id"], body["message"]
+    team, user, channel, message = (
+        _interaction_team(body),
+        body["user"]["id"],
+        body["channel"]["id"],
+        body["message"],
+    )
     key = f"slack:trigger:{body['trigger_id']}"
     payload = {
-        **{"team": team, "channel": channel, "user": user, "response_url": body.get("response_url"), "private": True},
-        **{"said": str(message.get("text") or "")[:MOST_TEXT_CHARS], "said_by": message.get("user"), "message": message["ts"]},
+        "team": team,
+        "channel": channel,
+        "user": user,
+        "response_url": body.get("response_url"),
+        "private": True,
+        "said": str(message.get("text") or "")[:MOST_TEXT_CHARS],
+        "said_by": message.get("user"),
+        "message": message["ts"],
         "files": files_of(message),
     }
     return Arrival(Event("add", (key,), f"{team}:{user}", f"{team}:{channel}", key, payload))
@@ -275,7 +338,9 @@ def _values(view: Json) -> Json:
     return found
 
 
-def _quick(kind: str, keys: tuple[str, ...], team: str, user: str, channel: str, payload: Json) -> Event:
+def _quick(  # noqa: PLR0917 - private, and called by position like a tuple
+    kind: str, keys: tuple[str, ...], team: str, user: str, channel: str, payload: Json
+) -> Event:
     return Event(
         kind=kind,
         keys=keys,

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bots.markup import Code, Grid, Listing, Marker, Paragraph, Quotation, Words, unlinked
+from bots.markup import Code, Grid, Listing, Paragraph, Quotation, Words, unlinked
+from bots.render import Marker
 from mmrag.text.display import neutralise, one_line
 
 if TYPE_CHECKING:
@@ -21,7 +22,24 @@ if TYPE_CHECKING:
 
 _SIGNS = re.compile(r"([\\`*_~\[\]|])")
 _LINE_START = re.compile(r"(?m)^(\s*)(#{1,6}(?=\s)|[-+](?=\s)|=+\s*$|-+\s*$|\d{1,9}(?=[.)]\s))")
-_IN_URL = str.maketrans({"<": "%3C", ">": "%3E", "|": "%7C", "(": "%28", ")": "%29", " ": "%20", '"': "%22", "\\": "%5C", "`": "%60", "*": "%2A", "_": "%5F", "~": "%7E", "[": "%5B", "]": "%5D"})
+_IN_URL = str.maketrans(
+    {
+        "<": "%3C",
+        ">": "%3E",
+        "|": "%7C",
+        "(": "%28",
+        ")": "%29",
+        " ": "%20",
+        '"': "%22",
+        "\\": "%5C",
+        "`": "%60",
+        "*": "%2A",
+        "_": "%5F",
+        "~": "%7E",
+        "[": "%5B",
+        "]": "%5D",
+    }
+)
 
 
 def escape(text: str) -> str:
@@ -80,13 +98,16 @@ def _item(blocks: Sequence[Block], bullet: str, links: Mapping[int, str | None])
 
 
 def _table(rows: Sequence[Sequence[Sequence[Inline]]], links: Mapping[int, str | None]) -> str:
-    lines = ["| " + " | ".join(_inline(cell, links).replace("\n", " ") for cell in row) + " |" for row in rows]
+    lines = [
+        "| " + " | ".join(_inline(cell, links).replace("\n", " ") for cell in row) + " |" for row in rows
+    ]
     return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
 
 
 def _inline(spans: Sequence[Inline], links: Mapping[int, str | None]) -> str:
     return "".join(
-        _marker(span.number, links.get(span.number)) if isinstance(span, Marker) else _words(span) for span in spans
+        _marker(span.number, links.get(span.number)) if isinstance(span, Marker) else _words(span)
+        for span in spans
     )
 
 

@@ -64,7 +64,9 @@ class Directory:
         guest = elsewhere or bool(described.get("is_restricted") or described.get("is_ultra_restricted"))
         chosen = user in self._admins
         by_slack = not self._admins and bool(described.get("is_admin") or described.get("is_owner"))
-        return Person(user, shorten(one_line(str(name)), 80), admin=chosen or (by_slack and not guest), guest=guest)
+        return Person(
+            user, shorten(one_line(str(name)), 80), admin=chosen or (by_slack and not guest), guest=guest
+        )
 
     async def audience(self, team: str, channel: str, user: str) -> Audience:
         """Everyone who sees this channel now. Raises RefusedError, UnsureError where Slack does not say."""
@@ -86,7 +88,9 @@ class Directory:
 
     async def _has_guests(self, team: str, channel: str) -> bool:
         """A group message is small: everyone in it is looked at."""
-        found = await (await self._workspaces.of(team)).read("conversations.members", channel=channel, limit=100)
+        found = await (await self._workspaces.of(team)).read(
+            "conversations.members", channel=channel, limit=100
+        )
         bot = await self._workspaces.bot_user(team)
         people = [await self.person(team, user) for user in found["members"] if user != bot]
         return any(person.guest for person in people)

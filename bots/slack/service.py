@@ -111,8 +111,8 @@ def check_settings(settings: SlackSettings) -> None:
 
 
 _NO_APP_TOKEN = (
-    "SLACK_APP_TOKEN is missing: make an App-Level Token (xapp-…) with connections:write in Basic Information "
-    f"of your app at {WHERE}"
+    "SLACK_APP_TOKEN is missing: make an App-Level Token (xapp-…) with connections:write in Basic "
+    f"Information of your app at {WHERE}"
 )
 
 
@@ -154,7 +154,14 @@ async def assembled(settings: SlackSettings, engine: EngineClient) -> AsyncItera
             *(engine, kept, remembered, directory, workspaces), rules=settings.rules, human=settings.human
         )
         delivery = Delivery(
-            *(kept, remembered, workspaces, directory, files, engine, session), human_of=handlers.human_of
+            inbox=kept,
+            records=remembered,
+            workspaces=workspaces,
+            directory=directory,
+            files=files,
+            engine=engine,
+            session=session,
+            human_of=handlers.human_of,
         )
         workers = Workers(
             *(kept, handlers, delivery, workspaces, files),
@@ -218,7 +225,7 @@ async def _connected(bot: Bot) -> AsyncIterator[None]:
         await _connect(handler)
         yield
     finally:
-        await handler.client.close()
+        await handler.client.close()  # type: ignore[no-untyped-call]  # slack_sdk leaves it untyped
 
 
 async def _connect(handler: AsyncSocketModeHandler) -> None:
@@ -228,10 +235,11 @@ async def _connect(handler: AsyncSocketModeHandler) -> None:
         try:
             web_client = SlackWeb(handler.client.web_client)
             handler.client.wss_uri = await _socket_address(web_client, handler.app_token)
-            await handler.client.connect()
+            await handler.client.connect()  # type: ignore[no-untyped-call]  # slack_sdk leaves it untyped
         except RefusedError as refused:
             raise InvalidSettings(
-                f"Slack does not take SLACK_APP_TOKEN ({refused.code}): check it, and that Socket Mode is on, at {WHERE}"
+                f"Slack does not take SLACK_APP_TOKEN ({refused.code}): check it, and that Socket Mode is "
+                f"on, at {WHERE}"
             ) from None
         except UnsureError:
             await asyncio.sleep(wait)
@@ -254,8 +262,8 @@ async def _who_we_are(api: SlackWeb) -> str:
             return str((await api.read("auth.test"))["user_id"])
         except RefusedError as refused:
             raise InvalidSettings(
-                f"Slack does not take SLACK_BOT_TOKEN ({refused.code}): copy it again from OAuth & Permissions of "
-                f"your app at {WHERE}"
+                f"Slack does not take SLACK_BOT_TOKEN ({refused.code}): copy it again from OAuth & "
+                f"Permissions of your app at {WHERE}"
             ) from None
         except UnsureError:
             await asyncio.sleep(wait)

@@ -13,7 +13,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
-from slack_sdk.oauth.installation_store.models.bot import Bot
 from slack_sdk.oauth.installation_store.models.installation import Installation
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     import apsw
     from cryptography.fernet import Fernet
+    from slack_sdk.oauth.installation_store.models.bot import Bot
 
     from bots.database import Database
 
@@ -52,7 +52,9 @@ class SealedInstallations(AsyncInstallationStore):
         values: dict[str, Any] = {name: getattr(installation, name) for name in _FIELDS}
         values["bot_scopes"] = list(installation.bot_scopes or [])
         sealed = self._key.encrypt(json.dumps(values).encode())
-        workspace = _name(installation.enterprise_id, installation.team_id, whole=installation.is_enterprise_install)
+        workspace = _name(
+            installation.enterprise_id, installation.team_id, whole=installation.is_enterprise_install
+        )
         await self._database.write(
             lambda db: db.execute("INSERT OR REPLACE INTO installations VALUES (?, ?)", (workspace, sealed))
         )
@@ -94,7 +96,9 @@ class SealedInstallations(AsyncInstallationStore):
 
     async def async_delete_bot(self, *, enterprise_id: str | None, team_id: str | None) -> None:
         name = _name(enterprise_id, team_id, whole=team_id is None)
-        await self._database.write(lambda db: db.execute("DELETE FROM installations WHERE workspace = ?", (name,)))
+        await self._database.write(
+            lambda db: db.execute("DELETE FROM installations WHERE workspace = ?", (name,))
+        )
 
     async def async_delete_all(self, *, enterprise_id: str | None, team_id: str | None) -> None:
         await self.async_delete_bot(enterprise_id=enterprise_id, team_id=team_id)
@@ -121,7 +125,9 @@ class States(AsyncOAuthStateStore):
         del args, kwargs
         state = secrets.token_urlsafe(24)
         await self._database.write(
-            lambda db: db.execute("INSERT INTO install_states VALUES (?, ?)", (state, time.time() + STATE_SECONDS))
+            lambda db: db.execute(
+                "INSERT INTO install_states VALUES (?, ?)", (state, time.time() + STATE_SECONDS)
+            )
         )
         return state
 

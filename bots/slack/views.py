@@ -48,7 +48,13 @@ def add_view(place: Mapping[str, Any]) -> Json:
 
 def ask_view(place: Mapping[str, Any]) -> Json:
     """Ask about a message."""
-    return _modal(ASK_VIEW, "Ask about this", "Ask", place, _input("text", "Your question", _text_input("text", lines=True)))
+    return _modal(
+        ASK_VIEW,
+        "Ask about this",
+        "Ask",
+        place,
+        _input("text", "Your question", _text_input("text", lines=True)),
+    )
 
 
 def down_view(place: Mapping[str, Any]) -> Json:
@@ -92,7 +98,13 @@ def home_view(documents: Sequence[Document], *, asked: int, unanswered: Sequence
         {"type": "actions", "elements": buttons},
         _header("Asked this week"),
         _section(f"{asked:,} questions in places that everyone can see."),
-        _section("*Not answered:*\n" + "\n".join(open_questions) if open_questions else "All of them were answered." if asked else "None so far: mention me in a channel, or write to me here."),
+        _section(
+            "*Not answered:*\n" + "\n".join(open_questions)
+            if open_questions
+            else "All of them were answered."
+            if asked
+            else "None so far: mention me in a channel, or write to me here."
+        ),
     ]
     return {"type": "home", "blocks": blocks}
 
@@ -110,7 +122,13 @@ def _modal(callback: str, title: str, submit: str, place: Mapping[str, Any], *bl
 
 
 def _input(name: str, label: str, element: Json, *, optional: bool = False) -> Json:
-    return {"type": "input", "block_id": name, "label": _plain(label), "element": element, "optional": optional}
+    return {
+        "type": "input",
+        "block_id": name,
+        "label": _plain(label),
+        "element": element,
+        "optional": optional,
+    }
 
 
 def _text_input(action: str, *, lines: bool = False) -> Json:

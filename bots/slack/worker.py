@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 5.0  # how soon the jobs of a process that died are noticed
+_SEVERAL_TIMES = "Sorry, this went wrong several times: please ask in another way."
 SILENT = {"home"}  # nobody waits for a word about these
 
 
@@ -86,16 +87,21 @@ class Workers:
         chat = SlackChat(job, self._inbox, self._workspaces, self._files)
         try:
             if job.attempts > MOST_ATTEMPTS:
-                raise UserFacingError("Sorry, this went wrong several times: please ask in another way.")
-            async with asyncio.timeout(self._answer_seconds):
-                await self._handlers.handle(job, chat)
+                await self._excuse(chat, Notice(_SEVERAL_TIMES, mood="problem"))
+            else:
+                async with asyncio.timeout(self._answer_seconds):
+                    await self._handlers.handle(job, chat)
         except TimeoutError:
-            await self._excuse(chat, Notice("Sorry, this took too long: please try a simpler question.", mood="problem"))
+            await self._excuse(
+                chat, Notice("Sorry, this took too long: please try a simpler question.", mood="problem")
+            )
         except UserFacingError as error:
             await self._excuse(chat, Notice(str(error), mood="problem"))
         except RefusedError as refused:
             # We can't see the place; most often we can't write there either, which delivery finds out.
-            notice = Notice(f"Sorry, Slack does not let me ({refused.code}): invite me to this channel.", mood="problem")
+            notice = Notice(
+                f"Sorry, Slack does not let me ({refused.code}): invite me to this channel.", mood="problem"
+            )
             await self._excuse(chat, notice)
         except UnsureError as error:
             await self._excuse(chat, apology(log_fault(error)))

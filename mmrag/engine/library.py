@@ -94,7 +94,7 @@ class Library:
     def share(
         self, document_ids: Sequence[str], collections: Sequence[str], *, into: str
     ) -> tuple[Document, ...]:
-        """Copy documents into another collection; answers that quote what they replace there are forgotten."""
+        """Copy documents into another collection; answers that quote what they replace are forgotten."""
         check_collection(into)
         shared = self._stages.store.copy(document_ids, collections, into=into)
         self._forget_answers([document.id for document in shared])

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from mmrag.errors import NotFound
 from mmrag.ports import StoredPage
@@ -141,11 +141,16 @@ class SqliteStore:
                 f"{_DOCUMENTS} WHERE {_WITHIN} AND documents.id IN (SELECT value FROM json_each(?2))",  # noqa: S608 - constants
                 (json_list(collections), json_list(document_ids)),
             )
-            found = {document.id: (document, content) for document, content in ((Document(*row), content) for *row, content in rows)}
+            found = {
+                document.id: (document, content)
+                for document, content in ((Document(*row), content) for *row, content in rows)
+            }
             originals = {document_id: document for document_id, (document, _) in found.items()}
             for document_id in dict.fromkeys(document_ids):
                 _get_document(originals, document_id)
-            return tuple(_copy(db, *found[document_id], into=into) for document_id in dict.fromkeys(document_ids))
+            return tuple(
+                _copy(db, *found[document_id], into=into) for document_id in dict.fromkeys(document_ids)
+            )
 
     def forget(self, collection: str) -> tuple[tuple[Document, ...], tuple[str, ...]]:
         with self._database.writing() as db:
@@ -200,7 +205,8 @@ class SqliteStore:
         with self._database.reading() as db:
             image: bytes | None = db.execute(
                 "SELECT image FROM figures JOIN documents ON documents.key = figures.document "  # noqa: S608 - constants
-                f"JOIN collections ON collections.key = documents.collection WHERE {_WITHIN} AND figures.key = ?2",
+                f"JOIN collections ON collections.key = documents.collection "
+                f"WHERE {_WITHIN} AND figures.key = ?2",
                 (json_list(collections), int(match[1])),
             ).get
         return image
@@ -409,9 +415,11 @@ def _copy(db: apsw.Connection, original: Document, content_hash: str, *, into: s
     source: int = db.execute("SELECT key FROM documents WHERE id = ?", (original.id,)).get
     key = _upsert_document(db, copied, collection, content_hash)
     db.execute("INSERT INTO pages SELECT ?, number, text FROM pages WHERE document = ?", (key, source))
-    figures: dict[int | None, int] = {}
+    figures: dict[Any, int] = {}
     for (figure,) in db.execute("SELECT key FROM figures WHERE document = ?", (source,)).fetchall():
-        db.execute("INSERT INTO figures (document, image) SELECT ?, image FROM figures WHERE key = ?", (key, figure))
+        db.execute(
+            "INSERT INTO figures (document, image) SELECT ?, image FROM figures WHERE key = ?", (key, figure)
+        )
         figures[figure] = db.last_insert_rowid()
     for chunk, figure in db.execute(
         "SELECT id, figure FROM chunks WHERE document = ? ORDER BY id", (source,)
@@ -422,7 +430,8 @@ def _copy(db: apsw.Connection, original: Document, content_hash: str, *, into: s
             (key, collection, figures.get(figure), chunk),
         )
         db.execute(
-            "INSERT INTO vectors (chunk, embedder, vector) SELECT ?, embedder, vector FROM vectors WHERE chunk = ?",
+            "INSERT INTO vectors (chunk, embedder, vector) "
+            "SELECT ?, embedder, vector FROM vectors WHERE chunk = ?",
             (db.last_insert_rowid(), chunk),
         )
     return copied
