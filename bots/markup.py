@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _MARKER = re.compile(r"\[(\d{1,4})\]")
 _SCHEME = re.compile(r":(?=//)")
-_MAIL = re.compile(r"(?i)\b(mailto|tel|sms|javascript|data|slack):(?=\S)")
-_WWW = re.compile(r"(?i)\bwww\.(?=\w)")
+_MAIL = re.compile(r"(?i)(mailto|javascript|\b(?:tel|sms|data|slack)(?=:[\w+])):")
+_WWW = re.compile(r"(?i)(www)\.")
 _STYLES = {"strong": "bold", "em": "italic", "s": "strike"}
 
 
@@ -90,7 +90,7 @@ def parse(markdown: str, markers: frozenset[int]) -> tuple[Block, ...]:
 
 def unlinked(text: str) -> str:
     """Text in which no platform finds an address to make a link of."""
-    return _WWW.sub("www[.]", _MAIL.sub(r"\1[:]", _SCHEME.sub("[:]", text)))
+    return _WWW.sub(r"\1[.]", _MAIL.sub(r"\1[:]", _SCHEME.sub("[:]", text)))
 
 
 def split(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,7 @@ APPENDS = 8  # pieces of a streamed answer: each is a call
 LEAST_PIECE_CHARS = 80
 WAITS_SECONDS = (0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300)  # before a part is tried again
 HTTP_OK = 200
+_BACKTICK = re.compile(r"(?<!\\)`")
 CLOCKS_APART_SECONDS = 3_600.0
 
 _WIDER = Notice(
@@ -422,11 +424,16 @@ def _slices(markdown: str) -> tuple[str, ...]:
     pieces, begin = [], 0
     while begin < len(markdown):
         end = begin + least
-        while end < len(markdown) and not markdown[end - 1].isspace():
+        while end < len(markdown) and not _may_end(markdown, end):
             end += 1
         pieces.append(markdown[begin:end])
         begin = end
     return tuple(pieces)
+
+
+def _may_end(markdown: str, end: int) -> bool:
+    """Behind white space, and not inside code: half of it would be read as text until the rest comes."""
+    return markdown[end - 1].isspace() and len(_BACKTICK.findall(markdown, 0, end)) % 2 == 0
 
 
 def _plain_blocks(message: Message) -> list[Json]:

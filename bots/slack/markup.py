@@ -105,10 +105,15 @@ def _table(rows: Sequence[Sequence[Sequence[Inline]]], links: Mapping[int, str |
 
 
 def _inline(spans: Sequence[Inline], links: Mapping[int, str | None]) -> str:
-    return "".join(
-        _marker(span.number, links.get(span.number)) if isinstance(span, Marker) else _words(span)
-        for span in spans
-    )
+    text = ""
+    for span in spans:
+        if isinstance(span, Marker):
+            # "!" before a link would make a picture of it.
+            text = text[:-1] + "\\!" if text.endswith("!") else text
+            text += _marker(span.number, links.get(span.number))
+        else:
+            text += _words(span)
+    return text
 
 
 def _marker(number: int, link: str | None) -> str:
