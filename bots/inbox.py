@@ -77,11 +77,12 @@ SCHEMA = """
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How many jobs may wait."""
+    """How many jobs may wait; and how many slow ones of a person may be under way, so that others find room."""
 
     of_a_person: int = 20
     of_a_channel: int = 200
     in_all: int = 2_000
+    at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +290,11 @@ class Inbox:
         )
 
     def _lease(self, db: apsw.Connection, pace: Pace) -> Job | None:
-        row = db.execute(_NEXT_ANSWERED, (pace,)).fetchone() or db.execute(_NEXT_WAITING, (pace,)).fetchone()
+        at_once = self._bounds.at_once if pace == "slow" else -1
+        row = (
+            db.execute(_NEXT_ANSWERED, (pace,)).fetchone()
+            or db.execute(_NEXT_WAITING, (pace, at_once)).fetchone()
+        )
         if row is None:
             return None
         id_, person = row
@@ -314,13 +319,15 @@ _NEXT_ANSWERED = """
 """
 # Whoever has least under way, then whoever was served longest ago; the order within a thread stays.
 _NEXT_WAITING = """
-    SELECT id, person FROM jobs AS job
-    WHERE state = 'waiting' AND pace = ?
+    WITH busy AS (
+        SELECT person, count(*) AS number FROM jobs WHERE state IN ('running', 'answered') AND pace = ?1
+        GROUP BY person
+    )
+    SELECT id, person FROM jobs AS job LEFT JOIN busy USING (person) LEFT JOIN served USING (person)
+    WHERE state = 'waiting' AND pace = ?1
         AND thread NOT IN (SELECT thread FROM jobs WHERE state IN ('running', 'answered'))
-    ORDER BY
-        (SELECT count(*) FROM jobs WHERE person = job.person AND state = 'running'),
-        coalesce((SELECT turn FROM served WHERE person = job.person), 0),
-        id
+        AND (?2 < 0 OR coalesce(number, 0) < ?2)
+    ORDER BY coalesce(number, 0), coalesce(turn, 0), id
     LIMIT 1
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -53,6 +54,10 @@ EVENTS = tuple(
     reaction_added reaction_removed tokens_revoked
     """.split()
 )
+
+# An engine that computes in Python keeps the interpreter for 5 ms at a time by default, and each step of an
+# acknowledgement would wait so long.
+SWITCH_SECONDS = 0.0005
 
 WHERE = "https://api.slack.com/apps"
 
@@ -181,6 +186,7 @@ async def assembled(settings: SlackSettings, engine: EngineClient) -> AsyncItera
 
 async def serve(settings: SlackSettings, engine: EngineClient, *, ready: asyncio.Event | None = None) -> None:
     """Run until cancelled or told to stop by SIGTERM or SIGINT."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     async with assembled(settings, engine) as bot, _connected(bot):
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()

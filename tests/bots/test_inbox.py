@@ -30,7 +30,7 @@ from bots.inbox import SCHEMA, Event, Inbox
 async def main(folder):
     inbox = Inbox(Database(folder / "bot.sqlite3", (SCHEMA,)), folder / "processes")
     for number in range(3):
-        await inbox.put(Event("question", (f"e{number}",), "ana", "general", f"t{number}", {"text": "?"}))
+        await inbox.put(Event("question", (f"e{number}",), f"p{number}", "general", f"t{number}", {"text": "?"}))
     job = await inbox.lease("slow")
     answered = await inbox.answer(job, [{"kind": "notice"}])
     await inbox.sending(answered, answered.parts[0], "stream 1.2")
