@@ -106,7 +106,7 @@ def test_what_a_killed_process_had_under_way_is_taken_up_and_what_it_sent_is_uns
     assert [job.parts is not None for job in jobs] == [True, False, False]
     [part] = jobs[0].parts
     assert (part.unsure, part.receipt) == (True, "stream 1.2")
-    assert jobs[1].attempts == 2
+    assert sorted(job.attempts for job in jobs[1:]) == [1, 2]
 
 
 def test_nothing_is_taken_from_a_process_that_lives(inbox, database, tmp_path):
