@@ -52,7 +52,9 @@ def run(story):
 
 def command(text, engine, desk, *, audience=PRIVATE, admin=False):
     chat = RecordedChat()
-    ending = run(handle_command(Command("kb", text, "ana", audience, admin=admin, place="p"), chat, engine, desk))
+    ending = run(
+        handle_command(Command("kb", text, "ana", audience, admin=admin, place="p"), chat, engine, desk)
+    )
     return ending, chat.endings[-1][1].text
 
 
@@ -126,7 +128,10 @@ def test_where_admins_add_nobody_else_does(engine, records):
 def test_what_is_added_in_a_private_place_stays_there_until_an_admin_shares_it(engine, desk):
     command("add The launch is on Thursday.", engine, desk)
     [note] = engine.documents(collections=["team:C1"])
-    assert command(f"share {note.id}", engine, desk) == ("refused", "Only an admin may do that: ask one of them.")
+    assert command(f"share {note.id}", engine, desk) == (
+        "refused",
+        "Only an admin may do that: ask one of them.",
+    )
     assert len(engine.documents(collections=["team"])) == 1
     assert command(f"share {note.id}", engine, desk, admin=True)[0] == "done"
     assert len(engine.documents(collections=["team"])) == 2
@@ -203,7 +208,8 @@ def test_thumbs_may_come_in_any_order(tmp_path_factory, order):
 def test_too_many_ratings_are_refused(engine, desk):
     answer = ask(engine, desk)[1]
     endings = [
-        run(handle_mark(mark(answer.id, "button", "up", at=n), RecordedChat(), engine, desk)) for n in range(6)
+        run(handle_mark(mark(answer.id, "button", "up", at=n), RecordedChat(), engine, desk))
+        for n in range(6)
     ]
     assert endings == ["done"] * 5 + ["refused"]
 
@@ -230,7 +236,10 @@ def corrections(engine):
 def test_a_correction_waits_until_two_others_approve(engine, desk):
     what, proposal = correct(ask(engine, desk)[1], engine, desk)
     assert (what, corrections(engine)) == ("asked for approval", [])
-    assert decide(proposal, engine, desk, "ana") == ("refused", "Somebody else has to approve your correction.")
+    assert decide(proposal, engine, desk, "ana") == (
+        "refused",
+        "Somebody else has to approve your correction.",
+    )
     assert decide(proposal, engine, desk, "ben")[0] == "done"
     assert decide(proposal, engine, desk, "ben")[0] == "done"
     assert corrections(engine) == []

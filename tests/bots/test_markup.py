@@ -57,7 +57,9 @@ def test_old_clients_and_notifications_get_words():
 
 
 def test_an_address_in_a_text_is_taken_apart_and_can_still_be_read():
-    assert unlinked("see https://a.example and www.b.example") == "see https[:]//a.example and www[.]b.example"
+    assert (
+        unlinked("see https://a.example and www.b.example") == "see https[:]//a.example and www[.]b.example"
+    )
     assert unlinked("at 10:30, metadata: x, C://") == "at 10:30, metadata: x, C[:]//"
 
 

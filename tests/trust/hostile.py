@@ -22,25 +22,154 @@ CITED = ("https://wiki.example/handbook", "https://files.example/a_b(c)?d=1&e=[2
 
 # Whole payloads, as somebody who knows Slack and Markdown would write them.
 PAYLOADS = (
-    *("<!channel>", "<!here>", "<!everyone>", "<!subteam^S012ABC>", "<@U012ABC>", "<@W1|admin>", "<#C012|general>"),
-    *("<https://evil.example|click>", "<http://evil.example>", "<mailto:a@evil.example|mail>", "<slack://open>"),
-    *("[click](https://evil.example)", "[click](<https://evil.example>)", "[click][1]", "[1]: https://evil.example"),
-    *("![x](https://evil.example/p.png)", "[![a](https://evil.example)](https://evil.example)", "<evil@evil.example>"),
-    *("https://evil.example", "HTTPS://EVIL.EXAMPLE", "//evil.example", "www.evil.example", "http://[::1]/", "ftp://e.example"),
-    *("&lt;!channel&gt;", "&#60;!channel&#62;", "&#x3c;!here>", "&amp;lt;!channel>", "\\<!channel\\>", "<\\!channel>"),
-    *("<!chan\u200bnel>", "<\u2060!channel>", "\u202e<lennahc!>", "<!date^1^{date}^https://evil.example|x>", "\ufeff<@U1>"),
-    *("```\n<!channel>\n```", "`<!channel>`", "~~~\n<@U1>", "    <!here>", "> <!here>", "# <!here>", "| <!here> | [a](http://e.x) |"),
-    *("[1](https://evil.example)", "[[1]](https://evil.example)", "[1][1]", "[a]: <https://e.x> 't'", "[javascript](javascript:alert(1))"),
-    *("<script>alert(1)</script>", "<a href='https://evil.example'>x</a>", "<img src=https://evil.example>", "<!-- <!channel> -->"),
-    *("https:**//evil.example**", "https`:`//evil.example", "ht**tps://evil.example**", "https:\\//evil.example", "https&#58;//evil.example"),
-    *("https:\n//evil.example", "https:[1]//evil.example", "[a](https://evil.example \"<!channel>\")", "a|https://evil.example>"),
-    *("*<@U1>*", "_<!here>_", "~<!here>~", "**[x](http://e.x)**", "1. <!here>", "- [ ] <!here>", "---\n<!here>", "\\[x](http://e.x)"),
+    *(
+        "<!channel>",
+        "<!here>",
+        "<!everyone>",
+        "<!subteam^S012ABC>",
+        "<@U012ABC>",
+        "<@W1|admin>",
+        "<#C012|general>",
+    ),
+    *(
+        "<https://evil.example|click>",
+        "<http://evil.example>",
+        "<mailto:a@evil.example|mail>",
+        "<slack://open>",
+    ),
+    *(
+        "[click](https://evil.example)",
+        "[click](<https://evil.example>)",
+        "[click][1]",
+        "[1]: https://evil.example",
+    ),
+    *(
+        "![x](https://evil.example/p.png)",
+        "[![a](https://evil.example)](https://evil.example)",
+        "<evil@evil.example>",
+    ),
+    *(
+        "https://evil.example",
+        "HTTPS://EVIL.EXAMPLE",
+        "//evil.example",
+        "www.evil.example",
+        "http://[::1]/",
+        "ftp://e.example",
+    ),
+    *(
+        "&lt;!channel&gt;",
+        "&#60;!channel&#62;",
+        "&#x3c;!here>",
+        "&amp;lt;!channel>",
+        "\\<!channel\\>",
+        "<\\!channel>",
+    ),
+    *(
+        "<!chan\u200bnel>",
+        "<\u2060!channel>",
+        "\u202e<lennahc!>",
+        "<!date^1^{date}^https://evil.example|x>",
+        "\ufeff<@U1>",
+    ),
+    *(
+        "```\n<!channel>\n```",
+        "`<!channel>`",
+        "~~~\n<@U1>",
+        "    <!here>",
+        "> <!here>",
+        "# <!here>",
+        "| <!here> | [a](http://e.x) |",
+    ),
+    *(
+        "[1](https://evil.example)",
+        "[[1]](https://evil.example)",
+        "[1][1]",
+        "[a]: <https://e.x> 't'",
+        "[javascript](javascript:alert(1))",
+    ),
+    *(
+        "<script>alert(1)</script>",
+        "<a href='https://evil.example'>x</a>",
+        "<img src=https://evil.example>",
+        "<!-- <!channel> -->",
+    ),
+    *(
+        "https:**//evil.example**",
+        "https`:`//evil.example",
+        "ht**tps://evil.example**",
+        "https:\\//evil.example",
+        "https&#58;//evil.example",
+    ),
+    *(
+        "https:\n//evil.example",
+        "https:[1]//evil.example",
+        '[a](https://evil.example "<!channel>")',
+        "a|https://evil.example>",
+    ),
+    *(
+        "*<@U1>*",
+        "_<!here>_",
+        "~<!here>~",
+        "**[x](http://e.x)**",
+        "1. <!here>",
+        "- [ ] <!here>",
+        "---\n<!here>",
+        "\\[x](http://e.x)",
+    ),
 )
 PIECES = (
     *"<>!@#|[]()`*_~\\&;:/.-+=\"'^{}",
-    *("\n", "\n\n", " ", "  \n", "    ", "\t", "&lt;", "&gt;", "&amp;", "&#60;", "://", "//", "www.", "http", "https", "mailto:"),
-    *("channel", "here", "U012ABC", "evil.example", "[1]", "[2]", "](", "![", "```", "~~~", "<!", "<@", "|--|\n", "> ", "- ", "1. "),
-    *("\u200b", "\u202e", "\u2066", "\ufeff", "\x00", "\x1b[31m", "\r", "\u2028", "\ud800", "word", "退货", "é", "𝒽𝓉𝓉𝓅"),
+    *(
+        "\n",
+        "\n\n",
+        " ",
+        "  \n",
+        "    ",
+        "\t",
+        "&lt;",
+        "&gt;",
+        "&amp;",
+        "&#60;",
+        "://",
+        "//",
+        "www.",
+        "http",
+        "https",
+        "mailto:",
+    ),
+    *(
+        "channel",
+        "here",
+        "U012ABC",
+        "evil.example",
+        "[1]",
+        "[2]",
+        "](",
+        "![",
+        "```",
+        "~~~",
+        "<!",
+        "<@",
+        "|--|\n",
+        "> ",
+        "- ",
+        "1. ",
+    ),
+    *(
+        "\u200b",
+        "\u202e",
+        "\u2066",
+        "\ufeff",
+        "\x00",
+        "\x1b[31m",
+        "\r",
+        "\u2028",
+        "\ud800",
+        "word",
+        "退货",
+        "é",
+        "𝒽𝓉𝓉𝓅",
+    ),
 )
 
 
@@ -62,7 +191,11 @@ def run(trials, seed, folder):
 def _hostile(rng, trial):
     if trial < 10 * len(PAYLOADS):
         payload = PAYLOADS[trial % len(PAYLOADS)]
-        return rng.choice(("", "Leave is 28 days. ", "a", "\n\n", "*")) + payload + rng.choice(("", " [1]", "\n", "b", ">"))
+        return (
+            rng.choice(("", "Leave is 28 days. ", "a", "\n\n", "*"))
+            + payload
+            + rng.choice(("", " [1]", "\n", "b", ">"))
+        )
     return "".join(rng.choices(PIECES + PAYLOADS, k=rng.randint(1, 14)))
 
 
@@ -81,7 +214,8 @@ def _all_that_is_sent(texts, rng):
     """(path, JSON) of each message with these texts in it."""
     text, title, quote, name, reason, uri = texts
     citations = tuple(
-        Citation(marker, None, title, 1, link if link else uri, quote, None) for marker, link in enumerate(CITED, start=1)
+        Citation(marker, None, title, 1, link or uri, quote, None)
+        for marker, link in enumerate(CITED, start=1)
     )
     answer = Answer(
         id="a1",
@@ -94,7 +228,9 @@ def _all_that_is_sent(texts, rng):
         timings_ms={"total": 1.0},
     )
     answer = _without_foreign_links(answer)
-    for message in answer_messages(answer, human=True, private=rng.random() < 0.3, asked=rng.choice((None, name))):
+    for message in answer_messages(
+        answer, human=True, private=rng.random() < 0.3, asked=rng.choice((None, name))
+    ):
         yield "post", {"text": message.text, "blocks": message.blocks}
         pieces = _slices(message.markdown)
         for end in range(1, len(pieces) + 1):

@@ -11,7 +11,9 @@ import re
 from markdown_it import MarkdownIt
 
 IN_BRACKETS = re.compile(r"<([^<>\n]*)>")
-ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|www\.\w|(?:mailto|javascript):|\b(?:tel|data):[\w+]", re.IGNORECASE)
+ADDRESS = re.compile(
+    r"[a-z][a-z0-9+.-]*://|www\.\w|(?:mailto|javascript):|\b(?:tel|data):[\w+]", re.IGNORECASE
+)
 ACTING = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\x00-\x08\x0b-\x1f\x7f]")
 MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 

@@ -30,14 +30,26 @@ def run(trials, seed, folder):
 async def _run(trials, rng, folder, outcome):
     slack = SmallSlack()
     seconds = []
-    async with slack.served() as api_url, client() as session, running(
-        api_url, folder, free_port(), bounds=BOUNDS, seconds=0.2, holds_interpreter=True, answering=2
-    ) as (_, url):
+    async with (
+        slack.served() as api_url,
+        client() as session,
+        running(
+            api_url, folder, free_port(), bounds=BOUNDS, seconds=0.2, holds_interpreter=True, answering=2
+        ) as (_, url),
+    ):
 
         async def one(number):
-            event = slack.ask(f"question {number}", user=f"U{rng.randrange(100)}", channel=f"C{rng.randrange(20)}")
+            event = slack.ask(
+                f"question {number}", user=f"U{rng.randrange(100)}", channel=f"C{rng.randrange(20)}"
+            )
             if number % 2:
-                event = {"type": "message", "subtype": "channel_join", "channel": "C1", "user": "U1", "ts": event["ts"]}
+                event = {
+                    "type": "message",
+                    "subtype": "channel_join",
+                    "channel": "C1",
+                    "user": "U1",
+                    "ts": event["ts"],
+                }
             begun = time.perf_counter()
             status = await deliver(session, url, callback(event, f"Ev{number}"))
             seconds.append(time.perf_counter() - begun)

@@ -101,7 +101,9 @@ def work(connection, api_url, folder, port, options):
         port=port,
         api_url=api_url,
         rules=Rules(),
-        bounds=Bounds(**options.get("bounds", {"of_a_person": 10_000, "of_a_channel": 10_000, "in_all": 20_000})),
+        bounds=Bounds(
+            **options.get("bounds", {"of_a_person": 10_000, "of_a_channel": 10_000, "in_all": 20_000})
+        ),
         answering=options.get("answering", 4),
     )
 
@@ -142,7 +144,9 @@ def free_port():
 
 def client():
     """Connections as Slack makes them."""
-    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10), connector=aiohttp.TCPConnector(limit=64))
+    return aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(total=10), connector=aiohttp.TCPConnector(limit=64)
+    )
 
 
 async def until(condition, *, seconds, step=0.02):

@@ -33,10 +33,16 @@ async def _run(trials, rng, folder, outcome):
 
     def fault(method):
         reads = BROKEN_SHARE / 4  # what reads is repeated a few times only
-        return rng.choice(FAULTS) if rng.random() < (share if method in POSTING else min(share, reads)) else None
+        return (
+            rng.choice(FAULTS) if rng.random() < (share if method in POSTING else min(share, reads)) else None
+        )
 
     slack = SmallSlack(fault)
-    async with slack.served() as api_url, client() as session, running(api_url, folder, free_port()) as (_, url):
+    async with (
+        slack.served() as api_url,
+        client() as session,
+        running(api_url, folder, free_port()) as (_, url),
+    ):
         share = BROKEN_SHARE
         batch = 0
         while sum(slack.broken.values()) < trials:
@@ -51,7 +57,9 @@ async def _run(trials, rng, folder, outcome):
                 answers = slack.replies(event["ts"])
                 shown = [(answer["state"], answer["text"][:60]) for answer in answers]
                 outcome.check(len(answers) == 1, f"{text} has {len(answers)} answers: {shown}")
-                outcome.check(any(is_whole(answer, text) for answer in answers), f"{text} has no whole answer: {shown}")
+                outcome.check(
+                    any(is_whole(answer, text) for answer in answers), f"{text} has no whole answer: {shown}"
+                )
             batch += 1
             outcome.count("answers", len(questions))
         for kind, number in slack.broken.items():
@@ -60,4 +68,6 @@ async def _run(trials, rng, folder, outcome):
 
 
 def _all_whole(slack, questions):
-    return all(any(is_whole(a, text) for a in slack.replies(event["ts"])) for text, event in questions.items())
+    return all(
+        any(is_whole(a, text) for a in slack.replies(event["ts"])) for text, event in questions.items()
+    )

@@ -27,15 +27,26 @@ def run(trials, seed, folder):
 
 async def _run(trials, rng, folder, outcome):
     slack = SmallSlack()
-    async with slack.served() as api_url, client() as session, running(api_url, folder, free_port()) as (_, url):
+    async with (
+        slack.served() as api_url,
+        client() as session,
+        running(api_url, folder, free_port()) as (_, url),
+    ):
         for begin in range(0, trials, BATCH):
-            questions = {n: slack.ask(f"question {n}", user=f"U{n % 50}") for n in range(begin, min(begin + BATCH, trials))}
+            questions = {
+                n: slack.ask(f"question {n}", user=f"U{n % 50}")
+                for n in range(begin, min(begin + BATCH, trials))
+            }
             deliveries = [one for n, event in questions.items() for one in _deliveries(n, event, rng)]
             rng.shuffle(deliveries)
             for first in range(0, len(deliveries), 16):
-                await asyncio.gather(*(_acknowledged(session, url, *one, outcome) for one in deliveries[first : first + 16]))
+                await asyncio.gather(
+                    *(_acknowledged(session, url, *one, outcome) for one in deliveries[first : first + 16])
+                )
             outcome.count("deliveries", len(deliveries))
-            finished = await until(lambda: all(slack.replies(e["ts"]) for e in questions.values()), seconds=120)
+            finished = await until(
+                lambda: all(slack.replies(e["ts"]) for e in questions.values()), seconds=120
+            )
             outcome.check(finished, f"messages {begin} and more: not all were answered")
         await asyncio.sleep(1)  # a second answer would come now
         _compare(slack, trials, outcome)

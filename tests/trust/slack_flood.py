@@ -35,9 +35,14 @@ def run(trials, seed, folder):
 
 async def _run(trials, folder, outcome):
     slack = SmallSlack()
-    async with slack.served() as api_url, client() as session, running(
-        api_url, folder, free_port(), bounds=BOUNDS, seconds=ENGINE_SECONDS, answering=2
-    ) as (process, url):
+    async with (
+        slack.served() as api_url,
+        client() as session,
+        running(api_url, folder, free_port(), bounds=BOUNDS, seconds=ENGINE_SECONDS, answering=2) as (
+            process,
+            url,
+        ),
+    ):
         memory = _megabytes(process.pid)
         await _ask(slack, session, url, "warm", 3)
         idle = await _ask(slack, session, url, "idle", OTHERS)
@@ -46,7 +51,9 @@ async def _run(trials, folder, outcome):
         busy = await _ask(slack, session, url, "busy", OTHERS)
         sent = await flood
         await until(lambda: _seen(slack, sent) >= trials, seconds=120)
-        outcome.check(_seen(slack, sent) >= trials, f"{_seen(slack, sent)} of {trials} questions had an ending")
+        outcome.check(
+            _seen(slack, sent) >= trials, f"{_seen(slack, sent)} of {trials} questions had an ending"
+        )
         outcome.count("p95 idle, ms", round(_p95(idle) * 1000))
         outcome.count("p95 of the others in the flood, ms", round(_p95(busy) * 1000))
         outcome.check(_p95(busy) <= 2 * _p95(idle), f"p95 {_p95(idle):.3f} s became {_p95(busy):.3f} s")

@@ -21,7 +21,19 @@ from tests.trust.small_slack import BOT, SmallSlack, callback, signed
 
 TRIALS = 10_000
 SECRET_WORDS = "the launch is on Thursday"
-GARBAGE = (b"", b"\xff\xfe\x00", b"{", b"[]", b"null", b"0", b"payload=%FF", b"payload=[]", b"payload={", b"a" * 5000, b"=&=&")
+GARBAGE = (
+    b"",
+    b"\xff\xfe\x00",
+    b"{",
+    b"[]",
+    b"null",
+    b"0",
+    b"payload=%FF",
+    b"payload=[]",
+    b"payload={",
+    b"a" * 5000,
+    b"=&=&",
+)
 VALUES = (None, 0, -1, "", "x", [], {}, [[]], {"type": "x"}, True, 1e308, "\ud83d")
 
 
@@ -35,9 +47,11 @@ def run(trials, seed, folder):
 async def _run(trials, rng, folder, outcome):
     slack = SmallSlack()
     log = folder / "log"
-    async with slack.served() as api_url, client() as session, running(
-        api_url, folder, free_port(), log=str(log)
-    ) as (_, url):
+    async with (
+        slack.served() as api_url,
+        client() as session,
+        running(api_url, folder, free_port(), log=str(log)) as (_, url),
+    ):
         accepted = await _accepted(session, url, slack)
         said = len(slack.messages)
         for begin in range(0, trials, 32):
@@ -68,9 +82,29 @@ async def _accepted(session, url, slack):
 def _request(rng, slack, accepted):
     """(kind, body, headers)."""
     del slack
-    event = {"type": "app_mention", "user": "U1", "text": f"<@{BOT}> {SECRET_WORDS}", "channel": "C1", "ts": "1.2", "event_ts": "1.2"}
+    event = {
+        "type": "app_mention",
+        "user": "U1",
+        "text": f"<@{BOT}> {SECRET_WORDS}",
+        "channel": "C1",
+        "ts": "1.2",
+        "event_ts": "1.2",
+    }
     body = json.dumps(callback(event, f"Ev{rng.random()}")).encode()
-    kind = rng.choice(("unsigned", "wrong", "other secret", "other body", "replayed", "old", "future", "headers", "garbage", "signed garbage"))
+    kind = rng.choice(
+        (
+            "unsigned",
+            "wrong",
+            "other secret",
+            "other body",
+            "replayed",
+            "old",
+            "future",
+            "headers",
+            "garbage",
+            "signed garbage",
+        )
+    )
     match kind:
         case "unsigned":
             return kind, body, {"Content-Type": "application/json"}
@@ -88,9 +122,17 @@ def _request(rng, slack, accepted):
             return kind, body, signed(body, at=time.time() + rng.randint(310, 10**6))
         case "headers":
             odd = rng.choice(("", "x", "-1", "1e9", "٣", "9" * 400, "v0=", "v0=é", "\x7f", "0x10", "nan"))
-            return kind, body, signed(body) | {rng.choice(("X-Slack-Request-Timestamp", "X-Slack-Signature")): odd}
+            return (
+                kind,
+                body,
+                signed(body) | {rng.choice(("X-Slack-Request-Timestamp", "X-Slack-Signature")): odd},
+            )
         case "garbage":
-            return kind, rng.choice(GARBAGE), {"Content-Type": rng.choice(("application/json", "text/plain", "x"))}
+            return (
+                kind,
+                rng.choice(GARBAGE),
+                {"Content-Type": rng.choice(("application/json", "text/plain", "x"))},
+            )
         case _:
             data = _signed_garbage(rng, event)
             kinds = ("application/json", "application/x-www-form-urlencoded", "text/plain")
@@ -102,12 +144,18 @@ def _signed_garbage(rng, event):
     if rng.random() < 0.3:
         return rng.choice(GARBAGE) + str(rng.random()).encode()
     body = callback({**event, "user": "U1", "text": "hello", "channel": "C9"}, f"Ev{rng.random()}")
-    body["type"] = rng.choice((body["type"], "block_actions", "view_submission", "message_action", "shortcut", "x"))
+    body["type"] = rng.choice(
+        (body["type"], "block_actions", "view_submission", "message_action", "shortcut", "x")
+    )
     for place in (body, body["event"]):
         for key in list(place):
             if rng.random() < 0.3:
                 place[key] = rng.choice(VALUES)
-    body |= {key: rng.choice(VALUES) for key in ("actions", "view", "user", "team", "command") if rng.random() < 0.3}
+    body |= {
+        key: rng.choice(VALUES)
+        for key in ("actions", "view", "user", "team", "command")
+        if rng.random() < 0.3
+    }
     body.pop("event") if rng.random() < 0.2 else None
     if isinstance(body.get("event"), dict) and body["event"].get("type") in ("app_mention", "message"):
         body["event"]["type"] = "app_home_opened"  # a question that is well signed would be answered

@@ -42,11 +42,15 @@ async def _trial(folder, rng, outcome, trial):
             process.kill()
             await sending
         outcome.count("events acknowledged before the kill", len(questions) - len(pending))
-        outcome.count("answers before the kill", sum(bool(slack.replies(e["ts"])) for e, _ in questions.values()))
+        outcome.count(
+            "answers before the kill", sum(bool(slack.replies(e["ts"])) for e, _ in questions.values())
+        )
         async with running(api_url, folder, port) as (_, url):
             await _send(session, url, pending, rng)
             finished = await until(lambda: _all_answered(slack, questions), seconds=ANSWERED_SECONDS)
-            outcome.check(finished, f"trial {trial}: {_unanswered(slack, questions)} questions without an ending")
+            outcome.check(
+                finished, f"trial {trial}: {_unanswered(slack, questions)} questions without an ending"
+            )
             await asyncio.sleep(0.2)  # a second answer would come now
         _compare(slack, questions, outcome, trial)
 
@@ -73,7 +77,9 @@ async def _send(session, url, pending, rng):
                 pending.pop(event_id, None)
                 break
         if rng.random() < 0.3:
-            await deliver(session, url, callback(event | {"type": "message", "channel_type": "channel"}, f"{event_id}b"))
+            await deliver(
+                session, url, callback(event | {"type": "message", "channel_type": "channel"}, f"{event_id}b")
+            )
 
     order = list(pending)
     rng.shuffle(order)
@@ -86,7 +92,9 @@ def _answers(slack, event, text):
 
 
 def _all_answered(slack, questions):
-    return all(any(is_whole(m, text) for m in _answers(slack, event, text)) for event, text in questions.values())
+    return all(
+        any(is_whole(m, text) for m in _answers(slack, event, text)) for event, text in questions.values()
+    )
 
 
 def _unanswered(slack, questions):
@@ -98,8 +106,13 @@ def _compare(slack, questions, outcome, trial):
         answers = _answers(slack, event, text)
         outcome.check(len(answers) == 1, f"trial {trial}: {text} has {len(answers)} answers")
         for message in answers:
-            outcome.check(is_whole(message, text), f"trial {trial}: {text} is {message['state']}: {message['text'][:60]!r}")
+            outcome.check(
+                is_whole(message, text),
+                f"trial {trial}: {text} is {message['state']}: {message['text'][:60]!r}",
+            )
     threads = {event.get("thread_ts", event["ts"]) for event, _ in questions.values()}
     messages = sum(len(slack.replies(thread)) for thread in threads)
-    outcome.check(messages == len(questions), f"trial {trial}: {messages} messages for {len(questions)} questions")
+    outcome.check(
+        messages == len(questions), f"trial {trial}: {messages} messages for {len(questions)} questions"
+    )
     outcome.count("resumed streams", sum("edited" in m for m in slack.messages.values()))

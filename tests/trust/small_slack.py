@@ -6,7 +6,6 @@ whole of Slack, with its rules and refusals, stands in `tests/slack_server`.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import itertools
@@ -40,9 +39,22 @@ class SmallSlack:
     def ask(self, text, *, thread=None, channel="C1", user="U1"):
         """The event of a mention, as the API tells it, and its message."""
         ts = self.ts()
-        message = {"ts": ts, "user": user, "text": f"<@{BOT}> {text}", "thread_ts": thread or ts, "channel": channel}
+        message = {
+            "ts": ts,
+            "user": user,
+            "text": f"<@{BOT}> {text}",
+            "thread_ts": thread or ts,
+            "channel": channel,
+        }
         self.messages[ts] = message
-        event = {"type": "app_mention", "user": user, "text": message["text"], "channel": channel, "ts": ts, "event_ts": ts}
+        event = {
+            "type": "app_mention",
+            "user": user,
+            "text": message["text"],
+            "channel": channel,
+            "ts": ts,
+            "event_ts": ts,
+        }
         return event | ({"thread_ts": thread} if thread else {})
 
     def replies(self, thread):
@@ -99,7 +111,10 @@ class SmallSlack:
 
     def chat_update(self, given):
         message = self.messages[given["ts"]]
-        message |= {key: given.get(key) for key in ("text", "blocks", "metadata")} | {"state": "whole", "edited": True}
+        message |= {key: given.get(key) for key in ("text", "blocks", "metadata")} | {
+            "state": "whole",
+            "edited": True,
+        }
         self.messages[given["ts"]] = message
         return {}
 
@@ -120,7 +135,11 @@ class SmallSlack:
         self.calls[method] = self.calls.get(method, 0) + 1
         given = dict(request.query)
         if request.can_read_body:
-            given |= await request.json() if request.content_type == "application/json" else dict(await request.post())
+            given |= (
+                await request.json()
+                if request.content_type == "application/json"
+                else dict(await request.post())
+            )
         fault = self.fault(method)
         if fault is not None:
             self.broken[fault] = self.broken.get(fault, 0) + 1
@@ -139,17 +158,23 @@ class SmallSlack:
 
     def _refusal(self, request, fault):
         if fault == "429":
-            return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers={"Retry-After": "0"})
+            return web.json_response(
+                {"ok": False, "error": "ratelimited"}, status=429, headers={"Retry-After": "0"}
+            )
         if fault == "reset":
             request.transport.abort()
             return web.Response(status=503)
-        return web.Response(status=int(fault), text="<html>upstream connect error</html>", content_type="text/html")
+        return web.Response(
+            status=int(fault), text="<html>upstream connect error</html>", content_type="text/html"
+        )
 
     async def _cut(self, request, answer, fault):
         """The connection ends in the middle of the answer, or before it."""
         if fault == "cut":
             body = json.dumps(answer).encode()
-            response = web.StreamResponse(headers={"Content-Length": str(len(body)), "Content-Type": "application/json"})
+            response = web.StreamResponse(
+                headers={"Content-Length": str(len(body)), "Content-Type": "application/json"}
+            )
             await response.prepare(request)
             await response.write(body[: len(body) // 2])
         request.transport.abort()
@@ -173,7 +198,9 @@ class SmallSlack:
 def signed(body, *, secret=SECRET, at=None):
     """The headers of a request by Slack."""
     timestamp = str(int(time.time() if at is None else at))
-    signature = hmac.new(secret.encode(), b"v0:" + timestamp.encode() + b":" + body, hashlib.sha256).hexdigest()
+    signature = hmac.new(
+        secret.encode(), b"v0:" + timestamp.encode() + b":" + body, hashlib.sha256
+    ).hexdigest()
     return {
         "X-Slack-Request-Timestamp": timestamp,
         "X-Slack-Signature": f"v0={signature}",
@@ -196,9 +223,11 @@ def callback(event, event_id, **more):
 async def deliver(session, url, body, *, retry=0):
     """Send a request as Slack does; its status, or None where the connection broke."""
     data = json.dumps(body | {"delivery": time.time_ns()}).encode()  # each delivery is signed anew
-    headers = signed(data) | ({"X-Slack-Retry-Num": str(retry), "X-Slack-Retry-Reason": "http_timeout"} if retry else {})
+    headers = signed(data) | (
+        {"X-Slack-Retry-Num": str(retry), "X-Slack-Retry-Reason": "http_timeout"} if retry else {}
+    )
     try:
         async with session.post(url, data=data, headers=headers) as response:
             return response.status
-    except (OSError, asyncio.TimeoutError, Exception):  # noqa: BLE001 - whatever breaks, Slack sends it again
+    except (TimeoutError, OSError, Exception):  # noqa: BLE001 - whatever breaks, Slack sends it again
         return None
