@@ -77,7 +77,7 @@ SCHEMA = """
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How many jobs may wait; and how many slow ones of a person may be under way, so that others find room."""
+    """How many jobs may wait; and how many slow ones of a person may be under way at once."""
 
     of_a_person: int = 20
     of_a_channel: int = 200

@@ -1,4 +1,4 @@
-"""Limits, rights, sharing, approval, thumbs: what the conversation holds people to, in a chat that records it."""
+"""Limits, rights, sharing, approval, thumbs: what the conversation holds people to."""
 
 from __future__ import annotations
 

@@ -30,7 +30,8 @@ from bots.inbox import SCHEMA, Event, Inbox
 async def main(folder):
     inbox = Inbox(Database(folder / "bot.sqlite3", (SCHEMA,)), folder / "processes")
     for number in range(3):
-        await inbox.put(Event("question", (f"e{number}",), f"p{number}", "general", f"t{number}", {"text": "?"}))
+        event = Event("question", (f"e{number}",), f"p{number}", "general", f"t{number}", {"text": "?"})
+        await inbox.put(event)
     job = await inbox.lease("slow")
     answered = await inbox.answer(job, [{"kind": "notice"}])
     await inbox.sending(answered, answered.parts[0], "stream 1.2")
@@ -196,7 +197,8 @@ def test_a_file_that_is_no_database_is_named(tmp_path):
         Database(tmp_path / "bot.sqlite3", (SCHEMA,))
 
 
-def test_only_its_owner_may_read_what_is_kept(database, tmp_path):
+@pytest.mark.usefixtures("database")
+def test_only_its_owner_may_read_what_is_kept(tmp_path):
     assert (tmp_path / "bots").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "bots" / "bot.sqlite3").stat().st_mode & 0o777 == 0o600
 

@@ -45,7 +45,8 @@ async def _run(trials, rng, folder, outcome):
                 )
             outcome.count("deliveries", len(deliveries))
             finished = await until(
-                lambda: all(slack.replies(e["ts"]) for e in questions.values()), seconds=120
+                lambda: all(slack.replies(e["ts"]) for e in questions.values()),  # noqa: B023 - awaited here
+                seconds=120,
             )
             outcome.check(finished, f"messages {begin} and more: not all were answered")
         await asyncio.sleep(1)  # a second answer would come now
@@ -56,10 +57,12 @@ def _deliveries(number, event, rng):
     """(body, retry) of each time that this message comes."""
     message = callback(event | {"type": "message", "channel_type": "channel"}, f"Ev{number}m")
     mention = callback(event, f"Ev{number}")
-    chosen = [(mention, 0)] if rng.random() < 0.7 else [(message, 0)]
-    for retry in range(1, rng.randint(1, 4)):
-        chosen.append((rng.choice((mention, message, callback(event, f"Ev{number}r{retry}"))), retry))
-    return chosen
+    first = (mention if rng.random() < 0.7 else message, 0)
+    again = [
+        (rng.choice((mention, message, callback(event, f"Ev{number}r{retry}"))), retry)
+        for retry in range(1, rng.randint(1, 4))
+    ]
+    return [first, *again]
 
 
 async def _acknowledged(session, url, body, retry, outcome):

@@ -20,7 +20,7 @@ from tests.trust.slack_bot import client, free_port, running
 from tests.trust.small_slack import BOT, SmallSlack, callback, signed
 
 TRIALS = 10_000
-SECRET_WORDS = "the launch is on Thursday"
+SAID = "the launch is on Thursday"
 GARBAGE = (
     b"",
     b"\xff\xfe\x00",
@@ -67,25 +67,25 @@ async def _run(trials, rng, folder, outcome):
         asked = sum(m["user"] != BOT for m in slack.messages.values())
         outcome.check(len(slack.messages) - asked <= 1, f"the bot said {len(slack.messages) - said} things")
     text = log.read_text(encoding="utf-8", errors="replace")
-    outcome.check(SECRET_WORDS not in text, "a message stands in the log")
+    outcome.check(SAID not in text, "a message stands in the log")
     outcome.check("xoxb-canary" not in text, "a token stands in the log")
 
 
 async def _accepted(session, url, slack):
     """A request that was Slack's."""
-    body = json.dumps(callback(slack.ask(SECRET_WORDS), "Ev0")).encode()
+    body = json.dumps(callback(slack.ask(SAID), "Ev0")).encode()
     headers = signed(body)
     assert await _send(session, url, body, headers) == 200
     return body, headers
 
 
-def _request(rng, slack, accepted):
+def _request(rng, slack, accepted):  # noqa: PLR0911 - one for each kind of request
     """(kind, body, headers)."""
     del slack
     event = {
         "type": "app_mention",
         "user": "U1",
-        "text": f"<@{BOT}> {SECRET_WORDS}",
+        "text": f"<@{BOT}> {SAID}",
         "channel": "C1",
         "ts": "1.2",
         "event_ts": "1.2",

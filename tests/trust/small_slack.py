@@ -24,7 +24,7 @@ CARRIED_OUT_FIRST = ("cut", "hang up")
 class SmallSlack:
     """`fault(method)` names what goes wrong with a call: None, cut, hang up, 503, 500, 429 or refuse."""
 
-    def __init__(self, fault=lambda method: None):
+    def __init__(self, fault=lambda _: None):
         self.fault = fault
         self.messages = {}  # ts -> message
         self.whispers = []  # (time, text)
