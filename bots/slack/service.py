@@ -211,7 +211,9 @@ async def serve(settings: SlackSettings, engine: EngineClient, *, ready: asyncio
 async def _connected(bot: Bot) -> AsyncIterator[None]:
     settings = bot.settings
     if settings.by_http:
-        runner = web.AppRunner(web_app(bot.app, signing_secret=settings.signing_secret), access_log=None)
+        runner = web.AppRunner(
+            web_app(bot.app, signing_secret=settings.signing_secret), access_log=None, shutdown_timeout=5
+        )
         await runner.setup()
         try:
             await web.TCPSite(runner, settings.host, settings.port).start()
