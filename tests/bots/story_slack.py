@@ -1,4 +1,4 @@
-"""Slack for the story: beside messages, it has files, views, permalinks, `response_url` and both transports."""
+"""Slack for the story: messages, files, views, permalinks, `response_url`, both transports."""
 
 from __future__ import annotations
 
