@@ -116,7 +116,9 @@ class Call:
     def need_scope(self, *scopes):
         """Raises missing_scope unless the token has one of them."""
         if self.token.kind == "bot" and scopes and not self.token.scopes & set(scopes):
-            raise SlackError("missing_scope", needed=",".join(scopes), provided=",".join(sorted(self.token.scopes)))
+            raise SlackError(
+                "missing_scope", needed=",".join(scopes), provided=",".join(sorted(self.token.scopes))
+            )
 
     def need_scope_for(self, channel, what):
         """The scope depends on the kind of channel: channels:history, groups:history ..."""
@@ -138,14 +140,11 @@ async def read_arguments(request):
     arguments, via = dict(request.query), "GET"
     kind = request.content_type
     if request.method == "POST":
-        via = "form"
         if kind == "application/json":
             via = "json"
             arguments |= _object(await request.text())
-        elif kind == "multipart/form-data":
-            via = "multipart"
-            arguments |= {key: value for key, value in (await request.post()).items()}
         else:
+            via = "multipart" if kind == "multipart/form-data" else "form"
             arguments |= dict(await request.post())
     return {key: _unfolded(key, value) for key, value in arguments.items() if value is not None}, via
 

@@ -19,7 +19,8 @@ def _post_place(call, key="channel"):
     if user is not None and user.team == call.token.team:
         return call.world.direct_channel(call.token.user, user.id)
     by_name = next(
-        (channel.id for channel in call.world.channels.values() if channel.name == wanted.lstrip("#") != ""), wanted
+        (channel.id for channel in call.world.channels.values() if channel.name == wanted.lstrip("#") != ""),
+        wanted,
     )
     channel = call.world.channel_for(call.token, by_name)
     if channel.archived:
@@ -106,7 +107,14 @@ def _as_app(call, channel, text, *, thread_ts=None, **more):
         parent.thread_ts = parent.ts
     identity = {"bot_id": call.installation.bot_id, "app_id": call.world.app.id} if call.is_app else {}
     return Message(
-        channel.id, call.world.clock.ts(), call.token.user, text, call.token.team, thread_ts, **identity, **more
+        channel.id,
+        call.world.clock.ts(),
+        call.token.user,
+        text,
+        call.token.team,
+        thread_ts,
+        **identity,
+        **more,
     )
 
 
@@ -252,7 +260,11 @@ def _draw(message):
     """A streamed message is its Markdown so far, and the blocks at its end."""
     stream = message.stream
     message.text = stream.markdown
-    body = [{"type": "markdown", "text": stream.markdown, "block_id": "streamed"}] if stream.markdown.strip() else []
+    body = (
+        [{"type": "markdown", "text": stream.markdown, "block_id": "streamed"}]
+        if stream.markdown.strip()
+        else []
+    )
     message.blocks = [*body, *stream.blocks]
 
 

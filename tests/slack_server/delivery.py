@@ -1,4 +1,4 @@
-"""What Slack sends to the app: events, commands and clicks, over Socket Mode or signed HTTP, until acknowledged.
+"""What Slack sends to the app: events, commands and clicks, by Socket Mode or signed HTTP, until acked.
 
 A `Delivery` is sent again when nobody has acknowledged it in time; commands and clicks never are, their
 person is told instead. `Courier` holds what a test can switch: copies, other ids, order, time to answer.
@@ -73,7 +73,9 @@ class Courier:
         """An event of the Events API; its copies, too. Returns the deliveries."""
         deliveries = []
         for copy in range(self.copies(payload)):
-            own = payload | {"event_id": self.server.world.new_id("Ev")} if copy and self.fresh_ids else payload
+            own = (
+                payload | {"event_id": self.server.world.new_id("Ev")} if copy and self.fresh_ids else payload
+            )
             deliveries.append(Delivery("events_api", own, accepts_answer=False))
         for delivery in deliveries:
             self._begin(delivery)
@@ -231,7 +233,7 @@ class SocketMode:
         try:
             async for message in socket:
                 if message.type == aiohttp.WSMsgType.TEXT:
-                    self._take(socket, message.data)
+                    self._take(message.data)
         finally:
             if socket in self.connections:
                 self.connections.remove(socket)
@@ -250,13 +252,15 @@ class SocketMode:
     def _goodbye(self, reason):
         return {"type": "disconnect", "reason": reason, "debug_info": {"host": "applink-1"}}
 
-    def _take(self, socket, text):
+    def _take(self, text):
         """An ack, or something that is none: Slack ignores that."""
         try:
             given = json.loads(text)
         except ValueError:
             return
-        _, waiting = self._waiting.get(given.get("envelope_id") if isinstance(given, dict) else None, (None, None))
+        _, waiting = self._waiting.get(
+            given.get("envelope_id") if isinstance(given, dict) else None, (None, None)
+        )
         if waiting is not None and not waiting.done():
             waiting.set_result(given.get("payload"))
 

@@ -141,7 +141,8 @@ async def views_update(call):
     wanted = call.get("view_id")
     external = call.get("external_id")
     found = call.world.views.get(wanted) or next(
-        (each for each in call.world.views.values() if external and each.data.get("external_id") == external), None
+        (each for each in call.world.views.values() if external and each.data.get("external_id") == external),
+        None,
     )
     if found is None or found.team != call.token.team:
         raise SlackError("not_found")

@@ -35,7 +35,9 @@ class Person:
     @property
     def dm(self):
         """The direct channel with the bot."""
-        return self.server.world.direct_channel(self.id, self.server.world.installations[self.user.team].bot_user)
+        return self.server.world.direct_channel(
+            self.id, self.server.world.installations[self.user.team].bot_user
+        )
 
     @property
     def modal(self):
@@ -281,7 +283,7 @@ class Person:
             view.state.setdefault(block["block_id"], {})[element["action_id"]] = typed
 
     async def submits(self, values=None):
-        """Fill the modal on top in and press its button. Returns the delivery; errors stand in `modal.errors`."""
+        """Fill the modal on top in and press its button; errors stand in `modal.errors`."""
         self.fills_in(values or {})
         view = self.modal
         view.errors = _unfilled(view)
@@ -289,9 +291,7 @@ class Person:
             return None
         for block in _inputs(view):
             element = block["element"]
-            view.state.setdefault(block["block_id"], {}).setdefault(
-                element["action_id"], _initial(element)
-            )
+            view.state.setdefault(block["block_id"], {}).setdefault(element["action_id"], _initial(element))
         payload = {
             "type": "view_submission",
             **self._interaction(),
@@ -403,57 +403,57 @@ def _input_block(view, name):
             block.setdefault("block_id", f"block-{view.data['blocks'].index(block)}")
             block["element"].setdefault("action_id", "action")
             return block
-    raise LookupError(f"{name!r} is not asked; there is {[block['label']['text'] for block in _inputs(view)]}")
+    raise LookupError(
+        f"{name!r} is not asked; there is {[block['label']['text'] for block in _inputs(view)]}"
+    )
+
+
+_HOLDS = {  # a field: what its value is called, and where it begins
+    "checkboxes": ("selected_options", "initial_options", []),
+    "multi_static_select": ("selected_options", "initial_options", []),
+    "static_select": ("selected_option", "initial_option", None),
+    "radio_buttons": ("selected_option", "initial_option", None),
+    "users_select": ("selected_user", "initial_user", None),
+    "multi_users_select": ("selected_users", "initial_users", []),
+    "conversations_select": ("selected_conversation", "initial_conversation", None),
+    "multi_conversations_select": ("selected_conversations", "initial_conversations", []),
+    "file_input": ("files", "initial_files", []),
+}
+_TEXT = ("value", "initial_value", None)
 
 
 def _initial(element):
     """What a field holds before anybody touches it."""
-    match element["type"]:
-        case "file_input":
-            return {"type": "file_input", "files": []}
-        case "checkboxes" | "multi_static_select":
-            return {"type": element["type"], "selected_options": element.get("initial_options", [])}
-        case "static_select" | "radio_buttons":
-            return {"type": element["type"], "selected_option": element.get("initial_option")}
-        case "users_select":
-            return {"type": element["type"], "selected_user": element.get("initial_user")}
-        case "multi_users_select":
-            return {"type": element["type"], "selected_users": element.get("initial_users", [])}
-        case "conversations_select":
-            return {"type": element["type"], "selected_conversation": element.get("initial_conversation")}
-        case "multi_conversations_select":
-            return {"type": element["type"], "selected_conversations": element.get("initial_conversations", [])}
-        case kind:
-            return {"type": kind, "value": element.get("initial_value")}
+    key, begins, empty = _HOLDS.get(element["type"], _TEXT)
+    return {"type": element["type"], key: element.get(begins, empty)}
 
 
 def _typed(person, element, value):
-    match element["type"]:
-        case "file_input":
-            files = [person.sends_file(*each) if isinstance(each, tuple) else each for each in value]
-            if len(files) > element.get("max_files", 10) or any(len(f.data) > MOST_INPUT_BYTES for f in files):
-                raise SlackError("Slack does not take these files")
-            server = person.server
-            shown = [file_json(server.world, file, base=server.base, in_full=True) for file in files]
-            for file in files:
-                file.channels.add(person.dm.id)  # the app may see what is put into its modal
-            return {"type": "file_input", "files": shown}
-        case "checkboxes" | "multi_static_select":
-            return {"type": element["type"], "selected_options": [_option(element, each) for each in value]}
-        case "static_select" | "radio_buttons":
-            return {"type": element["type"], "selected_option": _option(element, value)}
-        case "users_select":
-            return {"type": element["type"], "selected_user": value.id}
-        case "multi_users_select":
-            return {"type": element["type"], "selected_users": [each.id for each in value]}
-        case "conversations_select":
-            return {"type": element["type"], "selected_conversation": value.id}
-        case "multi_conversations_select":
-            return {"type": element["type"], "selected_conversations": [each.id for each in value]}
-        case kind:
+    """What a field holds once `value` is put in."""
+    key, *_ = _HOLDS.get(element["type"], _TEXT)
+    match key:
+        case "files":
+            held = _uploaded(person, element, value)
+        case "selected_option":
+            held = _option(element, value)
+        case "selected_options":
+            held = [_option(element, each) for each in value]
+        case "value":
             if not element.get("min_length", 0) <= len(value) <= element.get("max_length", 3000):
                 raise SlackError("Slack does not take a text of this length")
-            return {"type": kind, "value": value}
+            held = value
+        case _:
+            held = [each.id for each in value] if isinstance(value, list | tuple) else value.id
+    return {"type": element["type"], key: held}
+
+
+def _uploaded(person, element, given):
+    files = [person.sends_file(*each) if isinstance(each, tuple) else each for each in given]
+    if len(files) > element.get("max_files", 10) or any(len(f.data) > MOST_INPUT_BYTES for f in files):
+        raise SlackError("Slack does not take these files")
+    for file in files:
+        file.channels.add(person.dm.id)  # the app may see what is put into its modal
+    return [file_json(person.server.world, file, base=person.server.base, in_full=True) for file in files]
 
 
 def _unfilled(view):
@@ -462,7 +462,9 @@ def _unfilled(view):
     for number, block in enumerate(_inputs(view)):
         block.setdefault("block_id", f"block-{number}")
         block["element"].setdefault("action_id", "action")
-        held = view.state.get(block["block_id"], {}).get(block["element"]["action_id"]) or _initial(block["element"])
+        held = view.state.get(block["block_id"], {}).get(block["element"]["action_id"]) or _initial(
+            block["element"]
+        )
         if not block.get("optional") and not any(value for key, value in held.items() if key != "type"):
             errors[block["block_id"]] = "Please complete this required field."
     return errors

@@ -69,7 +69,11 @@ async def users_list(call):
     users = [user for user in call.world.users.values() if user.team == call.token.team]
     shown, cursor = call.page(users, limit=200)
     members = [user.as_json(with_email="users:read.email" in call.token.scopes) for user in shown]
-    return {"members": members, "cache_ts": int(call.world.clock.now()), "response_metadata": {"next_cursor": cursor}}
+    return {
+        "members": members,
+        "cache_ts": int(call.world.clock.now()),
+        "response_metadata": {"next_cursor": cursor},
+    }
 
 
 @method("bots.info", scopes=("users:read",))
@@ -197,7 +201,11 @@ async def conversations_replies(call):
         raise SlackError("thread_not_found")
     first = channel.messages.get(named.thread_ts or named.ts)
     if first is None:
-        return {"messages": _shown(call, [named]), "has_more": False, "response_metadata": {"next_cursor": ""}}
+        return {
+            "messages": _shown(call, [named]),
+            "has_more": False,
+            "response_metadata": {"next_cursor": ""},
+        }
     most = 15 if call.server.limits.replies_a_minute else 1000
     shown, cursor = call.page(_between(call, channel.replies_to(first.ts)), limit=most, most=most)
     return {
@@ -260,7 +268,9 @@ async def connections_open(call):
 async def oauth_access(call):
     app = call.world.app
     if (call.get("client_id"), call.get("client_secret")) != (app.client_id, app.client_secret):
-        raise SlackError("bad_client_secret" if call.get("client_id") == app.client_id else "invalid_client_id")
+        raise SlackError(
+            "bad_client_secret" if call.get("client_id") == app.client_id else "invalid_client_id"
+        )
     team, user, scopes, redirect = call.server.codes.pop(call.get("code"), (None, None, None, None))
     if team is None:
         raise SlackError("invalid_code")

@@ -311,26 +311,7 @@ def _check_element(element, where, block, complaints):
     if kind not in _ELEMENTS[block]:
         complaints.say(f"unsupported type: {kind}", where)
         return
-    if kind == "image":
-        _image(element, where, complaints)
-    elif kind == "button":
-        _button(element, where, complaints)
-    elif kind == "feedback_buttons":
-        for key in ("positive_button", "negative_button"):
-            button = complaints.need(element, key, where, (dict,))
-            if button is not None:
-                _button(button, f"{where}/{key}", complaints, needs_value=True)
-    elif kind == "icon_button":
-        complaints.need(element, "icon", where)
-        _button(element, where, complaints)
-    elif kind in ("static_select", "multi_static_select", "overflow", "checkboxes", "radio_buttons"):
-        _options(element, where, complaints)
-    elif kind == "file_input":
-        files = element.get("max_files", 10)
-        if not isinstance(files, int) or not 1 <= files <= 10:
-            complaints.say("must be between 1 and 10", f"{where}/max_files")
-    elif kind == "number_input":
-        complaints.need(element, "is_decimal_allowed", where, (bool,))
+    _OWN_CHECKS.get(kind, _anything)(element, where, complaints)
     if element.get("placeholder") is not None:
         complaints.text(element["placeholder"], f"{where}/placeholder", limit=150)
     if element.get("confirm") is not None:
@@ -349,6 +330,28 @@ def _button(element, where, complaints, *, needs_value=False):
         complaints.say("must be one of: primary, danger", f"{where}/style")
 
 
+def _feedback(element, where, complaints):
+    for key in ("positive_button", "negative_button"):
+        button = complaints.need(element, key, where, (dict,))
+        if button is not None:
+            _button(button, f"{where}/{key}", complaints, needs_value=True)
+
+
+def _icon(element, where, complaints):
+    complaints.need(element, "icon", where)
+    _button(element, where, complaints)
+
+
+def _file_input(element, where, complaints):
+    files = element.get("max_files", 10)
+    if not isinstance(files, int) or not 1 <= files <= 10:
+        complaints.say("must be between 1 and 10", f"{where}/max_files")
+
+
+def _number(element, where, complaints):
+    complaints.need(element, "is_decimal_allowed", where, (bool,))
+
+
 _OPTIONS = {"overflow": 5, "checkboxes": 10, "radio_buttons": 10}
 
 
@@ -360,7 +363,9 @@ def _options(element, where, complaints):
     else:
         _option_list(element, where, element, complaints)
     offered = [option for _, option in all_options(element)]
-    chosen = element.get("initial_options") or [element["initial_option"]] if "initial_option" in element else []
+    chosen = (
+        element.get("initial_options") or [element["initial_option"]] if "initial_option" in element else []
+    )
     if any(option not in offered for option in chosen):
         complaints.say("must match one of the options", f"{where}/initial_option")
 
@@ -395,6 +400,16 @@ def _confirm(confirm, where, complaints):
     complaints.text(confirm.get("deny"), f"{where}/deny", limit=30)
 
 
+_OWN_CHECKS = {
+    "image": _image,
+    "button": _button,
+    "feedback_buttons": _feedback,
+    "icon_button": _icon,
+    "file_input": _file_input,
+    "number_input": _number,
+} | dict.fromkeys(("static_select", "multi_static_select", *_OPTIONS), _options)
+
+
 def check_view(view, *, kinds):
     """Raises invalid_arguments where a view is not as Slack wants it; `kinds` are modal or home."""
     complaints = Complaints()
@@ -420,7 +435,9 @@ def check_view(view, *, kinds):
     try:
         check_blocks(blocks, surface=view["type"])
     except SlackError as refused:
-        _refuse_view([each.replace("/blocks", "/view/blocks") for each in refused.more.get("errors", [refused.code])])
+        _refuse_view(
+            [each.replace("/blocks", "/view/blocks") for each in refused.more.get("errors", [refused.code])]
+        )
     if len(json.dumps(view)) > 250_000:
         raise SlackError("view_too_large")
 

@@ -132,7 +132,7 @@ class SlackServer:
     def channel(self, name, **more):
         """The channel of this name, made when first spoken of: public, with the bot in it."""
         for channel in self.world.channels.values():
-            if channel.name == name or channel.id == name:
+            if name in (channel.name, channel.id):
                 return channel
         team = more.pop("team", self.team.id)
         with_bot = more.pop("with_bot", True)
@@ -168,7 +168,10 @@ class SlackServer:
         while not (found := holds()):
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
-                calls = [f"{each.name} {each.status} {(each.answer or {}).get('error', '')}" for each in self.requests]
+                calls = [
+                    f"{each.name} {each.status} {(each.answer or {}).get('error', '')}"
+                    for each in self.requests
+                ]
                 raise TimeoutError(f"not within {seconds} s; the last requests: {calls[-8:]}")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), left)
@@ -434,22 +437,21 @@ class SlackServer:
             case "delay":
                 await asyncio.sleep(fault.value)
                 return None
-            case "status":
-                logged.status = fault.value
-                self.touch()
-                return web.Response(status=fault.value, text="Server Error")
-            case "limit":
-                return self._refusal(logged, TooMany(fault.value))
-            case "error":
-                return self._refusal(logged, SlackError(fault.value))
-            case "page":
-                logged.status = 200
-                return web.Response(text=SIGN_IN_PAGE, content_type="text/html")
-            case "garbage":
-                logged.status = 200
-                return web.Response(text='{"ok": tr', content_type="application/json")
             case "cut":
                 return await self._cut(request, logged, whole=json.dumps(logged.answer or {}).encode())
+            case "status":
+                body = web.Response(status=fault.value, text="Server Error")
+            case "limit":
+                body = self._refusal(logged, TooMany(fault.value))
+            case "error":
+                body = self._refusal(logged, SlackError(fault.value))
+            case "page":
+                body = web.Response(text=SIGN_IN_PAGE, content_type="text/html")
+            case "garbage":
+                body = web.Response(text='{"ok": tr', content_type="application/json")
+        logged.status = body.status
+        self.touch()
+        return body
 
     async def _cut(self, request, logged, whole):
         """Half an answer, then nothing; before anything was done, not even that."""
@@ -509,7 +511,9 @@ class SlackServer:
         file_id, length = self.uploads.get(request.match_info["ticket"], (None, 0))
         data = await request.read()
         if request.content_type == "multipart/form-data":
-            data = next((part.file.read() for part in (await request.post()).values() if hasattr(part, "file")), b"")
+            data = next(
+                (part.file.read() for part in (await request.post()).values() if hasattr(part, "file")), b""
+            )
         if file_id is None or len(data) != length:
             logged.status = 400
             return web.Response(status=400, text="size mismatch" if file_id else "unknown upload")
@@ -537,11 +541,7 @@ class SlackServer:
         place = self._response_urls.get(request.match_info["ticket"])
         try:
             logged.arguments, logged.via = await read_arguments(request)
-            if place is None or place[0] == 0:
-                raise SlackError("used_url")
-            if self.clock.now() > place[1]:
-                raise SlackError("expired_url")
-            place[0] -= 1
+            self._use(place)
             self.take_response(logged.arguments, channel=place[2], user=place[3], about=place[4])
         except SlackError as refused:
             status = 404 if refused.code in ("used_url", "expired_url") else 400
@@ -554,6 +554,13 @@ class SlackServer:
         logged.status = 200
         self.touch()
         return web.Response(text="ok")
+
+    def _use(self, place):
+        if place is None or place[0] == 0:
+            raise SlackError("used_url")
+        if self.clock.now() > place[1]:
+            raise SlackError("expired_url")
+        place[0] -= 1
 
     def take_response(self, given, *, channel, user, about=None):
         """A message that answers a command or a click. Returns it, or None where one was replaced."""
@@ -607,7 +614,9 @@ class SlackServer:
         code = secrets.token_urlsafe(16)
         redirect = query.get("redirect_uri") or (app.redirect_uris or ("",))[0]
         self.codes[code] = (team, user.id, wanted, redirect)
-        return web.Response(status=302, headers={"Location": f"{redirect}?code={code}&state={query.get('state', '')}"})
+        return web.Response(
+            status=302, headers={"Location": f"{redirect}?code={code}&state={query.get('state', '')}"}
+        )
 
     async def _foreign(self, request):
         """Any address that is not Slack's: notes what it was sent."""

@@ -16,44 +16,43 @@ PRETTY = {
 
 def message_json(world, message, *, base, with_metadata=False, in_list=True):
     """A message as history shows it; `in_list` adds what is counted (replies, reactions)."""
-    shown = {"type": "message", "user": message.user, "ts": message.ts, "text": message.text, "team": message.team}
-    if message.client_msg_id:
-        shown["client_msg_id"] = message.client_msg_id
+    shown = {
+        "type": "message",
+        "user": message.user,
+        "ts": message.ts,
+        "text": message.text,
+        "team": message.team,
+    }
     if message.bot_id:
-        shown |= {
-            "bot_id": message.bot_id,
-            "app_id": message.app_id,
-            "bot_profile": {
-                "id": message.bot_id,
-                "deleted": False,
-                "name": world.app.name,
-                "updated": 1_700_000_000,
-                "app_id": message.app_id,
-                "user_id": message.user,
-                "icons": {"image_36": "", "image_48": "", "image_72": ""},
-                "team_id": message.team,
-            },
-        }
-    if message.subtype:
-        shown["subtype"] = message.subtype
-    if message.blocks:
-        shown["blocks"] = message.blocks
-    if message.attachments:
-        shown["attachments"] = message.attachments
+        shown |= _bot(world, message)
     if message.files:
-        shown["files"] = [file_json(world, world.files[file], base=base) for file in message.files]
+        shown |= {"files": [file_json(world, world.files[file], base=base) for file in message.files]}
         shown["upload"] = False
-    if message.edited:
-        shown["edited"] = message.edited
     if message.stream:
         shown["streaming_state"] = _streaming_state(message.stream)
-    if message.thread_ts:
-        shown["thread_ts"] = message.thread_ts
+    for name in ("client_msg_id", "subtype", "blocks", "attachments", "edited", "thread_ts"):
+        if value := getattr(message, name):
+            shown[name] = value
     if in_list:
         shown |= _counted(world, message)
     if with_metadata and message.metadata:
         shown["metadata"] = message.metadata
     return shown
+
+
+def _bot(world, message):
+    """Who the app is, in each of its messages."""
+    profile = {
+        "id": message.bot_id,
+        "deleted": False,
+        "name": world.app.name,
+        "updated": 1_700_000_000,
+        "app_id": message.app_id,
+        "user_id": message.user,
+        "icons": {"image_36": "", "image_48": "", "image_72": ""},
+        "team_id": message.team,
+    }
+    return {"bot_id": message.bot_id, "app_id": message.app_id, "bot_profile": profile}
 
 
 def _streaming_state(stream):
@@ -98,7 +97,9 @@ def file_json(world, file, *, base, in_full=False):
     domain = world.teams[file.team].domain
     by_type = {"channel": [], "group": [], "im": []}
     for channel in sorted(file.channels):
-        by_type[{"mpim": "group"}.get(world.channels[channel].type, world.channels[channel].type)].append(channel)
+        by_type[{"mpim": "group"}.get(world.channels[channel].type, world.channels[channel].type)].append(
+            channel
+        )
     return {
         "id": file.id,
         "created": file.created,
@@ -138,7 +139,7 @@ def view_json(world, view):
     """A view as Slack gives it back to the app, with what was typed into it."""
     data = view.data
     installation = world.installations[view.team]
-    shown = {
+    return {
         "id": view.id,
         "team_id": view.team,
         "type": data["type"],
@@ -159,11 +160,14 @@ def view_json(world, view):
         "app_installed_team_id": view.team,
         "bot_id": installation.bot_id,
     }
-    return shown
 
 
 def _plain(text):
-    return None if text is None else {"type": "plain_text", "text": text["text"], "emoji": text.get("emoji", True)}
+    return (
+        None
+        if text is None
+        else {"type": "plain_text", "text": text["text"], "emoji": text.get("emoji", True)}
+    )
 
 
 def rich_text(text):
@@ -186,5 +190,7 @@ def _rich_elements(text):
         if not opening:
             break
         user, closing, rest = after.partition(">")
-        elements.append({"type": "user", "user_id": user} if closing else {"type": "text", "text": "<@" + user})
+        elements.append(
+            {"type": "user", "user_id": user} if closing else {"type": "text", "text": "<@" + user}
+        )
     return elements or [{"type": "text", "text": text}]

@@ -11,8 +11,8 @@ import time
 from dataclasses import dataclass, field
 
 BOT_SCOPES = frozenset(
-    """app_mentions:read channels:history channels:join channels:read chat:write commands files:read files:write
-    groups:history groups:read im:history im:read im:write mpim:history mpim:read reactions:read
+    """app_mentions:read channels:history channels:join channels:read chat:write commands files:read
+    files:write groups:history groups:read im:history im:read im:write mpim:history mpim:read reactions:read
     reactions:write team:read usergroups:read users:read assistant:write""".split()
 )
 BOT_EVENTS = frozenset(
@@ -20,7 +20,12 @@ BOT_EVENTS = frozenset(
     reaction_removed member_joined_channel member_left_channel app_uninstalled tokens_revoked
     assistant_thread_started file_deleted channel_shared channel_unshared""".split()
 )
-MESSAGE_EVENT = {"channel": "message.channels", "group": "message.groups", "im": "message.im", "mpim": "message.mpim"}
+MESSAGE_EVENT = {
+    "channel": "message.channels",
+    "group": "message.groups",
+    "im": "message.im",
+    "mpim": "message.mpim",
+}
 SCOPE_OF_TYPE = {"channel": "channels", "group": "groups", "im": "im", "mpim": "mpim"}
 
 
@@ -318,7 +323,9 @@ class World:
     def install(self, team, *, scopes=None):
         """Put the app into a workspace: a bot user, a bot token."""
         bot = self.add_user(self.app.name, team, is_bot=True)
-        token = self.add_token("bot", team=team, user=bot.id, scopes=self.app.scopes if scopes is None else scopes)
+        token = self.add_token(
+            "bot", team=team, user=bot.id, scopes=self.app.scopes if scopes is None else scopes
+        )
         self.installations[team] = Installation(team, bot.id, self.new_id("B"), token.value)
         return self.installations[team]
 
