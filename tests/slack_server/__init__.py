@@ -14,7 +14,7 @@
 People (`people.py`): `says`, `mentions_bot`, `writes_to_bot`, `edits`, `deletes`, `reacts`, `unreacts`,
 `runs` ("/ask ..."), `uses_shortcut`, `clicks`, `fills_in`, `submits`, `closes`, `opens_home`, `stops`; what
 they see: `sees(channel)`, `whispers(channel)`, `modal`, `home`, `status`, `user.notices`.
-`slack.channel("secret", type="group", members=[ana])` makes other places; `with_bot=False` leaves the bot out.
+`slack.channel("secret", type="group", members=[ana])` makes other places; `with_bot=False`: without the bot.
 
 Nobody sleeps: `slack.until(predicate)` looks again after every change, `slack.settled()` waits for all acks,
 `slack.clock.advance(seconds)` lets streams, triggers and response addresses expire.

@@ -67,6 +67,7 @@ class Call:
     server: Any
     request: Request
     token: Any  # world.Token, or None where the method needs none
+    basic: tuple[str, str] | None = None  # name and password of HTTP's own kind
 
     @property
     def world(self):
@@ -170,7 +171,7 @@ def _unfolded(key, value):
         raise SlackError("invalid_blocks_format" if key == "blocks" else "invalid_arguments") from None
 
 
-def authorised(server, name, request, value):
+def authorised(server, name, request, value, basic):
     """The call of a method with this token value, or the reason why not."""
     chosen = METHODS.get(name)
     if chosen is None:
@@ -186,7 +187,7 @@ def authorised(server, name, request, value):
             raise SlackError("token_revoked" if token.kind != "bot" else "account_inactive")
         if token.kind not in chosen.tokens:
             raise SlackError("not_allowed_token_type")
-    call = Call(server, request, token)
+    call = Call(server, request, token, basic)
     if token is not None and chosen.tokens:
         server.limits.take(chosen, token.team, request.arguments)
         if token.kind in ("bot", "app"):

@@ -287,7 +287,8 @@ class SocketMode:
         self.server.record("envelope", envelope)
         try:
             await socket.send_json(envelope)
-            delivery.answer = await asyncio.wait_for(waiting, self.server.courier.ack_seconds)
+            async with asyncio.timeout(self.server.courier.ack_seconds):
+                delivery.answer = await waiting
         except TimeoutError:
             return "timeout", True
         except (ConnectionError, aiohttp.ClientError):

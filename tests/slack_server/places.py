@@ -267,10 +267,9 @@ async def connections_open(call):
 @method("oauth.v2.access", tokens=(), tier=4)
 async def oauth_access(call):
     app = call.world.app
-    if (call.get("client_id"), call.get("client_secret")) != (app.client_id, app.client_secret):
-        raise SlackError(
-            "bad_client_secret" if call.get("client_id") == app.client_id else "invalid_client_id"
-        )
+    client_id, secret = call.basic or (call.get("client_id"), call.get("client_secret"))
+    if (client_id, secret) != (app.client_id, app.client_secret):
+        raise SlackError("bad_client_secret" if client_id == app.client_id else "invalid_client_id")
     team, user, scopes, redirect = call.server.codes.pop(call.get("code"), (None, None, None, None))
     if team is None:
         raise SlackError("invalid_code")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 import random
@@ -174,7 +175,10 @@ class SlackServer:
                 ]
                 raise TimeoutError(f"not within {seconds} s; the last requests: {calls[-8:]}")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), left)
+                async with asyncio.timeout(
+                    left
+                ):  # `wait_for` loses a cancellation that comes with the change
+                    await self._changed.wait()
         return found
 
     async def settled(self, *, seconds=10.0):
@@ -406,7 +410,7 @@ class SlackServer:
             if spoiled is not None:
                 return spoiled
         try:
-            call, chosen = authorised(self, logged.name, logged, value)
+            call, chosen = authorised(self, logged.name, logged, value, _basic(request))
             answer = {"ok": True} | await chosen.run(call)
         except SlackError as refused:
             return self._refusal(logged, refused)
@@ -658,6 +662,14 @@ def _in_thread(message, thread):
 def _bearer(request):
     kind, _, value = request.headers.get("Authorization", "").partition(" ")
     return value.strip() if kind.lower() == "bearer" else ""
+
+
+def _basic(request):
+    kind, _, value = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "basic":
+        return None
+    name, _, password = base64.b64decode(value).decode().partition(":")
+    return name, password
 
 
 def _scopes(call):
