@@ -37,7 +37,7 @@ def _run(arguments: argparse.Namespace) -> int:
         case "console":
             return _converse(arguments)
         case "slack":
-            return _serve_slack()
+            return _check_slack() if arguments.check else _serve_slack()
         case _:
             raise InvalidInput(f"The {arguments.platform} adapter is not there yet: use  console  or  slack")
 
@@ -50,7 +50,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m bots", description="A chat bot that answers from your own documents."
     )
     platforms = parser.add_subparsers(dest="platform", required=True, metavar="PLATFORM")
-    platforms.add_parser("slack", parents=[common], help="Slack, by Socket Mode or HTTP")
+    slack = platforms.add_parser("slack", parents=[common], help="Slack, by Socket Mode or HTTP")
+    slack.add_argument(
+        "--check", action="store_true", help="say whether tokens, scopes and files are in order"
+    )
     platforms.add_parser("discord", parents=[common], help="Discord (not there yet)")
     console = platforms.add_parser("console", parents=[common], help="a thread in this terminal")
     console.add_argument(
@@ -102,6 +105,20 @@ def _serve_slack() -> int:
     with build_engine(settings) as engine:
         asyncio.run(service.serve(chosen, engine))
     return DONE
+
+
+def _check_slack() -> int:
+    from mmrag.config import load_settings  # noqa: PLC0415 - `--help` stays quick
+
+    settings = load_settings()
+    try:
+        from bots.slack.check import check  # noqa: PLC0415 - needs an extra; named by the error
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "slack-bolt", "slack") from missing
+    findings = asyncio.run(check(slack_settings(settings)))
+    for finding in findings:
+        sys.stdout.write(f"{'ok     ' if finding.good else 'MISSING'} {finding.text}\n")
+    return DONE if all(finding.good for finding in findings) else FAILED
 
 
 def slack_settings(settings: Settings) -> SlackSettings:
