@@ -48,7 +48,6 @@ def _bot(world, message):
         "name": world.app.name,
         "updated": 1_700_000_000,
         "app_id": message.app_id,
-        "user_id": message.user,
         "icons": {"image_36": "", "image_48": "", "image_72": ""},
         "team_id": message.team,
     }
@@ -131,7 +130,6 @@ def file_json(world, file, *, base, in_full=False):
         "channels": by_type["channel"],
         "groups": by_type["group"],
         "ims": by_type["im"],
-        "comments_count": 0,
     } | ({"alt_txt": file.alt_text} if file.alt_text else {})
 
 

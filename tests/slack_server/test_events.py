@@ -16,6 +16,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 from tests.slack_server import SlackServer
 
 BOTH = pytest.mark.parametrize("transport", ["socket", "http"])
+HEARD = (
+    *("message", "reaction_added", "reaction_removed", "app_home_opened"),
+    *("member_joined_channel", "member_left_channel"),
+)
 QUESTION = {
     "type": "modal",
     "callback_id": "why",
@@ -60,13 +64,14 @@ class Bot:
         self.heard = []  # (kind, body)
         self.retries = []
         self.app.event({"type": "app_mention"})(self._answer)
-        for kind in ("message", "reaction_added", "reaction_removed", "app_home_opened"):
+        for kind in HEARD:
             self.app.event(kind)(self._hear)
         self.app.command("/ask")(self._ask)
         self.app.action("rated")(self._rate)
         self.app.view("why")(self._take)
         self.app.view_closed("why")(self._closed)
         self.app.shortcut("keep")(self._keep)
+        self.app.shortcut("anything")(self._keep)
 
     async def _hear(self, body, request):
         self.heard.append((body["event"]["type"], body))
@@ -101,7 +106,7 @@ class Bot:
 
     async def _keep(self, ack, shortcut):
         await ack()
-        self.heard.append(("kept", shortcut["message"]["text"]))
+        self.heard.append(("kept", shortcut.get("message")))
 
     def kinds(self):
         return [kind for kind, _ in self.heard]
