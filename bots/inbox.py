@@ -146,8 +146,10 @@ class Inbox:
 
     async def wait(self, pace: Pace, *, seconds: float) -> None:
         """Until there may be a job for this pace; another process's jobs are noticed by the time-out."""
+        # Python 3.11's `wait_for` loses a cancellation that comes with the event: a worker would never end.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake[pace].wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._wake[pace].wait()
         self._wake[pace].clear()
 
     def wake(self) -> None:

@@ -53,7 +53,7 @@ def _content(call, *, limit):
         raise SlackError("msg_too_long")
     if len(attachments) > 100:
         raise SlackError("too_many_attachments")
-    return text[: rules.MAX_TEXT], _with_ids(call, blocks or []), attachments
+    return text[: rules.MAX_TEXT], rules.named(call.world, blocks or []), attachments
 
 
 def _check_pictures(call, blocks):
@@ -69,17 +69,6 @@ def _check_pictures(call, blocks):
             raise SlackError(
                 "invalid_blocks", errors=[pointer], response_metadata={"messages": [f"[ERROR] {pointer}"]}
             )
-
-
-def _with_ids(call, blocks):
-    """Slack names blocks and elements that have no name."""
-    named = []
-    for block in blocks:
-        named.append({**block, "block_id": block.get("block_id") or call.world.new_id("b")})
-        for element in rules.elements_of(named[-1]):
-            if element.get("type") != "image":
-                element.setdefault("action_id", call.world.new_id("a"))
-    return named
 
 
 def _metadata(call):
@@ -308,7 +297,7 @@ async def stop_stream(call):
         rules.check_blocks(blocks, surface="message")
         _check_pictures(call, blocks)
     _append(call, message.stream, may_be_empty=True)
-    message.stream.blocks += _with_ids(call, blocks or [])
+    message.stream.blocks += rules.named(call.world, blocks or [])
     if rules.text_length(message.stream.blocks) > rules.MAX_BLOCKS_TEXT:
         raise SlackError("msg_blocks_too_long")
     message.stream.state = "completed"

@@ -56,6 +56,7 @@ class Courier:
         self.fresh_ids = False  # copies carry other event ids, as has been seen
         self.url = None  # where the app listens; None for Socket Mode
         self.log = []  # every delivery
+        self.fault = None  # the error that this server itself ran into
         self._held = None
         self._tasks = set()
         self._session = None
@@ -107,7 +108,15 @@ class Courier:
         self.log.append(delivery)
         task = asyncio.get_running_loop().create_task(self._bring(delivery))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda task: self._ended(task, delivery))
+
+    def _ended(self, task, delivery):
+        """A fault of this server must not look like one of the app's."""
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.fault = task.exception()
+        delivery.done.set()
+        self.server.touch()
 
     async def _bring(self, delivery):
         waits = (0.0, *self.retries) if delivery.kind == "events_api" else (0.0,)
@@ -125,8 +134,6 @@ class Courier:
             if attempt.outcome == "acked" or not again:
                 break
             reason = attempt.outcome
-        delivery.done.set()
-        self.server.touch()
 
     # -------------------------------------------------------------------- HTTP
 

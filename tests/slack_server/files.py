@@ -111,6 +111,7 @@ def _open(call, *, previous):
     new_id = call.world.new_id("V")
     below = stack[-1] if previous and stack else None
     root = call.world.views[below].root if below else new_id
+    view = view | {"blocks": rules.named(call.world, view["blocks"])}
     made = View(new_id, call.token.team, user.id, view, _hash(call), root, below)
     call.world.views[new_id] = made
     if not previous:
@@ -155,6 +156,7 @@ async def views_update(call):
 
 def replace_view(world, view, data):
     """Other blocks; what was typed stays where the names of block and action are the same."""
+    data = data | {"blocks": rules.named(world, data["blocks"])}
     view.data, view.hash, view.errors = data, f"{int(world.clock.now())}.{secrets.token_hex(4)}", {}
     names = {
         (block.get("block_id"), element.get("action_id"))
@@ -176,6 +178,7 @@ async def views_publish(call):
         raise SlackError("user_not_found")
     shown = call.world.views.get(user.home)
     if shown is None:
+        view = view | {"blocks": rules.named(call.world, view["blocks"])}
         new_id = call.world.new_id("V")
         shown = View(new_id, call.token.team, user.id, view, _hash(call), new_id)
         call.world.views[new_id] = shown

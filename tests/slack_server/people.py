@@ -232,13 +232,15 @@ class Person:
         }
         if message.thread_ts:
             container["thread_ts"] = message.thread_ts
-        return {
+        place = {
             "container": container,
             "channel": {"id": channel.id, "name": channel.name or "directmessage"},
-            "message": message_json(self.server.world, message, base=self.server.base),
             "state": {"values": {}},
             "response_url": self.server.new_response_url(channel, self.user, about=message),
         }
+        if message.ephemeral_to is None:  # of one that only they see, Slack says no more than where it is
+            place["message"] = message_json(self.server.world, message, base=self.server.base)
+        return place
 
     def _view_place(self, view):
         shown = view_json(self.server.world, view)
@@ -265,7 +267,7 @@ class Person:
 
     async def _sent(self, kind, payload, failed):
         delivery = self.server.courier.send(kind, payload)
-        await delivery.done.wait()
+        await self.server.until(delivery.done.is_set, seconds=60.0)
         if not delivery.acked:
             self.user.notices.append(f"{failed}: {delivery.attempts[-1].outcome}")
             self.server.touch()

@@ -151,6 +151,17 @@ def text_length(value):
     return sum(map(text_length, value)) if isinstance(value, list) else 0
 
 
+def named(world, blocks):
+    """The blocks, with names for blocks and elements that have none, as Slack gives them."""
+    found = []
+    for block in blocks:
+        found.append({**block, "block_id": block.get("block_id") or world.new_id("b")})
+        for element in elements_of(found[-1]):
+            if element.get("type") != "image":
+                element.setdefault("action_id", world.new_id("a"))
+    return found
+
+
 def elements_of(block):
     """The interactive elements of a block."""
     if block.get("type") in ("actions", "context_actions"):

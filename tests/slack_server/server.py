@@ -24,7 +24,7 @@ from tests.slack_server.world import MESSAGE_EVENT, Clock, Message, SlackError, 
 TRIGGER_SECONDS = 3.0
 RESPONSE_URL_SECONDS = 1800.0
 RESPONSE_URL_USES = 5
-STATUS_SECONDS = 120.0
+ELSEWHERE_SECONDS = 0.05
 SIGN_IN_PAGE = "<!DOCTYPE html><html><head><title>Sign in | Slack</title></head><body>Sign in</body></html>"
 
 log = logging.getLogger(__name__)
@@ -164,9 +164,14 @@ class SlackServer:
         self._changed = asyncio.Event()
 
     async def until(self, holds, *, seconds=10.0):
-        """What `holds()` gives, once it gives something. Raises TimeoutError, with the last requests."""
+        """What `holds()` gives, once it gives something. Raises TimeoutError, with the last requests.
+
+        It is asked after every change here, and now and then for what changes elsewhere: in an engine.
+        """
         deadline = asyncio.get_running_loop().time() + seconds
         while not (found := holds()):
+            if self.courier.fault is not None:
+                raise self.courier.fault
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 calls = [
@@ -175,9 +180,7 @@ class SlackServer:
                 ]
                 raise TimeoutError(f"not within {seconds} s; the last requests: {calls[-8:]}")
             with suppress(TimeoutError):
-                async with asyncio.timeout(
-                    left
-                ):  # `wait_for` loses a cancellation that comes with the change
+                async with asyncio.timeout(min(left, ELSEWHERE_SECONDS)):
                     await self._changed.wait()
         return found
 
@@ -574,6 +577,7 @@ class SlackServer:
             return None
         if blocks:
             rules.check_blocks(blocks, surface="message")
+            blocks = rules.named(self.world, blocks)
         elif not text:
             raise SlackError("no_text")
         if given.get("replace_original") in (True, "true") and about is not None:
