@@ -69,7 +69,8 @@ class SlackServer:
     async def __aexit__(self, *_):
         await self.stop()
 
-    async def start(self):
+    async def start(self, *, more=()):
+        """Listen; `more` are further routes of the same address."""
         application = web.Application(client_max_size=64 << 20, handler_args={"access_log": None})
         application.add_routes(
             [
@@ -81,6 +82,7 @@ class SlackServer:
                 web.get("/oauth/v2/authorize", self._authorize),
             ]
         )
+        application.add_routes(more)
         self.base = await self._listen(application, self._port)
         elsewhere = web.Application()
         elsewhere.add_routes([web.route("*", "/{path:.*}", self._foreign)])
