@@ -1,7 +1,7 @@
-"""`python -m tests.slack_server`: our Slack as a process of its own, with a page to look at and to write from.
+"""`python -m tests.slack_server`: our Slack as a process of its own, with a page to see and to write from.
 
 It prints one line of JSON: `url`, `api_url`, `bot_token`, `app_token`, `signing_secret`. A bot that runs in
-another process may be killed and started again; the page at `url` shows the channel and takes what is written.
+another process may be killed and started again; the page at `url` shows the channel and takes what is said.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ CHANNEL = "general"
 FORM = """<form method="post" action="/say" enctype="multipart/form-data">
 <input name="text" size="60" autofocus placeholder="Message, or /ask ...">
 <input type="file" name="file"><label><input type="checkbox" name="mention" checked> mention the bot</label>
-<select name="thread"><option value="">in the channel</option>{threads}</select><button>Send</button></form>"""
+<select name="thread"><option value="">in the channel</option>{threads}</select>
+<button>Send</button></form>"""
 
 
 class Desk:

@@ -24,16 +24,23 @@ async def bot_running(slack, engine, folder, *, transport="socket", **settings):
     )
     if transport == "http":
         slack.courier.url = f"http://127.0.0.1:{chosen.port}/slack/events"
+    async with running(chosen, engine):
+        yield
+
+
+@asynccontextmanager
+async def running(settings, engine):
+    """The bot with these settings, connected, until the block ends."""
     ready = asyncio.Event()
-    running = asyncio.create_task(serve(chosen, engine, ready=ready))
+    served = asyncio.create_task(serve(settings, engine, ready=ready))
     waiting = asyncio.create_task(ready.wait())
     try:
-        await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            running.result()
+        await asyncio.wait([served, waiting], return_when=asyncio.FIRST_COMPLETED)
+        if served.done():
+            served.result()
         yield
     finally:
         waiting.cancel()
-        running.cancel()
+        served.cancel()
         with suppress(asyncio.CancelledError):
-            await running
+            await served
