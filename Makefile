@@ -15,7 +15,7 @@ export MPLCONFIGDIR ?= $(CURDIR)/.cache/matplotlib
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test trust bench growth lint format constraints clean
+.PHONY: help demo test trust bench growth lint format constraints types clean
 
 help: ## list what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -59,9 +59,14 @@ growth: ## what one collection costs from 1,000 chunks to a million, and the cur
 constraints: ## resolve every dependency anew and pin it
 	@tools/pin
 
+types: ## install Slack's published types and a second Slack, which the tests then hold ours to; needs npm
+	@npm ci --silent --prefix tests/slack_server/types
+	@npm ci --silent --prefix tests/slack_server/emulate
+
 clean: ## remove everything that was made here
 	rm -rf .venv .bench .demo .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	rm -rf build dist *.egg-info
+	rm -rf tests/slack_server/types/node_modules tests/slack_server/emulate/node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Every check runs and says its outcome; one that fails makes the whole fail.

@@ -7,17 +7,21 @@ The one module of the bots that may start an engine, and only once it knows that
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmrag.errors import InvalidInput
+from mmrag.errors import InvalidInput, MissingExtra
 from mmrag.exits import DONE, FAILED, exit_code_of
 from mmrag.types import DEFAULT_COLLECTION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from bots.slack.service import SlackSettings
+    from mmrag.config import Settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,11 +31,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if arguments.platform != "console":
-        raise InvalidInput(f"The {arguments.platform} adapter is not there yet: use  console")
     if arguments.engine is not None:
         raise InvalidInput("A remote engine can't be used yet: leave --engine out.")
-    return _converse(arguments)
+    match arguments.platform:
+        case "console":
+            return _converse(arguments)
+        case "slack":
+            return _check_slack() if arguments.check else _serve_slack()
+        case _:
+            raise InvalidInput(f"The {arguments.platform} adapter is not there yet: use  console  or  slack")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,7 +50,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m bots", description="A chat bot that answers from your own documents."
     )
     platforms = parser.add_subparsers(dest="platform", required=True, metavar="PLATFORM")
-    platforms.add_parser("slack", parents=[common], help="Slack (not there yet)")
+    slack = platforms.add_parser("slack", parents=[common], help="Slack, by Socket Mode or HTTP")
+    slack.add_argument(
+        "--check", action="store_true", help="say whether tokens, scopes and files are in order"
+    )
     platforms.add_parser("discord", parents=[common], help="Discord (not there yet)")
     console = platforms.add_parser("console", parents=[common], help="a thread in this terminal")
     console.add_argument(
@@ -76,6 +87,70 @@ def _converse(arguments: argparse.Namespace) -> int:
             script=script,
         )
     return DONE if went_well else FAILED
+
+
+def _serve_slack() -> int:
+    from mmrag.config import load_settings  # noqa: PLC0415 - `--help` stays quick
+
+    settings = load_settings()
+    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        from bots.slack import service  # noqa: PLC0415 - needs an extra; named by the error
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "slack-bolt", "slack") from missing
+    chosen = slack_settings(settings)
+    service.check_settings(chosen)  # before an engine is started for nothing
+    from mmrag.assemble import build_engine  # noqa: PLC0415 - as above
+
+    with build_engine(settings) as engine:
+        asyncio.run(service.serve(chosen, engine))
+    return DONE
+
+
+def _check_slack() -> int:
+    from mmrag.config import load_settings  # noqa: PLC0415 - `--help` stays quick
+
+    settings = load_settings()
+    try:
+        from bots.slack.check import check  # noqa: PLC0415 - needs an extra; named by the error
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "slack-bolt", "slack") from missing
+    findings = asyncio.run(check(slack_settings(settings)))
+    for finding in findings:
+        sys.stdout.write(f"{'ok     ' if finding.good else 'MISSING'} {finding.text}\n")
+    return DONE if all(finding.good for finding in findings) else FAILED
+
+
+def slack_settings(settings: Settings) -> SlackSettings:
+    """The part of the settings that the Slack bot takes, as plain values."""
+    from bots.conversation import Rules  # noqa: PLC0415 - `--help` stays quick
+    from bots.slack.service import SlackSettings  # noqa: PLC0415 - needs an extra
+
+    return SlackSettings(
+        folder=settings.home / "bots",
+        bot_token=settings.slack_bot_token.get_secret_value(),
+        app_token=settings.slack_app_token.get_secret_value(),
+        signing_secret=settings.slack_signing_secret.get_secret_value(),
+        client_id=settings.slack_client_id,
+        client_secret=settings.slack_client_secret.get_secret_value(),
+        token_key=settings.slack_token_key.get_secret_value(),
+        transport=settings.slack_transport,
+        host=settings.slack_host,
+        port=settings.slack_port,
+        api_url=settings.slack_api_url,
+        admins=tuple(filter(None, map(str.strip, settings.bot_admins.split(",")))),
+        human=settings.bot_ask_human,
+        rules=Rules(
+            adders=settings.bot_adders,
+            questions_a_day=settings.bot_questions_a_day,
+            ratings_an_hour=settings.bot_ratings_an_hour,
+            corrections_a_day=settings.bot_corrections_a_day,
+            approvals=settings.bot_approvals,
+        ),
+        most_file_bytes=settings.max_file_bytes,
+        answering=settings.bot_answering,
+        answer_seconds=settings.bot_answer_seconds,
+    )
 
 
 if __name__ == "__main__":

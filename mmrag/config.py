@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -111,6 +112,72 @@ class Settings(BaseSettings):
     threads: Annotated[int, Field(ge=1)] = Field(
         default_factory=_usable_cpus, description="Threads for embedding and OCR."
     )
+    slack_bot_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="Slack: the Bot User OAuth Token (xoxb-...); SLACK_BOT_TOKEN is read, too.",
+    )
+    slack_app_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="Slack, Socket Mode: the App-Level Token (xapp-...); SLACK_APP_TOKEN is read, too.",
+    )
+    slack_signing_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Slack, HTTP: the Signing Secret; SLACK_SIGNING_SECRET is read, too.",
+    )
+    slack_client_id: str = Field(
+        default="",
+        description="Slack, several workspaces: the Client ID; SLACK_CLIENT_ID is read, too.",
+    )
+    slack_client_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Slack, several workspaces: the Client Secret; SLACK_CLIENT_SECRET is read, too.",
+    )
+    slack_token_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="Slack, several workspaces: the key of stored tokens; empty makes a key file.",
+    )
+    slack_transport: Literal["auto", "socket", "http"] = Field(
+        default="auto",
+        description="How Slack reaches the bot; auto takes Socket Mode where there is an app token.",
+    )
+    slack_host: str = Field(default="127.0.0.1", description="Slack, HTTP: the address to listen on.")
+    slack_port: Annotated[int, Field(ge=1, le=65_535)] = Field(
+        default=3_000, description="Slack, HTTP: the port to listen on."
+    )
+    slack_api_url: str = Field(
+        default="https://slack.com/api/", description="Slack's Web API; GovSlack has another address."
+    )
+    bot_admins: str = Field(
+        default="",
+        description="Chat bots: user ids of those who look after the bot, with commas between; empty "
+        "takes the workspace's admins.",
+    )
+    bot_adders: Literal["everyone", "admins"] = Field(
+        default="everyone", description="Chat bots: who may add and remove documents."
+    )
+    bot_ask_human: str = Field(
+        default="",
+        description="Chat bots: the user group or person to ask where no answer is known; empty for none.",
+    )
+    bot_questions_a_day: Annotated[int, Field(ge=0)] = Field(
+        default=500, description="Chat bots: most questions of a person in 24 hours; 0 for no limit."
+    )
+    bot_ratings_an_hour: Annotated[int, Field(ge=0)] = Field(
+        default=120, description="Chat bots: most ratings of a person in an hour; 0 for no limit."
+    )
+    bot_corrections_a_day: Annotated[int, Field(ge=0)] = Field(
+        default=30, description="Chat bots: most corrections of a person in 24 hours; 0 for no limit."
+    )
+    bot_approvals: Annotated[int, Field(ge=0, le=10)] = Field(
+        default=2,
+        description="Chat bots: how many people must approve a correction where no admin does; 0 for none.",
+    )
+    bot_answering: Annotated[int, Field(ge=1, le=4)] = Field(
+        default=2, description="Chat bots: how many questions are worked on at once."
+    )
+    bot_answer_seconds: Annotated[float, Field(ge=1)] = Field(
+        default=180, description="Chat bots: after so many seconds a question is apologised for."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="WARNING", description="What is logged to standard error; never message text."
     )
@@ -129,8 +196,19 @@ class Settings(BaseSettings):
         return (
             init_settings,
             env_settings,
+            InitSettingsSource(settings_cls, init_kwargs=_platform_environment()),
             TomlConfigSettingsSource(settings_cls, toml_file=CONFIG_FILE),
         )
+
+
+# The names that the platforms' own documentation uses.
+PLATFORM_VARIABLES = tuple(
+    "SLACK_BOT_TOKEN SLACK_APP_TOKEN SLACK_SIGNING_SECRET SLACK_CLIENT_ID SLACK_CLIENT_SECRET".split()
+)
+
+
+def _platform_environment() -> dict[str, Any]:
+    return {name.lower(): os.environ[name] for name in PLATFORM_VARIABLES if os.environ.get(name)}
 
 
 def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - the values are checked by pydantic
@@ -163,7 +241,7 @@ def _explain(fault: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails lives
 
 def source_of(name: str) -> str:
     """Where the value of a setting comes from: the environment, the file, or its default."""
-    if f"MMRAG_{name.upper()}" in os.environ:
+    if f"MMRAG_{name.upper()}" in os.environ or name in _platform_environment():
         return "environment"
     path = Path(CONFIG_FILE)
     if path.is_file() and name in tomllib.loads(path.read_text(encoding="utf-8")):

@@ -83,8 +83,25 @@ class EngineClient(Protocol):
         """
         ...
 
+    def share(
+        self, document_ids: Sequence[str], *, collections: Sequence[str], into: str
+    ) -> tuple[Document, ...]:
+        """Copy documents of these collections whole into another one; returns the copies.
+
+        All or none: an unknown id raises NotFound.
+        """
+        ...
+
     def rate(self, rating: Rating) -> RatingReceipt:
         """Record a verdict; a correction becomes a source at once. Raises UserFacingError."""
+        ...
+
+    def withdraw(self, answer_id: str, *, author: str) -> None:
+        """Take back what this author said of an answer; nothing where nothing was said."""
+        ...
+
+    def figure(self, name: str, *, collections: Sequence[str]) -> bytes | None:
+        """The picture that a citation names, as PNG or JPEG; None where these collections hold none such."""
         ...
 
 
@@ -314,6 +331,16 @@ class Store(VectorStore, Protocol):
         self, document_ids: Sequence[str], collections: Sequence[str] | None
     ) -> tuple[Document, ...]: ...
 
+    def copy(
+        self, document_ids: Sequence[str], collections: Sequence[str] | None, *, into: str
+    ) -> tuple[Document, ...]:
+        """Copy documents with pages, pictures, chunks and vectors, in one transaction; returns the copies."""
+        ...
+
+    def figure(self, name: str, collections: Sequence[str] | None = None) -> bytes | None:
+        """A stored picture, if a document of these collections holds it."""
+        ...
+
     def save_answer(self, stored: StoredAnswer) -> bool:
         """Keep an answer; False, and without its text, if a source it quotes has gone meanwhile."""
         ...
@@ -323,6 +350,8 @@ class Store(VectorStore, Protocol):
     def save_rating(self, rating: Rating) -> None:
         """The last verdict of an author on an answer wins."""
         ...
+
+    def withdraw_rating(self, answer_id: str, *, author: str) -> None: ...
 
     def cache_keys_citing(self, document_ids: Iterable[str]) -> tuple[str, ...]:
         """Cache keys of answers that quote these documents."""

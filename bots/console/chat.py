@@ -13,7 +13,8 @@ from mmrag.types import Turn
 
 if TYPE_CHECKING:
     from bots.console.screen import Screen
-    from mmrag.types import Answer
+    from bots.conversation import Proposal
+    from mmrag.types import Answer, Question
 
 
 class ConsoleChat:
@@ -35,7 +36,8 @@ class ConsoleChat:
     async def show_status(self, text: str | None) -> None:
         self._screen.show_status(text)
 
-    async def post_answer(self, answer: Answer) -> None:
+    async def post_answer(self, answer: Answer, question: Question) -> None:
+        del question  # what was typed stands above
         self._screen.answer(lay_out(answer))
         self.last_answer = answer
 
@@ -47,6 +49,10 @@ class ConsoleChat:
         self._screen.notice(
             Notice("Noted. What would be right? /correct TEXT makes it a source.", mood="hint")
         )
+
+    async def ask_for_approval(self, proposal: Proposal) -> None:
+        del proposal  # the one person at a terminal approves of what they write
+        self._screen.notice(Notice("The correction waits for approval."))
 
     def remember(self, text: str, files: tuple[FileRef, ...], answer: Answer) -> None:
         """Keep an exchange as part of the thread."""

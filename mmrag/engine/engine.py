@@ -75,6 +75,17 @@ class Engine:
     def forget(self, collection: str) -> tuple[Document, ...]:
         return self._library.forget(collection)
 
+    def share(
+        self, document_ids: Sequence[str], *, collections: Sequence[str], into: str
+    ) -> tuple[Document, ...]:
+        return self._library.share(document_ids, collections, into=into)
+
+    def figure(self, name: str, *, collections: Sequence[str]) -> bytes | None:
+        return self._stages.store.figure(name, collections)
+
+    def withdraw(self, answer_id: str, *, author: str) -> None:
+        self._stages.store.withdraw_rating(answer_id, author=author)
+
     def compact(self) -> None:
         """Leave no byte of what was deleted, now; and give what an earlier model embedded its new vectors.
 

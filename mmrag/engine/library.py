@@ -91,6 +91,16 @@ class Library:
         self._upkeep.after_deletion()
         return removed
 
+    def share(
+        self, document_ids: Sequence[str], collections: Sequence[str], *, into: str
+    ) -> tuple[Document, ...]:
+        """Copy documents into another collection; answers that quote what they replace are forgotten."""
+        check_collection(into)
+        shared = self._stages.store.copy(document_ids, collections, into=into)
+        self._forget_answers([document.id for document in shared])
+        self._upkeep.after_addition(into, sum(document.chunks for document in shared))
+        return shared
+
     def forget(self, collection: str) -> tuple[Document, ...]:
         """Remove a collection with its documents, and the answers that were given from it."""
         if collection not in self._stages.store.states([collection]):

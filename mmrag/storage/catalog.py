@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
 
 from mmrag.errors import NotFound
 from mmrag.ports import StoredPage
 from mmrag.storage import answers, feed
 from mmrag.storage.database import Database
 from mmrag.storage.feed import json_list
-from mmrag.types import Chunk, Document
+from mmrag.types import Chunk, Document, document_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -132,6 +133,25 @@ class SqliteStore:
         self._database.checkpoint()
         return tuple(removed)
 
+    def copy(
+        self, document_ids: Sequence[str], collections: Sequence[str] | None, *, into: str
+    ) -> tuple[Document, ...]:
+        with self._database.writing() as db:
+            rows = db.execute(
+                f"{_DOCUMENTS} WHERE {_WITHIN} AND documents.id IN (SELECT value FROM json_each(?2))",  # noqa: S608 - constants
+                (json_list(collections), json_list(document_ids)),
+            )
+            found = {
+                document.id: (document, content)
+                for document, content in ((Document(*row), content) for *row, content in rows)
+            }
+            originals = {document_id: document for document_id, (document, _) in found.items()}
+            for document_id in dict.fromkeys(document_ids):
+                _get_document(originals, document_id)
+            return tuple(
+                _copy(db, *found[document_id], into=into) for document_id in dict.fromkeys(document_ids)
+            )
+
     def forget(self, collection: str) -> tuple[tuple[Document, ...], tuple[str, ...]]:
         with self._database.writing() as db:
             rows = db.execute(f"{_DOCUMENTS} WHERE collections.name = ?", (collection,))
@@ -177,13 +197,18 @@ class SqliteStore:
                 ),
             )
 
-    def figure(self, name: str) -> bytes | None:
+    def figure(self, name: str, collections: Sequence[str] | None = None) -> bytes | None:
         """The picture that `Chunk.image` and `Citation.image` name, as PNG or JPEG bytes."""
         match = _FIGURE_NAME.fullmatch(name)
         if match is None:
             return None
         with self._database.reading() as db:
-            image: bytes | None = db.execute("SELECT image FROM figures WHERE key = ?", (int(match[1]),)).get
+            image: bytes | None = db.execute(
+                "SELECT image FROM figures JOIN documents ON documents.key = figures.document "  # noqa: S608 - constants
+                f"JOIN collections ON collections.key = documents.collection "
+                f"WHERE {_WITHIN} AND figures.key = ?2",
+                (json_list(collections), int(match[1])),
+            ).get
         return image
 
     def erasures(self) -> int:
@@ -268,6 +293,10 @@ class SqliteStore:
                 "ON CONFLICT (answer, author) DO UPDATE SET verdict = excluded.verdict",
                 (rating.answer_id, rating.author, rating.verdict),
             )
+
+    def withdraw_rating(self, answer_id: str, *, author: str) -> None:
+        with self._database.writing() as db:
+            db.execute("DELETE FROM ratings WHERE answer = ? AND author = ?", (answer_id, author))
 
     def verdicts(self, answer_id: str) -> tuple[tuple[str, Verdict], ...]:
         with self._database.reading() as db:
@@ -371,6 +400,41 @@ def _upsert_document(db: apsw.Connection, document: Document, collection: int, c
     )
     key: int = db.execute("SELECT key FROM documents WHERE id = ?", (document.id,)).get
     return key
+
+
+def _copy(db: apsw.Connection, original: Document, content_hash: str, *, into: str) -> Document:
+    """The document with all that belongs to it, vectors too, as one of another collection."""
+    embedder: str = db.execute(
+        "SELECT embedders.name FROM collections JOIN embedders ON embedders.key = collections.embedder "
+        "WHERE collections.name = ?",
+        (original.collection,),
+    ).get
+    copied = replace(original, id=document_id(into, original.uri), collection=into)
+    collection, revision = _raise_revision(db, into, embedder=embedder)
+    _discard_content(db, copied.id, revision)
+    source: int = db.execute("SELECT key FROM documents WHERE id = ?", (original.id,)).get
+    key = _upsert_document(db, copied, collection, content_hash)
+    db.execute("INSERT INTO pages SELECT ?, number, text FROM pages WHERE document = ?", (key, source))
+    figures: dict[Any, int] = {}
+    for (figure,) in db.execute("SELECT key FROM figures WHERE document = ?", (source,)).fetchall():
+        db.execute(
+            "INSERT INTO figures (document, image) SELECT ?, image FROM figures WHERE key = ?", (key, figure)
+        )
+        figures[figure] = db.last_insert_rowid()
+    for chunk, figure in db.execute(
+        "SELECT id, figure FROM chunks WHERE document = ? ORDER BY id", (source,)
+    ).fetchall():
+        db.execute(
+            "INSERT INTO chunks (document, collection, page, start, stop, text, context, kind, figure) "
+            "SELECT ?, ?, page, start, stop, text, context, kind, ? FROM chunks WHERE id = ?",
+            (key, collection, figures.get(figure), chunk),
+        )
+        db.execute(
+            "INSERT INTO vectors (chunk, embedder, vector) "
+            "SELECT ?, embedder, vector FROM vectors WHERE chunk = ?",
+            (db.last_insert_rowid(), chunk),
+        )
+    return copied
 
 
 def _insert_pages(db: apsw.Connection, document: int, pages: Sequence[Page]) -> None:

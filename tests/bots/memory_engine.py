@@ -96,6 +96,23 @@ class MemoryEngine:
             del self.texts[document]
         return found
 
+    def share(self, document_ids, *, collections, into):
+        found = tuple(d for d in self.documents(collections=collections) if d.id in document_ids)
+        if len(found) < len(document_ids):
+            raise NotFound("There is no such document.")
+        shared = tuple(replace(d, id=document_id(into, d.uri), collection=into) for d in found)
+        self.texts |= {copy: self.texts[original] for copy, original in zip(shared, found, strict=True)}
+        return shared
+
+    def forget(self, collection):
+        return self.remove([d.id for d in self.documents(collections=[collection])], collections=[collection])
+
+    def figure(self, name, *, collections):
+        del name, collections
+
+    def withdraw(self, answer_id, *, author):
+        self.ratings = [r for r in self.ratings if (r.answer_id, r.author) != (answer_id, author)]
+
     def rate(self, rating):
         if rating.answer_id not in self.answers:
             raise NotFound("There is no such answer.")

@@ -27,7 +27,8 @@ class RecordedChat:
     async def show_status(self, text):
         self._record("status", text)
 
-    async def post_answer(self, answer):
+    async def post_answer(self, answer, question):
+        del question
         self._record("answer", answer)
 
     async def post_notice(self, notice):
@@ -35,6 +36,9 @@ class RecordedChat:
 
     async def ask_for_correction(self, answer_id):
         self._record("asked for correction", answer_id)
+
+    async def ask_for_approval(self, proposal):
+        self._record("asked for approval", proposal)
 
     def _record(self, what, value):
         if what in self._broken:

@@ -329,7 +329,7 @@ def test_a_typed_text_is_a_document_and_the_same_text_the_same_one(engine):
         ("kb", "add", "What shall I add?"),
         ("kb", "remove", "Which document?"),
         ("kb", "remove nonsense", "no such document"),
-        ("kb", "burn", "/kb knows add, list, remove and help."),
+        ("kb", "burn", "/kb knows add, list, remove, share, forget-channel, settings, set and help."),
         ("ask", "  ", "What would you like to know?"),
         ("dance", "", "/ask and /kb"),
     ],

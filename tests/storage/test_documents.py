@@ -169,3 +169,33 @@ def test_a_page_comes_with_its_chunks_in_their_order(store):
         assert [live[chunk.id][0] for chunk in stored.chunks] == list(stored.chunks)
     assert store.stored_page(version.document.id, 99) is None
     assert store.stored_page("nobody", 1) is None
+
+
+def test_a_copy_in_another_collection_is_the_same_document_there(store):
+    version = make_version(1)
+    version.put_into(store)
+    [copied] = store.copy([version.document.id], ["shared"], into="everyone")
+    assert copied.id == document_id("everyone", "handbook.md")
+    assert held(store) == {
+        ("shared", "handbook.md"): expected(version),
+        ("everyone", "handbook.md"): expected(version) | {"document": copied},
+    }
+
+
+def test_a_copy_replaces_what_was_shared_before_and_lives_on_without_the_original(store):
+    old, new = make_version(1), make_version(2)
+    for version in (old, new):
+        version.put_into(store)
+        [copied] = store.copy([version.document.id], None, into="everyone")
+    store.remove([new.document.id], None)
+    assert held(store) == {("everyone", "handbook.md"): expected(new) | {"document": copied}}
+
+
+def test_nothing_is_copied_if_one_document_is_not_there(store):
+    version = make_version(1)
+    version.put_into(store)
+    with pytest.raises(NotFound):
+        store.copy([version.document.id, "unknown"], ["shared"], into="everyone")
+    with pytest.raises(NotFound):
+        store.copy([version.document.id], ["private"], into="everyone")
+    assert list(held(store)) == [("shared", "handbook.md")]

@@ -7,7 +7,9 @@ import multiprocessing
 from contextlib import contextmanager
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["__main__", "faiss", "tantivy", "tests.trust.parts", "tests.trust.rows"])
+_CONTEXT.set_forkserver_preload(
+    ["__main__", "faiss", "tantivy", "tests.trust.parts", "tests.trust.rows", "tests.trust.slack_bot"]
+)
 
 
 @contextmanager

@@ -85,11 +85,56 @@ PROMISES = (
         "The engine's half is shown above: it never leaves the collections it is given. Who can read a "
         "place, and the check before posting, come with the chat platforms.",
     ),
-    Promise("An acknowledged question is never lost.", "Comes with the inbox of the chat platforms."),
-    Promise("What a model writes can't act.", "Comes with the generators that phrase."),
-    Promise("One question has one visible ending.", "Comes with the inbox of the chat platforms."),
+    Promise(
+        "An acknowledged question is never lost, and never answered twice, in Slack.",
+        "Fifty questions come in over a real socket, some doubled, some as follow-ups in one thread; the "
+        "bot is killed with `kill -9` at any moment and started again, and what was not acknowledged "
+        "comes again. Each question must have one whole answer; an answer that was half streamed is "
+        "finished.",
+        "slack_kills",
+    ),
+    Promise(
+        "One question has one visible ending in Slack, however often its events come.",
+        "Each message is delivered one to four times, by retries and as another event type with another "
+        "id, all shuffled. Each must have exactly one answer. A trial is a message.",
+        "slack_doubled",
+    ),
+    Promise(
+        "One question has one visible ending in Slack, whatever becomes of the connection.",
+        "Calls of the Web API end in the middle of the answer, after they were carried out, before they "
+        "were, with 500, 503 and 429. Each question must have one whole answer. A trial is a call that "
+        "failed.",
+        "slack_cut",
+    ),
+    Promise(
+        "What a model or a document writes can't act in Slack.",
+        "Hostile texts, and random mixtures of what Slack and Markdown act on, stand in every place of "
+        "answers, notices, corrections, modals and the Home tab. All that is posted, edited, whispered or "
+        "streamed, piece by piece, is searched by an oracle that shares no code with what writes it: no "
+        "mention, and no link but a cited source's.",
+        "hostile",
+    ),
+    Promise(
+        "Overload of the Slack bot is fair and bounded.",
+        "One user sends questions as fast as they are taken, while others ask. Each question is answered "
+        "or refused, refusals within 2 s; the others' 95th percentile may double; memory stays bounded. A "
+        "trial is a question of the flood.",
+        "slack_flood",
+    ),
+    Promise(
+        "Slack's events are acknowledged at once, however busy the engine is.",
+        "A hundred events a second, half of them questions to an engine that holds the interpreter; 99 of "
+        "100 are on disk and acknowledged within 300 ms. A trial is an event.",
+        "slack_acks",
+    ),
+    Promise(
+        "Requests that Slack did not send are not accepted.",
+        "Forged, replayed, old and malformed requests: none may be answered by 2xx but what is signed and "
+        "new, none by 5xx, none may make the bot speak, and no token and no message text may stand in its "
+        "log.",
+        "slack_forged",
+    ),
     Promise("Untrusted bytes never run or take the process down.", "Comes with the contained readers."),
-    Promise("Overload is fair and bounded.", "Comes with the server."),
     Promise("The network is contained.", "Comes with adding by address."),
     Promise("An audit log accounts for every change.", "Not yet there."),
 )

@@ -1,0 +1,65 @@
+"""What the bot goes by beyond the engine: its rules, and what it has to remember of people.
+
+The default desk has no rules and remembers nothing: a terminal with one person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from bots.conversation.events import Mark, Proposal
+    from mmrag.types import Verdict
+
+DAY, HOUR = 24 * 3600, 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Who may do what, and how often; 0 is no limit."""
+
+    adders: Literal["everyone", "admins"] = "everyone"
+    questions_a_day: int = 0
+    ratings_an_hour: int = 0
+    corrections_a_day: int = 0
+    approvals: int = 0  # people beside the author who must approve a correction; an admin is enough
+
+
+class Records(Protocol):
+    """What is remembered between one exchange and the next, on disk."""
+
+    async def spend(self, what: str, person: str, *, most: int, seconds: int) -> bool:
+        """Count one use; False, and it is not counted, where `most` were made in the last `seconds`."""
+        ...
+
+    async def setting(self, place: str, name: str, default: str) -> str:
+        """What was set for a place."""
+        ...
+
+    async def set(self, place: str, name: str, value: str) -> None: ...
+
+    async def mark(self, mark: Mark) -> tuple[Verdict | None, Verdict | None]:
+        """Keep a mark; the person's verdict on the answer before and after it."""
+        ...
+
+    async def propose(self, proposal: Proposal) -> None: ...
+
+    async def approve(self, proposal_id: str, person: str, *, admin: bool) -> tuple[Proposal, bool] | None:
+        """Count an approval; the proposal, and whether it is accepted by it. None where it is gone."""
+        ...
+
+    async def reject(self, proposal_id: str, person: str, *, admin: bool) -> Proposal | None:
+        """Drop a proposal; None where it is gone or this person may not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Rules, and the records that they need. Without records no rule holds."""
+
+    rules: Rules = field(default_factory=Rules)
+    records: Records | None = None
+
+
+OPEN = Desk()

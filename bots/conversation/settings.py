@@ -1,0 +1,52 @@
+"""What can be set for a place, by those who may."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bots.conversation.events import Notice
+from bots.conversation.rights import check_may_share
+from mmrag.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from bots.conversation.desk import Desk
+    from bots.conversation.events import Chat, Command, Ending
+
+# The first value holds where nothing is set; for follow-ups what the workspace says.
+PLACE_SETTINGS = {
+    "follow-ups": ("on", "off"),
+    "ephemeral": ("off", "on"),
+    "workspace-documents": ("off", "on"),
+}
+_MEANING = {
+    "follow-ups": "answer in threads that I take part in without a new mention",
+    "ephemeral": "show an answer to the person who asked only",
+    "workspace-documents": "use everyone's documents although people from elsewhere look on",
+}
+
+
+async def show_settings(command: Command, chat: Chat, desk: Desk) -> Ending:
+    """What is set here."""
+    if desk.records is None:
+        raise InvalidInput("There is nothing to set here.")
+    lines = [
+        f"{name} {await desk.records.setting(command.place, name, choices[0])} – {_MEANING[name]}"
+        for name, choices in PLACE_SETTINGS.items()
+    ]
+    await chat.post_notice(
+        Notice("Set for this place; change it by /kb set NAME on|off:", tuple(lines), mood="hint")
+    )
+    return "done"
+
+
+async def change_setting(words: list[str], command: Command, chat: Chat, desk: Desk) -> Ending:
+    """`/kb set NAME on|off`."""
+    if desk.records is None:
+        raise InvalidInput("There is nothing to set here.")
+    name, value = (*words, "", "")[:2]
+    if name not in PLACE_SETTINGS or value not in PLACE_SETTINGS[name]:
+        raise InvalidInput(f"/kb set takes one of {', '.join(PLACE_SETTINGS)}, and on or off.")
+    check_may_share(desk, admin=command.admin)
+    await desk.records.set(command.place, name, value)
+    await chat.post_notice(Notice(f"{name} is {value} here from now on."))
+    return "done"

@@ -1,0 +1,421 @@
+"""What came in and what has to go out, on disk: nothing that was acknowledged is lost, or answered twice.
+
+    put -> waiting -> lease -> running -> answer (job and outbox rows in one commit) -> answered
+        -> sending, sent (each part) -> finish -> done
+
+An event is put before it is acknowledged. It is known by several keys (the platform's event id, the
+message itself), so however often and by whatever way it comes, there is one job. A worker leases a job;
+the lease is the process's: another one takes a job over only when its owner is gone, which a file lock
+tells at once and no clock has a say in. What was answered is delivered by the outbox; a part that was
+being sent when a process died is `unsure`, and its adapter looks before it sends again.
+
+Fair and bounded: of those who wait, whoever has least under way and was served longest ago is next;
+one person, one channel and all together may have so many waiting; beyond, one refusal for what is too
+much. Messages of one thread are worked on one after the other. It knows no platform and no engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    import apsw
+
+    from bots.database import Database
+
+Receipt = Literal["taken", "known", "full"]
+Pace = Literal["quick", "slow"]  # quick jobs have workers of their own and never wait for an answer
+
+REMEMBERED_SECONDS = 48 * 3600  # a platform delivers again for hours; trust asks for a day at least
+MOST_ATTEMPTS = 3  # a job that took its process down that often is apologised for
+
+SCHEMA = """
+    CREATE TABLE jobs (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        key TEXT NOT NULL UNIQUE,           -- known outside: the platform's messages carry it
+        kind TEXT NOT NULL,
+        pace TEXT NOT NULL,
+        person TEXT NOT NULL,
+        channel TEXT NOT NULL,
+        thread TEXT NOT NULL,               -- jobs of one thread run one after the other
+        payload TEXT NOT NULL,              -- emptied when the job is done
+        state TEXT NOT NULL,                -- waiting, running, answered, done
+        owner TEXT,                         -- the process that works on it
+        attempts INTEGER NOT NULL DEFAULT 0,
+        received REAL NOT NULL,
+        finished REAL,
+        outcome TEXT
+    ) STRICT;
+    CREATE INDEX jobs_by_state ON jobs (state, pace, owner);
+    CREATE INDEX jobs_by_person ON jobs (person, state);
+
+    CREATE TABLE outbox (
+        job INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE,
+        part INTEGER NOT NULL,
+        content TEXT NOT NULL,              -- emptied when it is sent
+        state TEXT NOT NULL,                -- ready, sending, sent
+        receipt TEXT NOT NULL DEFAULT '',   -- what the adapter knows of it: a message's id, a stream
+        PRIMARY KEY (job, part)
+    ) STRICT;
+
+    CREATE TABLE seen (key TEXT PRIMARY KEY, at REAL NOT NULL) STRICT;
+    CREATE INDEX seen_by_time ON seen (at);
+    CREATE TABLE served (person TEXT PRIMARY KEY, turn INTEGER NOT NULL) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many jobs may wait; and how many slow ones of a person may be under way at once."""
+
+    of_a_person: int = 20
+    of_a_channel: int = 200
+    in_all: int = 2_000
+    at_once: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened on a platform and asks for work.
+
+    `keys` are all names it may come by again. `person`, `channel` and `thread` are for fairness and order.
+    """
+
+    kind: str
+    keys: tuple[str, ...]
+    person: str
+    channel: str
+    thread: str
+    payload: Mapping[str, Any]
+    pace: Pace = "slow"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing to send. It is `unsure` if an earlier attempt may have arrived."""
+
+    number: int
+    content: dict[str, Any]
+    unsure: bool
+    receipt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A leased job: to work on, or with `parts` to deliver what was answered."""
+
+    id: int
+    key: str
+    kind: str
+    payload: dict[str, Any]
+    attempts: int
+    received: float
+    parts: tuple[Part, ...] | None = None
+
+
+class Inbox:
+    """The jobs in a database. `folder` holds the file by whose lock others see that this process lives."""
+
+    def __init__(self, database: Database, folder: Path, *, bounds: Bounds | None = None) -> None:
+        self._database = database
+        self._bounds = bounds or Bounds()
+        self._wake = {"quick": asyncio.Event(), "slow": asyncio.Event()}
+        self._owner = Owner(folder)
+
+    async def put(self, event: Event, *, also: Callable[[apsw.Connection], object] | None = None) -> Receipt:
+        """Keep an event, and do `also` in the same commit; it may be acknowledged when this returns."""
+        receipt = await self._database.write(lambda db: self._put(db, event, also))
+        if receipt != "known":
+            self._wake["quick" if receipt == "full" else event.pace].set()
+        return receipt
+
+    async def lease(self, pace: Pace) -> Job | None:
+        """The next job for a worker, or None: what is answered already first, then whose turn it is."""
+        return await self._database.write(lambda db: self._lease(db, pace))
+
+    async def wait(self, pace: Pace, *, seconds: float) -> None:
+        """Until there may be a job for this pace; another process's jobs are noticed by the time-out."""
+        # Python 3.11's `wait_for` loses a cancellation that comes with the event: a worker would never end.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake[pace].wait()
+        self._wake[pace].clear()
+
+    def wake(self) -> None:
+        """Let every worker look again: a thread or a person may be free now."""
+        for event in self._wake.values():
+            event.set()
+
+    async def answer(
+        self,
+        job: Job,
+        contents: Sequence[Mapping[str, Any]],
+        *,
+        also: Callable[[apsw.Connection], object] | None = None,
+    ) -> Job:
+        """The job is answered and this is to be sent: one commit. Returns the job with its parts."""
+
+        def change(db: apsw.Connection) -> None:
+            db.execute("UPDATE jobs SET state = 'answered' WHERE id = ?", (job.id,))
+            db.executemany(
+                "INSERT INTO outbox (job, part, content, state) VALUES (?, ?, ?, 'ready')",
+                [(job.id, number, json.dumps(content)) for number, content in enumerate(contents)],
+            )
+            if also is not None:
+                also(db)
+
+        await self._database.write(change)
+        parts = tuple(
+            Part(number, dict(content), unsure=False, receipt="") for number, content in enumerate(contents)
+        )
+        return Job(job.id, job.key, job.kind, job.payload, job.attempts, job.received, parts)
+
+    async def sending(self, job: Job, part: Part, receipt: str = "") -> None:
+        """A part is about to be sent, or half sent: from now on it may have arrived."""
+        await self._database.write(
+            lambda db: db.execute(
+                "UPDATE outbox SET state = 'sending', receipt = ? WHERE job = ? AND part = ?",
+                (receipt, job.id, part.number),
+            )
+        )
+
+    async def sent(
+        self, job: Job, part: Part, receipt: str, *, also: Callable[[apsw.Connection], object] | None = None
+    ) -> None:
+        """A part has arrived; its content is not needed any more."""
+
+        def change(db: apsw.Connection) -> None:
+            db.execute(
+                "UPDATE outbox SET state = 'sent', content = '{}', receipt = ? WHERE job = ? AND part = ?",
+                (receipt, job.id, part.number),
+            )
+            if also is not None:
+                also(db)
+
+        await self._database.write(change)
+
+    async def finish(self, job: Job, outcome: str) -> None:
+        """Nothing is left to do; what was said is forgotten, that it was answered is remembered."""
+
+        def change(db: apsw.Connection) -> None:
+            db.execute(
+                "UPDATE jobs SET state = 'done', owner = NULL, payload = '{}', finished = ?, outcome = ? "
+                "WHERE id = ?",
+                (time.time(), outcome, job.id),
+            )
+            db.execute("UPDATE outbox SET content = '{}' WHERE job = ?", (job.id,))
+
+        await self._database.write(change)
+        self.wake()
+
+    async def give_back(self, job: Job) -> None:
+        """Let another attempt be made later: this process is stopping, or the platform is away."""
+        await self._database.write(
+            lambda db: db.execute(
+                "UPDATE jobs SET owner = NULL, attempts = max(attempts - 1, 0), "
+                "state = iif(state = 'running', 'waiting', state) WHERE id = ?",
+                (job.id,),
+            )
+        )
+
+    async def recover(self) -> int:
+        """Take over what processes that are gone had leased, and forget what is old; how many there were."""
+
+        def change(db: apsw.Connection) -> int:
+            owners = [
+                owner for (owner,) in db.execute("SELECT DISTINCT owner FROM jobs WHERE owner IS NOT NULL")
+            ]
+            gone = [owner for owner in owners if not self._owner.lives(owner)]
+            for owner in gone:
+                db.execute(
+                    "UPDATE jobs SET owner = NULL, state = iif(state = 'running', 'waiting', state) "
+                    "WHERE owner = ?",
+                    (owner,),
+                )
+            taken_over = db.changes() if gone else 0
+            horizon = time.time() - REMEMBERED_SECONDS
+            db.execute("DELETE FROM seen WHERE at < ?", (horizon,))
+            db.execute("DELETE FROM jobs WHERE state = 'done' AND finished < ?", (horizon,))
+            return taken_over
+
+        taken_over = await self._database.write(change)
+        if taken_over:
+            self.wake()
+        return taken_over
+
+    async def unfinished(self) -> int:
+        """How many jobs have not had their ending yet."""
+        count: int = await self._database.write(
+            lambda db: db.execute("SELECT count(*) FROM jobs WHERE state != 'done'").get
+        )
+        return count
+
+    def close(self) -> None:
+        self._owner.leave()
+
+    # -------------------------------------------------------------- transactions
+
+    def _put(
+        self, db: apsw.Connection, event: Event, also: Callable[[apsw.Connection], object] | None
+    ) -> Receipt:
+        if _is_known(db, event.keys):
+            _remember(db, event.keys)  # by its other names as well
+            return "known"
+        _remember(db, event.keys)
+        if also is not None:
+            also(db)
+        if self._is_full(db, event):
+            _refuse(db, event)
+            return "full"
+        _insert(db, event, key=secrets.token_hex(12))
+        return "taken"
+
+    def _is_full(self, db: apsw.Connection, event: Event) -> bool:
+        if event.pace == "quick":
+            return False
+        waiting = "SELECT count(*) FROM jobs WHERE state = 'waiting' AND pace = 'slow'"
+        return bool(
+            db.execute(f"{waiting} AND person = ?", (event.person,)).get >= self._bounds.of_a_person
+            or db.execute(waiting).get >= self._bounds.in_all
+            or db.execute(f"{waiting} AND channel = ?", (event.channel,)).get >= self._bounds.of_a_channel
+        )
+
+    def _lease(self, db: apsw.Connection, pace: Pace) -> Job | None:
+        at_once = self._bounds.at_once if pace == "slow" else -1
+        row = (
+            db.execute(_NEXT_ANSWERED, (pace,)).fetchone()
+            or db.execute(_NEXT_WAITING, (pace, at_once)).fetchone()
+        )
+        if row is None:
+            return None
+        id_, person = row
+        leased: Any = db.execute(
+            "UPDATE jobs SET owner = ?, attempts = attempts + 1, "
+            "state = iif(state = 'waiting', 'running', state) WHERE id = ? "
+            "RETURNING key, kind, payload, attempts, received, state",
+            (self._owner.name, id_),
+        ).fetchone()
+        key, kind, payload, attempts, received, state = leased
+        db.execute(
+            "INSERT INTO served (person, turn) SELECT ?1, coalesce(max(turn), 0) + 1 FROM served WHERE true "
+            "ON CONFLICT (person) DO UPDATE SET turn = excluded.turn",
+            (person,),
+        )
+        parts = _parts(db, id_) if state == "answered" else None
+        return Job(id_, key, kind, json.loads(payload), attempts, received, parts)
+
+
+_NEXT_ANSWERED = """
+    SELECT id, person FROM jobs WHERE state = 'answered' AND pace = ? AND owner IS NULL ORDER BY id LIMIT 1
+"""
+# Whoever has least under way, then whoever was served longest ago; the order within a thread stays.
+_NEXT_WAITING = """
+    WITH busy AS (
+        SELECT person, count(*) AS number FROM jobs WHERE state IN ('running', 'answered') AND pace = ?1
+        GROUP BY person
+    )
+    SELECT id, person FROM jobs AS job LEFT JOIN busy USING (person) LEFT JOIN served USING (person)
+    WHERE state = 'waiting' AND pace = ?1
+        AND thread NOT IN (SELECT thread FROM jobs WHERE state IN ('running', 'answered'))
+        AND (?2 < 0 OR coalesce(number, 0) < ?2)
+    ORDER BY coalesce(number, 0), coalesce(turn, 0), id
+    LIMIT 1
+"""
+
+
+def _is_known(db: apsw.Connection, keys: Sequence[str]) -> bool:
+    return any(db.execute("SELECT 1 FROM seen WHERE key = ?", (key,)).get for key in keys)
+
+
+def _remember(db: apsw.Connection, keys: Sequence[str]) -> None:
+    now = time.time()
+    db.executemany("INSERT OR IGNORE INTO seen (key, at) VALUES (?, ?)", [(key, now) for key in keys])
+
+
+def _insert(db: apsw.Connection, event: Event, *, key: str) -> None:
+    db.execute(
+        "INSERT INTO jobs (key, kind, pace, person, channel, thread, payload, state, received) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?)",
+        (
+            *(key, event.kind, event.pace, event.person, event.channel, event.thread),
+            *(json.dumps(event.payload), time.time()),
+        ),
+    )
+
+
+def _refuse(db: apsw.Connection, event: Event) -> None:
+    """One refusal for all that is too much of one person in one channel until it is said."""
+    counted = db.execute(
+        "UPDATE jobs SET payload = json_set(payload, '$.refused', json_extract(payload, '$.refused') + 1) "
+        "WHERE kind = 'refusal' AND state = 'waiting' AND person = ? AND channel = ? RETURNING id",
+        (event.person, event.channel),
+    ).fetchone()
+    if counted is None:
+        refusal = Event(
+            kind="refusal",
+            keys=(),
+            person=event.person,
+            channel=event.channel,
+            thread=f"refusal {secrets.token_hex(4)}",
+            payload={**event.payload, "refused": 1},
+            pace="quick",
+        )
+        _insert(db, refusal, key=secrets.token_hex(12))
+
+
+def _parts(db: apsw.Connection, job: int) -> tuple[Part, ...]:
+    rows = db.execute(
+        "SELECT part, content, state, receipt FROM outbox WHERE job = ? AND state != 'sent' ORDER BY part",
+        (job,),
+    )
+    return tuple(
+        Part(part, json.loads(content), unsure=state == "sending", receipt=receipt)
+        for part, content, state, receipt in rows
+    )
+
+
+class Owner:
+    """This process among those that share an inbox: it lives as long as it holds the lock on its file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.name = f"{os.getpid()}-{secrets.token_hex(6)}"
+        self._lock = os.open(self._path(self.name), os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def lives(self, name: str) -> bool:
+        """Whether the process of this name is still there; what is left of one that is gone is removed."""
+        if name == self.name:
+            return True
+        try:
+            other = os.open(self._path(name), os.O_RDWR)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        else:
+            self._path(name).unlink(missing_ok=True)
+            return False
+        finally:
+            os.close(other)
+
+    def leave(self) -> None:
+        self._path(self.name).unlink(missing_ok=True)
+        os.close(self._lock)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.lock"

@@ -1,0 +1,225 @@
+"""The Bolt app: every request is kept on disk before it is acknowledged; what needs a trigger opens at once.
+
+The work itself is done by `worker`, from the inbox. Only modals are opened here, since the trigger that
+allows it lives for three seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from slack_bolt.async_app import AsyncApp
+
+from bots.conversation import log_fault
+from bots.records import take_part_in
+from bots.slack.blocks import CORRECT, FEEDBACK
+from bots.slack.intake import ADD_VIEW, ASK_SHORTCUT, message_key, opens_modal, read, workspace_key
+from bots.slack.logs import quiet_logger
+from bots.slack.views import (
+    HUMAN,
+    OPEN_ADD,
+    OPEN_SETTINGS,
+    WORKSPACE_SETTINGS,
+    add_view,
+    ask_view,
+    down_view,
+    settings_view,
+)
+from bots.slack.web import RefusedError, UnsureError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from slack_bolt.async_app import AsyncAck, AsyncBoltContext
+    from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
+    from slack_sdk.web.async_client import AsyncWebClient
+
+    from bots.inbox import Event, Inbox
+    from bots.records import DiskRecords
+    from bots.slack.places import Directory
+    from bots.slack.web import Workspaces
+
+Json = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+ANYTHING = re.compile(".*")
+NOT_KEPT = "not_kept"  # in a request's context: the disk is full, or worse
+
+
+class Intake:
+    """Keeps what Slack delivers. `bot_user` is who we are where an event does not say so."""
+
+    def __init__(self, inbox: Inbox, records: DiskRecords, *, bot_user: str | None) -> None:
+        self._inbox = inbox
+        self._records = records
+        self._bot_user = bot_user
+
+    async def keep(self, body: Json) -> None:
+        """On disk when this returns. Raises StoreUnavailable: then Slack is not told that we have it."""
+        try:
+            arrival = read(body, bot_user=_bot_user(body) or self._bot_user)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            log_fault(error)  # not as Slack documents it: to be told to send it again helps nobody
+            return
+        if arrival is None:
+            return
+        event = arrival.event
+        if arrival.follows is not None and not await self._is_for_us(arrival.follows, event):
+            return
+        if arrival.about is not None:
+            post = await self._records.post(arrival.about)
+            if post is None or post.answer_id is None:
+                return
+            thread_ts = post.thread.rpartition(":")[2]
+            known = {"answer": post.answer_id, "thread_ts": thread_ts, "private": True}
+            event = replace(event, payload={**event.payload, **known})
+        joins = take_part_in(arrival.joins) if arrival.joins is not None else None
+        await self._inbox.put(event, also=joins)
+
+    async def _is_for_us(self, thread: str, event: Event) -> bool:
+        if not await self._records.takes_part_in(thread):
+            return False
+        if event.kind == "correction":
+            return True
+        team, channel = event.payload["team"], event.payload["channel"]
+        default = await self._records.setting(workspace_key(team), "follow-ups", "on")
+        return await self._records.setting(message_key(team, channel, ""), "follow-ups", default) == "on"
+
+
+def _bot_user(body: Json) -> str | None:
+    for authorization in body.get("authorizations") or []:
+        if isinstance(authorization, dict) and authorization.get("is_bot"):
+            return authorization.get("user_id")
+    return None
+
+
+def build_app(
+    intake: Intake,
+    workspaces: Workspaces,
+    directory: Directory,
+    records: DiskRecords,
+    *,
+    client: AsyncWebClient,
+    human: str,
+    oauth: AsyncOAuthSettings | None = None,
+) -> AsyncApp:
+    """The app with its listeners. Signatures are checked where requests come in: see `http`."""
+
+    async def keep(body: Json, context: AsyncBoltContext, next_: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await intake.keep(body)
+        except Exception:
+            context[NOT_KEPT] = True
+            raise
+        await next_()
+
+    app = AsyncApp(
+        name="mmrag",
+        client=client,
+        signing_secret="",  # see above
+        request_verification_enabled=False,
+        before_authorize=keep,  # before anything that could fail and be acknowledged all the same
+        oauth_settings=oauth,
+        logger=quiet_logger(),
+    )
+    listeners = _Listeners(_Modals(workspaces, directory, records, human=human))
+    app.event(ANYTHING)(listeners.on_event)
+    app.command(ANYTHING)(listeners.on_command)
+    app.shortcut(ANYTHING)(listeners.on_shortcut)
+    app.action(ANYTHING)(listeners.on_action)
+    app.view(ANYTHING)(listeners.on_view)
+    return app
+
+
+class _Listeners:
+    """What is acknowledged, and what opens a modal. All of it is kept already."""
+
+    def __init__(self, modals: _Modals) -> None:
+        self._modals = modals
+
+    async def on_event(self) -> None:
+        """An event needs no more than to be acknowledged."""
+
+    async def on_command(self, ack: AsyncAck, body: Json) -> None:
+        await ack()
+        if opens_modal(body):
+            await self._modals.open(body["team_id"], body, add_view({"channel": body["channel_id"]}))
+
+    async def on_shortcut(self, ack: AsyncAck, body: Json) -> None:
+        await ack()
+        if body["callback_id"] == ASK_SHORTCUT:
+            message = body["message"]
+            thread_ts = message.get("thread_ts") or message["ts"]
+            place = {"channel": body["channel"]["id"], "thread_ts": thread_ts}
+            await self._modals.open(body["team"]["id"], body, ask_view(place))
+
+    async def on_action(self, ack: AsyncAck, body: Json) -> None:
+        await ack()
+        await self._modals.after(body["actions"][0], body)
+
+    async def on_view(self, ack: AsyncAck, body: Json) -> None:
+        if body["view"]["callback_id"] == ADD_VIEW and not _is_filled(body["view"]):
+            await ack(response_action="errors", errors={"text": "Choose a file, or write a text."})
+        else:
+            await ack()
+
+
+def _is_filled(view: Json) -> bool:
+    values = view["state"]["values"]
+    return bool(values["files"]["files"].get("files") or (values["text"]["text"].get("value") or "").strip())
+
+
+class _Modals:
+    """Opens what people fill in."""
+
+    def __init__(
+        self, workspaces: Workspaces, directory: Directory, records: DiskRecords, *, human: str
+    ) -> None:
+        self._workspaces = workspaces
+        self._directory = directory
+        self._records = records
+        self._human = human
+
+    async def after(self, action: Json, body: Json) -> None:
+        """What a button opens."""
+        team = (body.get("team") or {}).get("id") or body["user"]["team_id"]
+        value = str(action.get("value") or "")
+        match action["action_id"]:
+            case kind if kind == CORRECT or (kind == FEEDBACK and value.startswith("down ")):
+                await self.open(
+                    team, body, down_view(_place(body) | {"answer": value.rsplit(" ", maxsplit=1)[-1]})
+                )
+            case kind if kind == OPEN_ADD:
+                await self.open(team, body, add_view({}))
+            case kind if kind == OPEN_SETTINGS:
+                if (await self._directory.person(team, body["user"]["id"])).admin:
+                    await self.open(team, body, settings_view(await self._current(team)))
+
+    async def open(self, team: str, body: Json, view: Json) -> None:
+        """Within the three seconds that a trigger lives; later there is nothing to see but the button."""
+        try:
+            web = await self._workspaces.of(team)
+            await web.write("views.open", trigger_id=body["trigger_id"], view=view)
+        except (RefusedError, UnsureError) as error:
+            log.warning("a modal was not opened: %s", getattr(error, "code", "the connection broke"))
+
+    async def _current(self, team: str) -> dict[str, str]:
+        workspace = workspace_key(team)
+        current = {
+            name: await self._records.setting(workspace, name, choices[0])
+            for name, (_, choices) in WORKSPACE_SETTINGS.items()
+        }
+        return current | {HUMAN: await self._records.setting(workspace, HUMAN, self._human)}
+
+
+def _place(body: Json) -> Json:
+    message, container = body.get("message") or {}, body.get("container") or {}
+    thread_ts = message.get("thread_ts") or container.get("thread_ts") or message.get("ts")
+    return {
+        "channel": (body.get("channel") or {}).get("id") or container.get("channel_id"),
+        "thread_ts": thread_ts,
+    }

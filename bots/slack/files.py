@@ -1,0 +1,132 @@
+"""Files: fetched from Slack's own hosts only, with the token; figures are sent up.
+
+Without the scope `files:read` Slack answers 200 with its sign-in page, so HTML where no HTML file was
+announced is refused with the name of the scope. A redirect is followed by hand: the token goes to no
+other host.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+
+from bots.slack.web import RefusedError, UnsureError
+from mmrag.errors import NotReadable
+
+if TYPE_CHECKING:
+    from bots.slack.web import Workspaces
+
+Json = dict[str, Any]
+
+SLACK_HOSTS = ("slack.com", "slack-gov.com", "slack-files.com", "slack-files-gov.com")
+MOST_REDIRECTS = 3
+DOWNLOAD_SECONDS = 120
+UPLOAD_SECONDS = 60
+REDIRECTS = {301, 302, 303, 307, 308}
+
+
+class Files:
+    """Downloads and uploads. `api_url` names the host that is Slack here, beside Slack's own."""
+
+    def __init__(
+        self, workspaces: Workspaces, session: aiohttp.ClientSession, *, api_url: str, most_bytes: int
+    ) -> None:
+        self._workspaces = workspaces
+        self._session = session
+        api = urlsplit(api_url)
+        self._trusted = (api.scheme, api.netloc)
+        self._most_bytes = most_bytes
+
+    async def download(self, team: str, file: Json) -> bytes:
+        """The bytes of a file of a message. Raises NotReadable with what to do."""
+        if file.get("file_access") == "check_file_info" or not _address(file):
+            file = await self._described(team, file)
+        url = _address(file)
+        if not url:
+            raise NotReadable("Slack gives no address for it: upload the file here.")
+        if int(file.get("size") or 0) > self._most_bytes:
+            raise NotReadable(
+                f"It has {file['size']:,} bytes and at most {self._most_bytes:,} are read: send it in parts."
+            )
+        token = await self._workspaces.token_of(team)
+        data, media_type = await self._fetch(url, token)
+        if media_type == "text/html" and not str(file.get("mimetype") or "").startswith("text/html"):
+            raise NotReadable(
+                "Slack sent its sign-in page instead: give the app the scope files:read and install it again."
+            )
+        return data
+
+    async def _described(self, team: str, file: Json) -> Json:
+        """What Slack says of a file when it is asked: files of Slack Connect come without an address."""
+        try:
+            found = await (await self._workspaces.of(team)).read("files.info", file=file["id"])
+        except RefusedError as refused:
+            if refused.code == "missing_scope":
+                raise NotReadable(
+                    "The app lacks the scope files:read: add it and install the app again."
+                ) from None
+            raise NotReadable(f"Slack does not give it out ({refused.code}): upload it again.") from None
+        except UnsureError:
+            raise NotReadable("Slack could not be reached for it: ask again in a moment.") from None
+        described: Json = found["file"]
+        return described
+
+    async def _fetch(self, url: str, token: str) -> tuple[bytes, str]:
+        for _ in range(MOST_REDIRECTS + 1):
+            self._check(url)
+            headers = {"Authorization": f"Bearer {token}"}
+            timeout = aiohttp.ClientTimeout(total=DOWNLOAD_SECONDS)
+            try:
+                async with self._session.get(
+                    url, headers=headers, allow_redirects=False, timeout=timeout
+                ) as response:
+                    if response.status in REDIRECTS:
+                        url = urljoin(url, response.headers.get("Location", ""))
+                        continue
+                    if response.status in (401, 403):
+                        raise NotReadable("Slack does not let me have it: give the app the scope files:read.")
+                    if response.status != 200:  # noqa: PLR2004 - HTTP's OK
+                        raise NotReadable(f"Slack answered {response.status}: send it again.")
+                    return await self._read(response), response.content_type
+            except (aiohttp.ClientError, TimeoutError, OSError):
+                raise NotReadable("The connection to Slack broke while it was fetched: ask again.") from None
+        raise NotReadable("Slack redirects in a circle: send it again.")
+
+    def _check(self, url: str) -> None:
+        """Only Slack sees the token."""
+        parts = urlsplit(url)
+        host = (parts.hostname or "").rstrip(".").lower()
+        slack = parts.scheme == "https" and any(
+            host == name or host.endswith(f".{name}") for name in SLACK_HOSTS
+        )
+        if "@" in parts.netloc or not (slack or (parts.scheme, parts.netloc) == self._trusted):
+            raise NotReadable("Its address is not one of Slack's: upload the file here.")
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        data = bytearray()
+        async for piece in response.content.iter_chunked(1 << 16):
+            data += piece
+            if len(data) > self._most_bytes:
+                raise NotReadable(f"It has more than {self._most_bytes:,} bytes: send it in parts.")
+        return bytes(data)
+
+    async def upload(self, team: str, name: str, data: bytes) -> str | None:
+        """Send a picture up, shown nowhere yet; its id, or None where Slack does not take it."""
+        try:
+            web = await self._workspaces.of(team)
+            place = await web.read("files.getUploadURLExternal", filename=name, length=len(data))
+            self._check(place["upload_url"])
+            timeout = aiohttp.ClientTimeout(total=UPLOAD_SECONDS)
+            async with self._session.post(place["upload_url"], data=data, timeout=timeout) as response:
+                if response.status != 200:  # noqa: PLR2004 - HTTP's OK
+                    return None
+            await web.write("files.completeUploadExternal", files=[{"id": place["file_id"], "title": name}])
+            return str(place["file_id"])
+        except (RefusedError, UnsureError, NotReadable, aiohttp.ClientError, TimeoutError, OSError, KeyError):
+            return None  # the answer is worth more than its picture
+
+
+def _address(file: Json) -> str | None:
+    return file.get("url_private_download") or file.get("url_private")

@@ -1,0 +1,352 @@
+"""What Slack delivers, as events for the inbox. Pure functions over Slack's JSON.
+
+One message can come as several events (`app_mention` and `message`, with other ids, again after a
+minute): all of them share the key of the message. What asks for nothing is None and is only acknowledged.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from bots.inbox import Event
+from bots.slack.blocks import APPROVE, ASK_HUMAN, FEEDBACK, KEEP_ANSWER, REJECT, SHARE_ANSWER
+
+Json = dict[str, Any]
+
+# What shortcuts and modals are called, here and in the app's manifest.
+ADD_SHORTCUT, ASK_SHORTCUT = "add_to_knowledge_base", "ask_about_this"
+ADD_VIEW, ASK_VIEW, DOWN_VIEW, SETTINGS_VIEW = "add_documents", "ask_about", "what_is_right", "settings"
+
+SAID_BY_PEOPLE = {None, "file_share", "thread_broadcast"}  # other subtypes are edits, joins, bots
+THUMBS = {"+1": "up", "thumbsup": "up", "-1": "down", "thumbsdown": "down"}
+MOST_FILES = 20
+MOST_TEXT_CHARS = 40_000  # Slack's own limit for a message
+
+_CORRECTION = re.compile(r"\s*(?:correction|更正)\s*[:：]\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An event, and what it depends on.
+
+    `follows`: it is one for us only if we take part in that thread. `about`: only if that message is an
+    answer of ours. `joins`: from now on we take part in that thread.
+    """
+
+    event: Event
+    follows: str | None = None
+    about: str | None = None
+    joins: str | None = None
+
+
+def read(body: Json, *, bot_user: str | None) -> Arrival | None:
+    """What a request of Slack asks us to do. Raises KeyError, TypeError where it is not one of Slack's."""
+    if body.get("type") == "event_callback":
+        return _event(body, bot_user)
+    if "command" in body:
+        return None if opens_modal(body) else Arrival(_command(body))
+    match body.get("type"):
+        case "block_actions":
+            return _action(body)
+        case "view_submission":
+            return _submission(body)
+        case "message_action":
+            return _shortcut(body)
+    return None
+
+
+def message_key(team: str, channel: str, ts: str) -> str:
+    """What a message is called in the inbox and the records."""
+    return f"slack:{team}:{channel}:{ts}"
+
+
+def workspace_key(team: str) -> str:
+    """What a workspace's collection and its settings are called."""
+    return f"slack-{team}"
+
+
+def correction_in(text: str) -> str | None:
+    """What stands after "correction:", if a message begins with it."""
+    match = _CORRECTION.match(text)
+    return text[match.end() :] if match else None
+
+
+# ------------------------------------------------------------------------------ events
+
+
+def _event(body: Json, bot_user: str | None) -> Arrival | None:
+    event, team = body["event"], _team_of(body)
+    match event.get("type"):
+        case "app_mention" | "message":
+            return _message(event, team, f"slack:event:{body['event_id']}", bot_user)
+        case "reaction_added" | "reaction_removed":
+            return _reaction(event, team, body["event_id"])
+        case "app_home_opened" if event.get("tab") == "home":
+            payload = {"team": team, "user": event["user"]}
+            return Arrival(
+                _quick(
+                    "home", (f"slack:event:{body['event_id']}",), team, event["user"], event["user"], payload
+                )
+            )
+    return None
+
+
+def _team_of(body: Json) -> str:
+    """The workspace that we are installed in; in a shared channel others write, too."""
+    authorizations = body.get("authorizations") or [{}]
+    return str(authorizations[0].get("team_id") or body["team_id"])
+
+
+def _message(event: Json, team: str, event_key: str, bot_user: str | None) -> Arrival | None:
+    if event.get("subtype") not in SAID_BY_PEOPLE or event.get("bot_id") or event.get("app_id"):
+        return None
+    user, channel, ts = event.get("user"), event["channel"], event["ts"]
+    if not user or user in (bot_user, "USLACKBOT"):
+        return None
+    text = str(event.get("text") or "")[:MOST_TEXT_CHARS]
+    thread = message_key(team, channel, event.get("thread_ts") or ts)
+    mentioned = event["type"] == "app_mention" or (bot_user is not None and f"<@{bot_user}" in text)
+    direct = event.get("channel_type") == "im" or channel.startswith("D")
+    if not mentioned and not direct and ("thread_ts" not in event or text.lstrip().startswith("<@")):
+        return None
+    words = without_mention(text, bot_user)
+    payload = {
+        "team": team,
+        "channel": channel,
+        "user": user,
+        "ts": ts,
+        "thread_ts": event.get("thread_ts") or ts,
+        "text": words,
+        "files": files_of(event),
+        "in_thread": "thread_ts" in event,
+    }
+    arrived = Event(
+        kind="question",
+        keys=(event_key, message_key(team, channel, ts)),
+        person=f"{team}:{user}",
+        channel=f"{team}:{channel}",
+        thread=thread,
+        payload=payload,
+    )
+    corrected = correction_in(words) if "thread_ts" in event else None
+    if corrected is not None:
+        arrived = _quick("correction", arrived.keys, team, user, channel, payload | {"text": corrected})
+        return Arrival(arrived, follows=thread)
+    if mentioned or direct:
+        return Arrival(arrived, joins=thread)
+    return Arrival(arrived, follows=thread)
+
+
+def without_mention(text: str, bot_user: str | None) -> str:
+    """A message without the mention that calls us."""
+    return (
+        text
+        if bot_user is None
+        else re.sub(rf"\s*<@{re.escape(bot_user)}(?:\|[^>]*)?>\s*", " ", text).strip()
+    )
+
+
+def files_of(message: Json) -> list[Json]:
+    """What is needed of a message's files, and of those of messages that it shares."""
+    shared = [
+        file for attachment in message.get("attachments") or [] for file in attachment.get("files") or []
+    ]
+    kept = (
+        "id",
+        "name",
+        "title",
+        "permalink",
+        "url_private_download",
+        "url_private",
+        "mimetype",
+        "size",
+        "file_access",
+        "mode",
+    )
+    files = [*(message.get("files") or []), *shared]
+    return [{key: file[key] for key in kept if key in file} for file in files[:MOST_FILES] if "id" in file]
+
+
+def _reaction(event: Json, team: str, event_id: str) -> Arrival | None:
+    verdict = THUMBS.get(str(event["reaction"]).split("::")[0])
+    item = event["item"]
+    if verdict is None or item.get("type") != "message":
+        return None
+    about = message_key(team, item["channel"], item["ts"])
+    standing = event["type"] == "reaction_added"
+    payload = {
+        "team": team,
+        "channel": item["channel"],
+        "user": event["user"],
+        "message": item["ts"],
+        "verdict": verdict,
+        "by": f"reaction {verdict}",
+        "standing": standing,
+        "at": float(event["event_ts"]),
+    }
+    # The same thumb set twice by two event ids is one mark: marks are ordered by their own time.
+    keys = (f"slack:event:{event_id}",)
+    return Arrival(_quick("mark", keys, team, event["user"], item["channel"], payload), about=about)
+
+
+# -------------------------------------------------------- commands and interactions
+
+
+def opens_modal(body: Json) -> bool:
+    """A bare `/kb add` asks for the modal: its submission is the event."""
+    return body["command"] == "/kb" and str(body.get("text") or "").strip().casefold() == "add"
+
+
+def _command(body: Json) -> Event:
+    team, user, channel = body["team_id"], body["user_id"], body["channel_id"]
+    payload = {
+        "team": team,
+        "channel": channel,
+        "user": user,
+        "name": body["command"].lstrip("/"),
+        "text": str(body.get("text") or "")[:MOST_TEXT_CHARS],
+        "response_url": body["response_url"],
+        "private": True,
+    }
+    slow = payload["name"] == "ask" or payload["text"].casefold().startswith(("add", "share"))
+    key = f"slack:trigger:{body['trigger_id']}"
+    return Event(
+        kind="command",
+        keys=(key,),
+        person=f"{team}:{user}",
+        channel=f"{team}:{channel}",
+        thread=key,
+        payload=payload,
+        pace="slow" if slow else "quick",
+    )
+
+
+def _action(body: Json) -> Arrival | None:
+    action = body["actions"][0]
+    team, user = _interaction_team(body), body["user"]["id"]
+    container = body.get("container") or {}
+    channel = (body.get("channel") or {}).get("id") or container.get("channel_id") or ""
+    message = body.get("message") or {}
+    payload = {
+        "team": team,
+        "channel": channel,
+        "user": user,
+        "response_url": body.get("response_url"),
+        "message": message.get("ts") or container.get("message_ts"),
+        "thread_ts": message.get("thread_ts") or container.get("thread_ts") or message.get("ts"),
+        "private": True,
+    }
+    kind, value = action["action_id"], str(action.get("value") or "")
+    keys = (f"slack:action:{body['trigger_id']}",)
+    if kind == FEEDBACK:
+        verdict, _, answer_id = value.partition(" ")
+        if verdict not in ("up", "down"):
+            return None
+        payload |= {"verdict": verdict, "by": "button", "standing": True, "at": float(action["action_ts"])}
+        return Arrival(
+            _quick("mark", keys, team, user, channel, payload | {"answer": answer_id, "modal": True})
+        )
+    if kind in (APPROVE, REJECT):
+        payload |= {"proposal": value, "approved": kind == APPROVE}
+        return Arrival(_quick("approval", keys, team, user, channel, payload))
+    if kind in (ASK_HUMAN, SHARE_ANSWER, KEEP_ANSWER):
+        return Arrival(_quick(kind, keys, team, user, channel, payload | {"answer": value}))
+    return None
+
+
+def _submission(body: Json) -> Arrival | None:
+    view, team, user = body["view"], _interaction_team(body), body["user"]["id"]
+    place = json.loads(view.get("private_metadata") or "{}")
+    values = _values(view)
+    channel = str(place.get("channel") or user)
+    keys = (f"slack:view:{view['id']}",)
+    payload = {"team": team, "user": user, "private": True, **place, "channel": channel}
+    person, crowd = f"{team}:{user}", f"{team}:{channel}"
+    match view["callback_id"]:
+        case "add_documents":
+            payload |= {
+                "text": values.get("text") or "",
+                "files": files_of({"files": values.get("files") or []}),
+            }
+            if not payload["text"].strip() and not payload["files"]:
+                return None  # the modal says so and stays open
+            return Arrival(Event("add", keys, person, crowd, keys[0], payload))
+        case "ask_about":
+            thread = message_key(team, channel, payload["thread_ts"])
+            payload |= {
+                "text": values.get("text") or "",
+                "files": [],
+                "in_thread": True,
+                "aloud": True,
+                "private": False,
+            }
+            return Arrival(Event("question", keys, person, crowd, thread, payload), joins=thread)
+        case "what_is_right":
+            payload |= {"text": values.get("correction") or "", "reasons": values.get("reasons") or []}
+            return Arrival(_quick("correction", keys, team, user, channel, payload))
+        case "settings":
+            return Arrival(_quick("settings", keys, team, user, channel, payload | {"values": values}))
+    return None
+
+
+def _shortcut(body: Json) -> Arrival | None:
+    if body["callback_id"] != ADD_SHORTCUT:
+        return None
+    team, user, channel, message = (
+        _interaction_team(body),
+        body["user"]["id"],
+        body["channel"]["id"],
+        body["message"],
+    )
+    key = f"slack:trigger:{body['trigger_id']}"
+    payload = {
+        "team": team,
+        "channel": channel,
+        "user": user,
+        "response_url": body.get("response_url"),
+        "private": True,
+        "said": str(message.get("text") or "")[:MOST_TEXT_CHARS],
+        "said_by": message.get("user"),
+        "message": message["ts"],
+        "files": files_of(message),
+    }
+    return Arrival(Event("add", (key,), f"{team}:{user}", f"{team}:{channel}", key, payload))
+
+
+def _interaction_team(body: Json) -> str:
+    team = body.get("team") or {}
+    return str(team.get("id") or body["user"]["team_id"])
+
+
+def _values(view: Json) -> Json:
+    """{action: value} of a modal's inputs, whatever their kind."""
+    found: Json = {}
+    for inputs in (view.get("state") or {}).get("values", {}).values():
+        for action, given in inputs.items():
+            match given.get("type"):
+                case "checkboxes":
+                    found[action] = [option["value"] for option in given.get("selected_options") or []]
+                case "file_input":
+                    found[action] = given.get("files") or []
+                case "static_select" | "radio_buttons":
+                    found[action] = (given.get("selected_option") or {}).get("value")
+                case _:
+                    found[action] = given.get("value")
+    return found
+
+
+def _quick(  # noqa: PLR0917 - private, and called by position like a tuple
+    kind: str, keys: tuple[str, ...], team: str, user: str, channel: str, payload: Json
+) -> Event:
+    return Event(
+        kind=kind,
+        keys=keys,
+        person=f"{team}:{user}",
+        channel=f"{team}:{channel}",
+        thread=keys[0],
+        payload=payload,
+        pace="quick",
+    )

@@ -1,0 +1,104 @@
+"""Where something happens and who acts, by Slack's own word: channels, people, admins."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bots.conversation import Audience, Place, audience_of
+from bots.slack.intake import message_key, workspace_key
+from bots.slack.web import RefusedError, UnsureError
+from mmrag.text.display import one_line, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bots.conversation import PlaceKind
+    from bots.records import DiskRecords
+    from bots.slack.web import Workspaces
+
+Json = dict[str, Any]
+
+PEOPLE_KEPT_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody in a workspace. A `guest` sees some channels only; an admin looks after the bot."""
+
+    id: str
+    name: str
+    admin: bool
+    guest: bool
+
+
+class Directory:
+    """Asks Slack who and where; people are remembered for some minutes, places never."""
+
+    def __init__(self, workspaces: Workspaces, records: DiskRecords, *, admins: Iterable[str]) -> None:
+        self._workspaces = workspaces
+        self._records = records
+        self._admins = frozenset(admins)
+        self._people: dict[tuple[str, str], tuple[float, Person]] = {}
+
+    async def person(self, team: str, user: str) -> Person:
+        """Raises nothing: whom Slack does not describe is a guest without rights."""
+        known = self._people.get((team, user))
+        if known is not None and time.monotonic() - known[0] < PEOPLE_KEPT_SECONDS:
+            return known[1]
+        try:
+            found = await (await self._workspaces.of(team)).read("users.info", user=user)
+        except (RefusedError, UnsureError):
+            return Person(user, user, admin=user in self._admins, guest=True)
+        person = self._described(team, user, found["user"])
+        if len(self._people) > 10_000:  # noqa: PLR2004 - a bound on memory, no more
+            self._people.clear()
+        self._people[team, user] = (time.monotonic(), person)
+        return person
+
+    def _described(self, team: str, user: str, described: Json) -> Person:
+        profile = described.get("profile") or {}
+        name = profile.get("display_name") or described.get("real_name") or described.get("name") or user
+        elsewhere = described.get("team_id") not in (None, team) or bool(described.get("is_stranger"))
+        guest = elsewhere or bool(described.get("is_restricted") or described.get("is_ultra_restricted"))
+        chosen = user in self._admins
+        by_slack = not self._admins and bool(described.get("is_admin") or described.get("is_owner"))
+        return Person(
+            user, shorten(one_line(str(name)), 80), admin=chosen or (by_slack and not guest), guest=guest
+        )
+
+    async def audience(self, team: str, channel: str, user: str) -> Audience:
+        """Everyone who sees this channel now. Raises RefusedError, UnsureError where Slack does not say."""
+        place = await self.place(team, channel, user)
+        opened = await self._records.setting(message_key(team, channel, ""), "workspace-documents", "off")
+        return audience_of(place, open_to_outsiders=opened == "on")
+
+    async def place(self, team: str, channel: str, user: str) -> Place:
+        """A channel as Slack describes it now: it may have become public, or shared, since."""
+        found = await (await self._workspaces.of(team)).read("conversations.info", channel=channel)
+        described: Json = found["channel"]
+        kind = _kind(described)
+        outsiders = any(described.get(key) for key in ("is_ext_shared", "is_pending_ext_shared"))
+        if kind == "direct":
+            outsiders = outsiders or (await self.person(team, described.get("user") or user)).guest
+        elif kind == "group":
+            outsiders = outsiders or await self._has_guests(team, channel)
+        return Place(workspace_key(team), channel, kind, outsiders=outsiders)
+
+    async def _has_guests(self, team: str, channel: str) -> bool:
+        """A group message is small: everyone in it is looked at."""
+        found = await (await self._workspaces.of(team)).read(
+            "conversations.members", channel=channel, limit=100
+        )
+        bot = await self._workspaces.bot_user(team)
+        people = [await self.person(team, user) for user in found["members"] if user != bot]
+        return any(person.guest for person in people)
+
+
+def _kind(described: Json) -> PlaceKind:
+    if described.get("is_im"):
+        return "direct"
+    if described.get("is_mpim"):
+        return "group"
+    return "private" if described.get("is_private") else "public"

@@ -1,0 +1,293 @@
+"""The Slack bot put together and run: database, inbox, workers, and one of the two transports."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import aiohttp
+from aiohttp import web
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
+
+from bots import inbox, records
+from bots.conversation import Rules
+from bots.database import Database
+from bots.inbox import Bounds, Inbox
+from bots.records import DiskRecords
+from bots.slack import tokens
+from bots.slack.app import Intake, build_app
+from bots.slack.delivery import Delivery
+from bots.slack.files import Files
+from bots.slack.handlers import Handlers
+from bots.slack.http import web_app
+from bots.slack.logs import quiet_logger, silence_libraries
+from bots.slack.places import Directory
+from bots.slack.web import RefusedError, SlackWeb, UnsureError, Workspaces
+from bots.slack.worker import Workers
+from mmrag.errors import InvalidSettings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from slack_bolt.async_app import AsyncApp
+
+    from mmrag.ports import EngineClient
+
+MIGRATIONS = (inbox.SCHEMA, records.SCHEMA, tokens.SCHEMA)
+# What the app asks of a workspace; the manifest names the same, which a test compares.
+SCOPES = tuple(
+    """
+    app_mentions:read channels:history channels:read chat:write commands files:read files:write groups:history
+    groups:read im:history im:read im:write mpim:history mpim:read reactions:read users:read
+    """.split()
+)
+# What the code listens for; as above.
+EVENTS = tuple(
+    """
+    app_home_opened app_mention app_uninstalled message.channels message.groups message.im message.mpim
+    reaction_added reaction_removed tokens_revoked
+    """.split()
+)
+
+# An engine that computes in Python keeps the interpreter for 5 ms at a time by default, and each step of an
+# acknowledgement would wait so long.
+SWITCH_SECONDS = 0.0005
+
+WHERE = "https://api.slack.com/apps"
+
+
+@dataclass(frozen=True, slots=True)
+class SlackSettings:
+    """What the Slack bot is run with; `folder` holds its data. See `mmrag.config` for each."""
+
+    folder: Path
+    bot_token: str = field(default="", repr=False)
+    app_token: str = field(default="", repr=False)
+    signing_secret: str = field(default="", repr=False)
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    token_key: str = field(default="", repr=False)
+    transport: Literal["auto", "socket", "http"] = "auto"
+    host: str = "127.0.0.1"
+    port: int = 3000
+    api_url: str = "https://slack.com/api/"
+    admins: tuple[str, ...] = ()
+    human: str = ""
+    rules: Rules = field(default_factory=Rules)
+    bounds: Bounds = field(default_factory=Bounds)
+    most_file_bytes: int = 100 << 20
+    answering: int = 2
+    answer_seconds: float = 180
+
+    @property
+    def by_http(self) -> bool:
+        """Whether requests come over HTTP: as chosen, else by what there is."""
+        return self.transport == "http" or (self.transport == "auto" and not self.app_token)
+
+    @property
+    def several_workspaces(self) -> bool:
+        return bool(self.client_id and self.client_secret)
+
+
+def check_settings(settings: SlackSettings) -> None:
+    """Raise InvalidSettings with the one sentence that says what is missing and where to get it."""
+    if bool(settings.client_id) != bool(settings.client_secret):
+        missing = "SLACK_CLIENT_SECRET" if settings.client_id else "SLACK_CLIENT_ID"
+        raise InvalidSettings(f"{missing} is missing: copy it from Basic Information of your app at {WHERE}")
+    if not settings.bot_token and not settings.several_workspaces:
+        raise InvalidSettings(
+            "SLACK_BOT_TOKEN is missing: copy the Bot User OAuth Token (xoxb-…) from OAuth & Permissions of "
+            f"your app at {WHERE}"
+        )
+    if settings.transport == "socket" and not settings.app_token:
+        raise InvalidSettings(_NO_APP_TOKEN)
+    if settings.by_http and not settings.signing_secret:
+        if settings.transport == "http":
+            raise InvalidSettings(
+                f"SLACK_SIGNING_SECRET is missing: copy it from Basic Information of your app at {WHERE}"
+            )
+        raise InvalidSettings(_NO_APP_TOKEN)
+
+
+_NO_APP_TOKEN = (
+    "SLACK_APP_TOKEN is missing: make an App-Level Token (xapp-…) with connections:write in Basic "
+    f"Information of your app at {WHERE}"
+)
+
+
+@dataclass
+class Bot:
+    """A bot that runs; for those who start it and wait."""
+
+    app: AsyncApp
+    inbox: Inbox
+    records: DiskRecords
+    workers: Workers
+    intake: Intake
+    workspaces: Workspaces
+    settings: SlackSettings
+
+
+@contextlib.asynccontextmanager
+async def assembled(settings: SlackSettings, engine: EngineClient) -> AsyncIterator[Bot]:
+    """All parts, connected to each other and to nobody yet. Raises InvalidSettings, StoreUnavailable."""
+    check_settings(settings)
+    silence_libraries()
+    timeout = aiohttp.ClientTimeout(total=60)
+    async with contextlib.AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
+        database = stack.enter_context(Database(settings.folder / "bot.sqlite3", MIGRATIONS))
+        kept = Inbox(database, settings.folder / "processes", bounds=settings.bounds)
+        stack.callback(kept.close)
+        remembered = DiskRecords(database)
+        oauth = _oauth(settings, database) if settings.several_workspaces else None
+        workspaces = Workspaces(
+            api_url=settings.api_url,
+            session=session,
+            token=settings.bot_token or None,
+            installations=oauth.installation_store if oauth else None,
+        )
+        directory = Directory(workspaces, remembered, admins=settings.admins)
+        files = Files(workspaces, session, api_url=settings.api_url, most_bytes=settings.most_file_bytes)
+        handlers = Handlers(
+            *(engine, kept, remembered, directory, workspaces), rules=settings.rules, human=settings.human
+        )
+        delivery = Delivery(
+            inbox=kept,
+            records=remembered,
+            workspaces=workspaces,
+            directory=directory,
+            files=files,
+            engine=engine,
+            session=session,
+            human_of=handlers.human_of,
+        )
+        workers = Workers(
+            *(kept, handlers, delivery, workspaces, files),
+            slow=settings.answering,
+            quick=max(2, settings.answering),
+            answer_seconds=settings.answer_seconds,
+        )
+        client = workspaces.client(None if oauth else settings.bot_token)
+        intake = Intake(kept, remembered, bot_user=None if oauth else await _who_we_are(SlackWeb(client)))
+        app = build_app(
+            *(intake, workspaces, directory, remembered), client=client, human=settings.human, oauth=oauth
+        )
+        if oauth:
+            app.enable_token_revocation_listeners()
+        yield Bot(app, kept, remembered, workers, intake, workspaces, settings)
+
+
+async def serve(settings: SlackSettings, engine: EngineClient, *, ready: asyncio.Event | None = None) -> None:
+    """Run until cancelled or told to stop by SIGTERM or SIGINT."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    async with assembled(settings, engine) as bot, _connected(bot):
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread
+                loop.add_signal_handler(number, stopped.set)
+        working = asyncio.create_task(bot.workers.run())
+        waiting = asyncio.create_task(stopped.wait())
+        if ready is not None:
+            ready.set()
+        try:
+            await asyncio.wait([working, waiting], return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
+        finally:
+            for task in (working, waiting):
+                task.cancel()
+            await asyncio.wait([working, waiting])
+
+
+@contextlib.asynccontextmanager
+async def _connected(bot: Bot) -> AsyncIterator[None]:
+    settings = bot.settings
+    if settings.by_http:
+        runner = web.AppRunner(
+            web_app(bot.app, signing_secret=settings.signing_secret), access_log=None, shutdown_timeout=5
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, settings.host, settings.port).start()
+            yield
+        except OSError as error:
+            raise InvalidSettings(
+                f"The address {settings.host}:{settings.port} cannot be listened on ({error.strerror}): "
+                "choose another with MMRAG_SLACK_HOST and MMRAG_SLACK_PORT."
+            ) from None
+        finally:
+            await runner.cleanup()
+        return
+    handler = AsyncSocketModeHandler(
+        bot.app, settings.app_token, web_client=bot.workspaces.client(None), logger=quiet_logger()
+    )
+    try:
+        await _connect(handler)
+        yield
+    finally:
+        await handler.client.close()  # type: ignore[no-untyped-call]  # slack_sdk leaves it untyped
+
+
+async def _connect(handler: AsyncSocketModeHandler) -> None:
+    """Raises InvalidSettings where Slack does not take the app's token; waits where it is away."""
+    wait = 1.0
+    while True:
+        try:
+            web_client = SlackWeb(handler.client.web_client)
+            handler.client.wss_uri = await _socket_address(web_client, handler.app_token)
+            await handler.client.connect()  # type: ignore[no-untyped-call]  # slack_sdk leaves it untyped
+        except RefusedError as refused:
+            raise InvalidSettings(
+                f"Slack does not take SLACK_APP_TOKEN ({refused.code}): check it, and that Socket Mode is "
+                f"on, at {WHERE}"
+            ) from None
+        except UnsureError:
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, 60.0)
+        else:
+            return
+
+
+async def _socket_address(web_client: SlackWeb, app_token: str) -> str:
+    web_client.client.token = app_token
+    opened = await web_client.write("apps.connections.open")
+    return str(opened["url"])
+
+
+async def _who_we_are(api: SlackWeb) -> str:
+    """Our user in the one workspace. Raises InvalidSettings where the token is not taken."""
+    wait = 1.0
+    while True:
+        try:
+            return str((await api.read("auth.test"))["user_id"])
+        except RefusedError as refused:
+            raise InvalidSettings(
+                f"Slack does not take SLACK_BOT_TOKEN ({refused.code}): copy it again from OAuth & "
+                f"Permissions of your app at {WHERE}"
+            ) from None
+        except UnsureError:
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, 60.0)
+
+
+def _oauth(settings: SlackSettings, database: Database) -> AsyncOAuthSettings:
+    return AsyncOAuthSettings(
+        client_id=settings.client_id,
+        client_secret=settings.client_secret,
+        scopes=list(SCOPES),
+        user_scopes=[],
+        installation_store=tokens.SealedInstallations(
+            database, tokens.load_key(settings.token_key, settings.folder / "token.key")
+        ),
+        installation_store_bot_only=True,
+        state_store=tokens.States(database),
+        logger=quiet_logger(),
+    )

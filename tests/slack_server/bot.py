@@ -1,0 +1,46 @@
+"""The real bot, running against the server of the tests."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+
+from bots.slack.service import SlackSettings, serve
+from tests.trust.slack_bot import free_port
+
+
+@asynccontextmanager
+async def bot_running(slack, engine, folder, *, transport="socket", **settings):
+    """The bot on this engine, with its data in `folder`, until the block ends."""
+    chosen = SlackSettings(
+        folder=folder,
+        bot_token=slack.bot_token,
+        app_token=slack.app_token if transport == "socket" else "",
+        signing_secret=slack.world.app.signing_secret,
+        transport=transport,
+        port=free_port(),
+        api_url=slack.api_url,
+        **settings,
+    )
+    if transport == "http":
+        slack.courier.url = f"http://127.0.0.1:{chosen.port}/slack/events"
+    async with running(chosen, engine):
+        yield
+
+
+@asynccontextmanager
+async def running(settings, engine):
+    """The bot with these settings, connected, until the block ends."""
+    ready = asyncio.Event()
+    served = asyncio.create_task(serve(settings, engine, ready=ready))
+    waiting = asyncio.create_task(ready.wait())
+    try:
+        await asyncio.wait([served, waiting], return_when=asyncio.FIRST_COMPLETED)
+        if served.done():
+            served.result()
+        yield
+    finally:
+        waiting.cancel()
+        served.cancel()
+        with suppress(asyncio.CancelledError):
+            await served
