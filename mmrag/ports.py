@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]  # (n, dimension), rows of unit length
 
 Listener = Callable[[Stage], None]
+PageListener = Callable[[int, int], None]  # pages that are read, of how many
 
 
 # ------------------------------------------------------------ seen by the bots
@@ -94,8 +95,8 @@ class EngineClient(Protocol):
 class Reader(Protocol):
     """Turns bytes into pages."""
 
-    def read(self, data: bytes, *, name: str) -> Reading:
-        """Read one file or picture. Raises NotReadable."""
+    def read(self, data: bytes, *, name: str, progress: PageListener | None = None) -> Reading:
+        """Read one file or picture; `progress` hears of pages as they are read. Raises NotReadable."""
         ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -147,7 +148,8 @@ def read(arguments: argparse.Namespace, settings: Settings) -> int:
     from mmrag.assemble import build_reader  # noqa: PLC0415 - needs an extra that `--help` does not
 
     data = read_file(arguments.path, limit=settings.max_file_bytes)
-    reading = build_reader(settings).read(data, name=arguments.path.name)
+    with closing(build_reader(settings)) as reader:
+        reading = reader.read(data, name=arguments.path.name)
     if arguments.json:
         _print_json(wire.reading_to_json(reading))
     else:
