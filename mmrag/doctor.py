@@ -207,8 +207,8 @@ def _reading(settings: Settings) -> Iterator[Finding]:
         "reading",
         "ok",
         f"files are read in {settings.reading_processes} processes of at most "
-        f"{settings.reading_memory_bytes / MEGABYTE:,.0f} MB and {settings.reading_page_seconds:,.0f} s a page: "
-        + "; ".join(in_force),
+        f"{settings.reading_memory_bytes / MEGABYTE:,.0f} MB and {settings.reading_page_seconds:,.0f} s "
+        f"a page: {'; '.join(in_force)}",
     )
     if missing := [measure for measure in MEASURES if measure not in in_force]:
         yield Finding(

@@ -1,4 +1,4 @@
-"""What a process gives up before it looks at untrusted bytes. Linux; what a system lacks is left out and told.
+"""What a process gives up before it looks at untrusted bytes. What a system lacks is left out and told.
 
 Called once, while the process has a single thread: threads inherit what is given up, others do not get it.
 Sources: prctl(2), unshare(2), landlock(7), seccomp(2), and the kernel's tables of system calls.

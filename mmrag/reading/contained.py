@@ -192,14 +192,14 @@ class _Child:
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-I", "-c", _START, str(Path(__file__).resolve().parents[2])],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd=folder,
                 env=_environment(folder),
                 start_new_session=True,  # Ctrl-C is the parent's to answer
             )
-        self._socket.setblocking(False)
+        self._socket.settimeout(0)
         self._poll = select.poll()
 
     @property
@@ -349,8 +349,8 @@ class _Child:
 
     def _lacks_memory(self) -> NoReturn:
         raise NotReadable(
-            f"Reading this file takes more memory than is allowed ({self._bounds.memory_bytes / 1e6:,.0f} MB): "
-            "send a smaller one, or in parts."
+            "Reading this file takes more memory than is allowed "
+            f"({self._bounds.memory_bytes / 1e6:,.0f} MB): send a smaller one, or in parts."
         )
 
     def _distrust(self) -> NoReturn:

@@ -10,7 +10,7 @@ import struct
 
 import msgspec
 
-from mmrag.types import Reading
+from mmrag.types import Reading  # noqa: TC001 - msgspec reads the annotations
 
 LENGTH = struct.Struct(">Q")
 
