@@ -175,7 +175,11 @@ def _build(
             reading_version=f"{READING_VERSION} {settings.chunk_tokens}",
             generator_reason=reason,
         ),
-        limits=Limits(question_chars=settings.max_question_chars, attachments=settings.max_attachments),
+        limits=Limits(
+            question_chars=settings.max_question_chars,
+            attachments=settings.max_attachments,
+            readers=settings.reading_processes,
+        ),
         compact_after_seconds=settings.compact_after_seconds,
         close=close,
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from mmrag.errors import UserFacingError
 from mmrag.types import (
     AddReport,
     Answer,
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 
 Listener = Callable[[Stage], None]
 PageListener = Callable[[int, int], None]  # pages that are read, of how many
+AddListener = Callable[[int, int, int], None]  # of which source, pages that are read, of how many
+SourceLoader = Callable[[], Source]  # raises UserFacingError
+AddOutcome = AddReport | UserFacingError
 
 
 # ------------------------------------------------------------ seen by the bots
