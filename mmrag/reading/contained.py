@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _TICK = 0.05  # seconds between two looks at a child's memory
 _START_SECONDS = 60.0
+_ENDING_SECONDS = 1.0  # between a closed socket and an exit code
 _RETAINED = 0.6  # of its memory: a child that holds more after a document is replaced
 _NEAR = 0.75  # of its memory: a child that crashed with more than this had too little of it
 _RECEIVED = 1 << 18  # bytes at a time
@@ -287,14 +288,15 @@ class _Child:
             self._poll.register(self._socket, select.POLLIN | (select.POLLOUT if exchange.sends else 0))
         except (OSError, ValueError):  # closed by another thread
             self._explain_death()
-        while not self._poll.poll(1000 * _TICK):
+        ready = False
+        while not ready:
+            ready = bool(self._poll.poll(1000 * _TICK))
             self._watch_memory()
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline:  # also of one that never stops talking
                 self.kill()
                 raise NotReadable(
                     "Reading this file takes too long and was given up: send it in parts, or as a PDF."
                 )
-        self._watch_memory()
 
     def _watch_memory(self) -> None:
         memory = self._memory()
@@ -361,7 +363,7 @@ class _Child:
 
     def _ending(self) -> str:
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=_START_SECONDS / 10)
+            self._process.wait(timeout=_ENDING_SECONDS)
         code = self._process.returncode
         if code is None:
             return "no answer"
