@@ -81,6 +81,16 @@ PROMISES = (
         "sharing",
     ),
     Promise(
+        "Untrusted bytes never run or take the process down.",
+        "Sound files of each format get bits flipped, are cut, spliced, get extreme numbers where "
+        "lengths may stand, repeated and removed pieces; archives get damaged members, too. Then come bombs, "
+        "cycles, deep nesting and very large files. Each is added to an engine and must be read, or refused "
+        "in a sentence within two minutes; of a refused one nothing may be left in the store. The memory of "
+        "the engine's process and of those that read is watched and must stay below a gigabyte. A trial is a "
+        "file; the number counts the mutated ones of each format.",
+        "hostile",
+    ),
+    Promise(
         "Nothing that an audience can't read is used, cited, cached or hinted at in a reply.",
         "The engine's half is shown above: it never leaves the collections it is given. Who can read a "
         "place, and the check before posting, come with the chat platforms.",
@@ -88,7 +98,6 @@ PROMISES = (
     Promise("An acknowledged question is never lost.", "Comes with the inbox of the chat platforms."),
     Promise("What a model writes can't act.", "Comes with the generators that phrase."),
     Promise("One question has one visible ending.", "Comes with the inbox of the chat platforms."),
-    Promise("Untrusted bytes never run or take the process down.", "Comes with the contained readers."),
     Promise("Overload is fair and bounded.", "Comes with the server."),
     Promise("The network is contained.", "Comes with adding by address."),
     Promise("An audit log accounts for every change.", "Not yet there."),

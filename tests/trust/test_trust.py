@@ -17,6 +17,7 @@ SAMPLES = {
     "canaries": 12,
     "sharing": 1,
     "cached": 100,
+    "hostile": 1,
 }
 
 
