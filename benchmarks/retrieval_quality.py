@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from mmrag.config import Settings
     from mmrag.evaluation.beir import Collection, CorpusRow, QueryRow
     from mmrag.evaluation.retrieval import Quality
-    from mmrag.ports import Embedder, Reader, Vectors
+    from mmrag.ports import Embedder, PageListener, Reader, Vectors
 
 DEPTH = 10
 CUTS = (1, 5, 10)
@@ -178,13 +178,13 @@ class KeptReadings:
         self._folder = folder
         self._json = TypeAdapter(Reading)
 
-    def read(self, data: bytes, *, name: str) -> Reading:
+    def read(self, data: bytes, *, name: str, progress: PageListener | None = None) -> Reading:
         if not data.startswith(b"%PDF"):
-            return self._reader.read(data, name=name)
+            return self._reader.read(data, name=name, progress=progress)
         kept = self._folder / f"{hashlib.blake2b(data, digest_size=16).hexdigest()}.{READING_VERSION}.json"
         if not kept.exists():
             kept.parent.mkdir(parents=True, exist_ok=True)
-            reading = _without_pictures(self._reader.read(data, name=name))
+            reading = _without_pictures(self._reader.read(data, name=name, progress=progress))
             kept.write_text(json.dumps(asdict(reading), ensure_ascii=False), encoding="utf-8")
         return self._json.validate_json(kept.read_bytes())
 

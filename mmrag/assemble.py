@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from mmrag.config import Settings
     from mmrag.ports import Embedder, Generator, Reader
-    from mmrag.reading.reader import FileReader
+    from mmrag.reading.contained import ContainedReader
     from mmrag.retrieval.dense import DenseBuilder
     from mmrag.retrieval.embedding.embedder import SentenceTransformerEmbedder
     from mmrag.retrieval.rerank import CrossEncoderReranker
@@ -43,17 +43,34 @@ def build_engine(
         raise MissingExtra(missing.name or "A part of the engine", "cpu") from missing
 
 
-def build_reader(settings: Settings) -> FileReader:
-    """The readers alone, with the limits of these settings. Raises MissingExtra."""
+def build_reader(settings: Settings) -> ContainedReader:
+    """The readers alone, in child processes, with the limits of these settings. Raises MissingExtra.
+
+    Whoever builds it closes it; an engine closes the one that it built.
+    """
     try:
-        from mmrag.reading.reader import FileReader  # noqa: PLC0415 - needs an extra; named by the error
+        from mmrag.reading.contained import (  # noqa: PLC0415 - needs an extra; named by the error
+            Bounds,
+            ContainedReader,
+            FileLimits,
+        )
     except ModuleNotFoundError as missing:
         raise MissingExtra(missing.name or "A reader", "cpu") from missing
-    return FileReader(
-        max_file_bytes=settings.max_file_bytes,
-        max_pages=settings.max_pages,
-        max_image_bytes=settings.max_image_bytes,
-        max_image_pixels=settings.max_image_pixels,
+    return ContainedReader(
+        FileLimits(
+            max_file_bytes=settings.max_file_bytes,
+            max_pages=settings.max_pages,
+            max_image_bytes=settings.max_image_bytes,
+            max_image_pixels=settings.max_image_pixels,
+            max_text_chars=settings.max_text_chars,
+        ),
+        Bounds(
+            memory_bytes=settings.reading_memory_bytes,
+            page_seconds=settings.reading_page_seconds,
+            seconds=settings.reading_seconds,
+            answer_bytes=settings.reading_answer_bytes,
+        ),
+        processes=settings.reading_processes,
         threads=settings.threads,
     )
 
@@ -136,8 +153,12 @@ def _build(
         retrievers=retrievers,
     )
 
+    own_reader = None if reader else build_reader(settings)
+
     def close() -> None:
-        retriever.close()  # first: it may still be reading the store
+        if own_reader:
+            own_reader.close()
+        retriever.close()  # before the store: it may still be reading it
         cache.close()
         store.close()
 
@@ -145,7 +166,7 @@ def _build(
         Stages(
             store=store,
             cache=cache,
-            reader=reader or build_reader(settings),
+            reader=reader or own_reader or build_reader(settings),
             chunker=SentenceChunker(count_tokens=embedder.count_tokens, target_tokens=settings.chunk_tokens),
             embedder=embedder,
             retriever=retriever,
@@ -154,7 +175,11 @@ def _build(
             reading_version=f"{READING_VERSION} {settings.chunk_tokens}",
             generator_reason=reason,
         ),
-        limits=Limits(question_chars=settings.max_question_chars, attachments=settings.max_attachments),
+        limits=Limits(
+            question_chars=settings.max_question_chars,
+            attachments=settings.max_attachments,
+            readers=settings.reading_processes,
+        ),
         compact_after_seconds=settings.compact_after_seconds,
         close=close,
     )

@@ -73,6 +73,25 @@ class Settings(BaseSettings):
     max_image_pixels: Annotated[int, Field(ge=10_000)] = Field(
         default=40_000_000, description="Largest picture that is read, in pixels (width x height)."
     )
+    max_text_chars: Annotated[int, Field(ge=1_000)] = Field(
+        default=30_000_000, description="Most text of one document that is read, in characters."
+    )
+    reading_processes: Annotated[int, Field(ge=1, le=64)] = Field(
+        default_factory=lambda: min(_usable_cpus(), 8),
+        description="Most files that are read at a time, each in a process of its own.",
+    )
+    reading_memory_bytes: Annotated[int, Field(ge=300_000_000)] = Field(
+        default=1_000_000_000, description="Most memory of a process that reads a file, in bytes."
+    )
+    reading_page_seconds: Annotated[float, Field(gt=0)] = Field(
+        default=60, description="Longest time until the next page of a file is read, in seconds."
+    )
+    reading_seconds: Annotated[float, Field(gt=0)] = Field(
+        default=1_800, description="Longest time that one file is read, in seconds."
+    )
+    reading_answer_bytes: Annotated[int, Field(ge=MiB)] = Field(
+        default=256 * MiB, description="Most text and pictures taken from one file, in bytes."
+    )
     max_attachments: Annotated[int, Field(ge=1)] = Field(
         default=10, description="Most attachments of one question that are read."
     )

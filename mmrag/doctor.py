@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 import sys
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 State = Literal["ok", "note", "fault"]
 INSTALL = "run  pip install 'mmrag[cpu]'"
 GIGABYTE = 1e9
+MEGABYTE = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ def examine(settings: Settings) -> list[Finding]:
         "embedder": _embedder,
         "search": _search,
         "reranker": _reranker,
+        "reading": _reading,
         "pictures": _pictures,
         "generator": _generator,
         "device": _device,
@@ -194,10 +197,33 @@ def _reranker(settings: Settings) -> Iterator[Finding]:
     )
 
 
+def _reading(settings: Settings) -> Iterator[Finding]:
+    from mmrag.assemble import build_reader  # noqa: PLC0415 - as above
+    from mmrag.reading.confinement import MEASURES  # noqa: PLC0415 - as above
+
+    with closing(build_reader(settings)) as reader:
+        in_force = reader.measures()
+    yield Finding(
+        "reading",
+        "ok",
+        f"files are read in {settings.reading_processes} processes of at most "
+        f"{settings.reading_memory_bytes / MEGABYTE:,.0f} MB and {settings.reading_page_seconds:,.0f} s "
+        f"a page: {'; '.join(in_force)}",
+    )
+    if missing := [measure for measure in MEASURES if measure not in in_force]:
+        yield Finding(
+            "reading",
+            "note",
+            f"this system or its container does not allow: {'; '.join(missing)}",
+            "the other measures hold; a Linux kernel from 5.13 that allows user namespaces allows all",
+        )
+
+
 def _pictures(settings: Settings) -> Iterator[Finding]:
     from mmrag.assemble import build_reader  # noqa: PLC0415 - as above
 
-    reading = build_reader(settings).read(_specimen(), name="specimen.png")
+    with closing(build_reader(settings)) as reader:
+        reading = reader.read(_specimen(), name="specimen.png")
     read = reading.pages[0].text.strip()
     if "42" in read:
         yield Finding("pictures", "ok", "OCR reads the specimen; PNG, JPEG, WebP, GIF, TIFF, BMP, AVIF")

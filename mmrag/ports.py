@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from mmrag.errors import UserFacingError
 from mmrag.types import (
     AddReport,
     Answer,
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]  # (n, dimension), rows of unit length
 
 Listener = Callable[[Stage], None]
+PageListener = Callable[[int, int], None]  # pages that are read, of how many
+AddListener = Callable[[int, int, int], None]  # of which source, pages that are read, of how many
+SourceLoader = Callable[[], Source]  # raises UserFacingError
+AddOutcome = AddReport | UserFacingError
 
 
 # ------------------------------------------------------------ seen by the bots
@@ -111,8 +116,8 @@ class EngineClient(Protocol):
 class Reader(Protocol):
     """Turns bytes into pages."""
 
-    def read(self, data: bytes, *, name: str) -> Reading:
-        """Read one file or picture. Raises NotReadable."""
+    def read(self, data: bytes, *, name: str, progress: PageListener | None = None) -> Reading:
+        """Read one file or picture; `progress` hears of pages as they are read. Raises NotReadable."""
         ...
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mmrag import wire
 from mmrag.cli import output
-from mmrag.cli.files import files_below, folder_bytes, read_file
+from mmrag.cli.files import file_bytes, files_below, folder_bytes, read_file
 from mmrag.errors import InvalidInput, NotReadable, UserFacingError
 from mmrag.exits import DONE, FAILED
 from mmrag.types import DEFAULT_COLLECTION, Attachment, Question, Rating, Source, Turn
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from mmrag.config import Settings
     from mmrag.engine import Engine
-    from mmrag.types import AddReport
+    from mmrag.ports import AddOutcome
 
 
 def add(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -30,30 +32,32 @@ def add(arguments: argparse.Namespace, settings: Settings) -> int:
         print("mmrag: there is no file to add: name files, or folders that hold some.", file=sys.stderr)
         return FAILED
     failed = 0
-    with _engine(settings) as engine, output.adding(len(paths), quiet=arguments.json) as progress:
-        for path in paths:
-            progress.start(path)
-            try:
-                report = _add_one(engine, path, arguments.collection, settings.max_file_bytes)
-            except UserFacingError as error:
+    sizes = [file_bytes(path) for path in paths]
+    loaders = [partial(_load, path, settings.max_file_bytes) for path in paths]
+    with _engine(settings) as engine, output.adding(sizes, quiet=arguments.json) as progress:
+        outcomes = engine.add_many(loaders, collection=arguments.collection, listener=progress.pages)
+        for number, (path, outcome) in enumerate(zip(paths, outcomes, strict=True)):
+            if isinstance(outcome, UserFacingError):
                 failed += 1
-                progress.failed(path, str(error))
-                if arguments.json:
-                    _print_json({"path": str(path), **_FAILED_REPORT, "reason": str(error)})
+                progress.failed(number, path, str(outcome))
             else:
-                progress.done(path, report)
-                if arguments.json:
-                    _print_json(wire.report_to_json(str(path), report))
+                progress.done(number, path, outcome)
+            if arguments.json:
+                _print_json(_outcome_to_json(path, outcome))
     return FAILED if failed else DONE
 
 
 _FAILED_REPORT = {"document_id": None, "pages": 0, "chunks": 0, "figures": 0, "status": "failed"}
 
 
-def _add_one(engine: Engine, path: Path, collection: str, limit: int) -> AddReport:
-    data = read_file(path, limit=limit)
-    source = Source(name=path.name, data=data, uri=path.resolve().as_uri())
-    return engine.add(source, collection=collection)
+def _outcome_to_json(path: Path, outcome: AddOutcome) -> dict[str, Any]:
+    if isinstance(outcome, UserFacingError):
+        return {"path": str(path), **_FAILED_REPORT, "reason": str(outcome)}
+    return wire.report_to_json(str(path), outcome)
+
+
+def _load(path: Path, limit: int) -> Source:
+    return Source(name=path.name, data=read_file(path, limit=limit), uri=path.resolve().as_uri())
 
 
 def documents(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -147,7 +151,8 @@ def read(arguments: argparse.Namespace, settings: Settings) -> int:
     from mmrag.assemble import build_reader  # noqa: PLC0415 - needs an extra that `--help` does not
 
     data = read_file(arguments.path, limit=settings.max_file_bytes)
-    reading = build_reader(settings).read(data, name=arguments.path.name)
+    with closing(build_reader(settings)) as reader:
+        reading = reader.read(data, name=arguments.path.name)
     if arguments.json:
         _print_json(wire.reading_to_json(reading))
     else:

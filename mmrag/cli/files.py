@@ -43,6 +43,14 @@ def read_file(path: Path, *, limit: int) -> bytes:
         raise NotReadable(f"{path} could not be read: {error.strerror}.") from None
 
 
+def file_bytes(path: Path) -> int:
+    """The size of a file; 0 where there is none to be had."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def folder_bytes(folder: Path) -> int:
     """The size of all files of a folder together; of what goes meanwhile, nothing."""
     total = 0

@@ -5,6 +5,7 @@ Text from documents is data: control characters in it never reach the terminal.
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from rich.progress import (
     Progress,
     SpinnerColumn,
     TaskID,
+    TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -54,29 +56,53 @@ def _console() -> Console:
 
 
 class AddProgress:
-    """One line a document, and on a terminal a bar below them."""
+    """One line a document, and on a terminal a bar below them: files by their size, and pages."""
 
-    def __init__(self, bar: Progress, total: int, *, quiet: bool) -> None:
+    def __init__(self, bar: Progress, sizes: Sequence[int], *, quiet: bool) -> None:
         self._bar = bar
         self._quiet = quiet
-        self._task = bar.add_task("", total=total)
+        self._sizes = [max(size, 1) for size in sizes]
+        self._task = bar.add_task("", total=sum(self._sizes))
+        self._lock = threading.Lock()
+        self._shares = dict.fromkeys(range(len(sizes)), 0.0)  # of each file, from 0 to 1
+        self._pages = dict.fromkeys(range(len(sizes)), 0)
+        self._ended = 0
 
-    def start(self, path: Path) -> None:
-        """Name what is being read."""
-        self._bar.update(self._task, description=escape(shorten(neutralise(path.name), 40)))
+    def pages(self, number: int, done: int, of: int) -> None:
+        """So many pages of a file are read. Safe to call from any thread."""
+        with self._lock:
+            self._pages[number] = max(done, self._pages[number])
+            self._shares[number] = max(done / max(of, 1), self._shares[number])
+            self._show()
 
-    def done(self, path: Path, report: AddReport) -> None:
+    def _end(self, number: int, pages: int = 0) -> None:
+        self.pages(number, max(pages, 1), max(pages, 1))
+        with self._lock:
+            self._pages[number] = pages
+            self._ended += 1
+            self._show()
+
+    def _show(self) -> None:
+        files = f"{self._ended:,} of {_count(len(self._sizes), 'file')}"
+        read = sum(size * share for size, share in zip(self._sizes, self._shares.values(), strict=True))
+        self._bar.update(
+            self._task,
+            completed=read,
+            description=f"{files}, {_count(sum(self._pages.values()), 'page')} read",
+        )
+
+    def done(self, number: int, path: Path, report: AddReport) -> None:
         """One line for a document that is in, and its warnings."""
         size = f"{_count(report.pages, 'page')}, {_count(report.chunks, 'chunk')}"
         figures = f", {_count(report.figures, 'figure')}" if report.figures else ""
         self._line(f"[green]{report.status:>9}[/]  {escape(neutralise(str(path)))}  [dim]{size}{figures}[/]")
         for warning in report.warnings:
             self._line(f"           [yellow]{escape(neutralise(warning))}[/]")
-        self._bar.advance(self._task)
+        self._end(number, report.pages)
 
-    def failed(self, path: Path, reason: str) -> None:
+    def failed(self, number: int, path: Path, reason: str) -> None:
         """One line for a document that could not be read, with its reason, on standard error."""
-        self._bar.advance(self._task)
+        self._end(number)
         line = f"   failed  {neutralise(str(path))}  {neutralise(reason)}"
         Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(line)
 
@@ -86,13 +112,13 @@ class AddProgress:
 
 
 @contextmanager
-def adding(total: int, *, quiet: bool) -> Iterator[AddProgress]:
+def adding(sizes: Sequence[int], *, quiet: bool) -> Iterator[AddProgress]:
     """A progress bar while documents go in; only the lines where there is no terminal."""
     console = _console()
     bar = Progress(
         SpinnerColumn(),
         BarColumn(bar_width=24),
-        MofNCompleteColumn(),
+        TaskProgressColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
         console=console,
@@ -100,7 +126,7 @@ def adding(total: int, *, quiet: bool) -> Iterator[AddProgress]:
         disable=quiet or not console.is_terminal,
     )
     with bar:
-        yield AddProgress(bar, total, quiet=quiet)
+        yield AddProgress(bar, sizes, quiet=quiet)
 
 
 # --------------------------------------------------------------- documents

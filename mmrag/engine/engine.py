@@ -5,6 +5,7 @@ format, no index, no model and no chat platform.
 
     ask (asking.py):   read what is attached -> search -> draft -> keep what is supported -> cite
     add (library.py):  read -> chunk -> embed -> store in one step; the indexes follow by themselves
+    add_many (intake.py): the same for many sources, several at a time
     upkeep (upkeep.py): compact after deletions, renew vectors after a change of model, in the background
     rate (here):       a verdict is kept; a thumbs down drops the cached answer; a correction is a source
 """
@@ -14,18 +15,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from mmrag.engine.asking import Asking, nobody
+from mmrag.engine.intake import Intake
 from mmrag.engine.library import Library
 from mmrag.engine.upkeep import Upkeep
 from mmrag.errors import InvalidInput, NotFound
 from mmrag.types import RatingReceipt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from mmrag.engine.stages import Limits, Stages
-    from mmrag.ports import Listener
+    from mmrag.ports import AddListener, AddOutcome, Listener, SourceLoader
     from mmrag.types import AddReport, Answer, Document, Question, Rating, SearchResult, Source
+
+
+def nobody_adds(source: int, done: int, of: int) -> None:
+    """The listener where nobody waits for pages."""
 
 
 class Engine:
@@ -40,6 +46,7 @@ class Engine:
         self._upkeep = Upkeep(stages, quiet_seconds=compact_after_seconds)
         self._asking = Asking(stages, limits=limits)
         self._library = Library(stages, self._upkeep)
+        self._intake = Intake(self._library, readers=limits.readers)
         self._upkeep.resume()
 
     def __enter__(self) -> Self:
@@ -63,6 +70,20 @@ class Engine:
 
     def add(self, source: Source, *, collection: str) -> AddReport:
         return self._library.add(source, collection=collection)
+
+    def add_many(
+        self,
+        loaders: Sequence[SourceLoader],
+        *,
+        collection: str,
+        listener: AddListener = nobody_adds,
+    ) -> Iterator[AddOutcome]:
+        """Add many sources: read several at a time, embed them together.
+
+        Yields a report or the reason of each, in their order. `listener` is called from other threads.
+        Where the caller stops, what was stored stays; what was not is found to be missing the next time.
+        """
+        return self._intake.add_many(loaders, collection=collection, listener=listener)
 
     def documents(self, *, collections: Sequence[str] | None = None) -> tuple[Document, ...]:
         return self._stages.store.documents(collections)

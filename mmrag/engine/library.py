@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,25 @@ if TYPE_CHECKING:
 
     from mmrag.engine.stages import Stages
     from mmrag.engine.upkeep import Upkeep
-    from mmrag.ports import StoredAnswer, Vectors
+    from mmrag.ports import PageListener, StoredAnswer, Vectors
     from mmrag.types import AddStatus, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A source that was read and cut, and is still to be embedded and stored."""
+
+    document: Document
+    content_hash: str
+    pages: Sequence[Page]
+    chunks: Sequence[ChunkDraft]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """About how much memory it takes: characters of text and bytes of pictures."""
+        pictures = sum(len(figure.image or b"") for page in self.pages for figure in page.figures)
+        return pictures + sum(len(page.text) for page in self.pages)
 
 
 class Library:
@@ -29,12 +46,22 @@ class Library:
 
     def add(self, source: Source, *, collection: str) -> AddReport:
         """Read, chunk, embed and store a source; nothing of that where its content is known."""
+        prepared = self.prepare(source, collection=collection)
+        if not isinstance(prepared, Prepared):
+            return prepared
+        (vectors,) = self.embed([prepared])
+        return self.keep(prepared, vectors)
+
+    def prepare(
+        self, source: Source, *, collection: str, progress: PageListener | None = None
+    ) -> Prepared | AddReport:
+        """All that comes before embedding; the report where the source's content is known."""
         check_collection(collection)
         content_hash = self._content_hash(source)
         known = self._stages.store.find(collection=collection, uri=source.uri)
         if known is not None and known[1] == content_hash:
             return _report(known[0], "unchanged")
-        reading = self._stages.reader.read(source.data, name=source.name)
+        reading = self._stages.reader.read(source.data, name=source.name, progress=progress)
         title = (reading.title or source.name) if source.title is None else source.title
         chunks = self._stages.chunker.chunk(reading.pages, title=title)
         if not chunks:
@@ -50,10 +77,33 @@ class Library:
             figures=sum(len(page.figures) for page in reading.pages),
             added_at=_now(),
         )
-        self._put(document, content_hash, reading.pages, chunks)
+        return Prepared(document, content_hash, reading.pages, chunks, reading.warnings)
+
+    def embed(self, several: Sequence[Prepared]) -> list[Vectors]:
+        """The vectors of their chunks, a row each, made together; what is known is not embedded again."""
+        import numpy as np  # noqa: PLC0415 - heavy
+
+        embedder = self._stages.embedder
+        known = [self._stages.store.vectors_of(each.document.id, embedder=embedder.name) for each in several]
+        texts = [[chunk.searched for chunk in each.chunks] for each in several]
+        missing = (text for of, kept in zip(texts, known, strict=True) for text in of if text not in kept)
+        new = list(dict.fromkeys(missing))
+        made = dict(zip(new, embedder.embed_documents(new), strict=True)) if new else {}
+        return [
+            np.stack([kept[text] if text in kept else made[text] for text in of])
+            for of, kept in zip(texts, known, strict=True)
+        ]
+
+    def keep(self, prepared: Prepared, vectors: Vectors) -> AddReport:
+        """Store it, unless just this was stored meanwhile."""
+        document = prepared.document
+        known = self._stages.store.find(collection=document.collection, uri=document.uri)
+        if known is not None and known[1] == prepared.content_hash:
+            return _report(known[0], "unchanged")
+        self._put(document, prepared.content_hash, prepared.pages, prepared.chunks, vectors)
         if known:
             self._upkeep.after_deletion()
-        return replace(_report(document, "updated" if known else "added"), warnings=reading.warnings)
+        return replace(_report(document, "updated" if known else "added"), warnings=prepared.warnings)
 
     def correct(self, stored: StoredAnswer, correction: str, *, author: str) -> str:
         """Index a correction as a source of its own, found by the question that it answers; its id."""
@@ -81,7 +131,9 @@ class Library:
             kind="correction",
         )
         content_hash = hashlib.blake2b(correction.encode(), digest_size=20).hexdigest()
-        self._put(document, content_hash, [Page(1, correction)], [chunk])
+        prepared = Prepared(document, content_hash, (Page(1, correction),), (chunk,))
+        (vectors,) = self.embed([prepared])
+        self._put(document, content_hash, prepared.pages, prepared.chunks, vectors)
         return document.id
 
     def remove(self, document_ids: Sequence[str], collections: Sequence[str] | None) -> tuple[Document, ...]:
@@ -115,30 +167,23 @@ class Library:
         return removed
 
     def _put(
-        self, document: Document, content_hash: str, pages: Sequence[Page], chunks: Sequence[ChunkDraft]
+        self,
+        document: Document,
+        content_hash: str,
+        pages: Sequence[Page],
+        chunks: Sequence[ChunkDraft],
+        vectors: Vectors,
     ) -> None:
-        embedder = self._stages.embedder
-        vectors = self._vectors(document.id, [chunk.searched for chunk in chunks])
         self._stages.store.put(
             document,
             content_hash=content_hash,
             pages=pages,
             chunks=chunks,
             vectors=vectors,
-            embedder=embedder.name,
+            embedder=self._stages.embedder.name,
         )
         self._forget_answers([document.id])
         self._upkeep.after_addition(document.collection, len(chunks))
-
-    def _vectors(self, document_id: str, texts: Sequence[str]) -> Vectors:
-        """One row for each text; what stood in the old version too is not embedded again."""
-        import numpy as np  # noqa: PLC0415 - heavy
-
-        embedder = self._stages.embedder
-        known = self._stages.store.vectors_of(document_id, embedder=embedder.name)
-        new = [text for text in dict.fromkeys(texts) if text not in known]
-        known |= dict(zip(new, embedder.embed_documents(new), strict=True)) if new else {}
-        return np.stack([known[text] for text in texts])
 
     def _forget_answers(self, document_ids: Sequence[str]) -> None:
         """Nobody asks for them again, since the index version has changed; their bytes go as well."""

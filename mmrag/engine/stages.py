@@ -16,10 +16,11 @@ COLLECTION_NAME = re.compile(r"[\w.:@-]{1,200}")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may ask of the engine."""
+    """What one request may ask of the engine; `readers` sources are read at a time."""
 
     question_chars: int
     attachments: int
+    readers: int
 
 
 @dataclass(frozen=True, slots=True)

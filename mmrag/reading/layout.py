@@ -29,6 +29,7 @@ _HEADING_LEADING = 0.6  # sizes of type: lines of one heading stand closer than 
 _MORE_LEADING = 0.4  # sizes of type: so much more than usual separates paragraphs
 _SENTENCE_END = re.compile(r"[.,;!。；，！]$")
 _LIST_ITEM = re.compile(r"\s*(?:[-*•·▪◦‣–—]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s")
+_LONGEST_WORD = 80  # characters
 _WORD_BROKEN = re.compile(r"([^\W\d_]+)-$")
 _WORD_BEGIN = re.compile(r"([^\W\d_]+)")
 _WORD = re.compile(r"[\w-]+")
@@ -240,7 +241,7 @@ def _adjoins(above: Line, below: Line, leading: float) -> bool:
 def _paragraph(lines: Sequence[Line], vocabulary: frozenset[str]) -> str:
     """Lines joined where the break was for want of room, kept apart where it was meant."""
     margin = max(line.right for line in lines)
-    wrapped = max(sum(2 if is_han(c) else 1 for c in line.text) for line in lines) >= _PROSE
+    wrapped = any(_columns(line.text) >= _PROSE for line in lines)
     text = lines[0].text
     for previous, line in pairwise(lines):
         if wrapped and _was_full(previous, line, margin) and not _LIST_ITEM.match(line.text):
@@ -248,6 +249,11 @@ def _paragraph(lines: Sequence[Line], vocabulary: frozenset[str]) -> str:
         else:
             text = f"{text}\n{line.text}"
     return text
+
+
+def _columns(text: str) -> int:
+    """How wide a text is, in letters: a Chinese character is as wide as two."""
+    return len(text) if text.isascii() else sum(2 if is_han(character) else 1 for character in text)
 
 
 def _was_full(line: Line, following: Line, margin: float) -> bool:
@@ -261,7 +267,9 @@ def _was_full(line: Line, following: Line, margin: float) -> bool:
 
 def join_lines(first: str, second: str, vocabulary: frozenset[str] = frozenset()) -> str:
     """Two lines of a paragraph as one: hyphenated words whole, Chinese without a space between."""
-    broken, begin = _WORD_BROKEN.search(first), _WORD_BEGIN.match(second)
+    # Only where a word may begin: from its start, a long paragraph would be searched once for each line.
+    broken = _WORD_BROKEN.search(first, max(0, len(first) - _LONGEST_WORD)) if first[-1:] == "-" else None
+    begin = _WORD_BEGIN.match(second)
     if broken and begin and begin[1][0].islower():
         keep = _keeps_hyphen(broken[1].casefold(), begin[1].casefold(), vocabulary)
         return (first if keep else first[:-1]) + second

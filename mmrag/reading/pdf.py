@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from mmrag.ports import PageListener
     from mmrag.reading.figures import FigureReading
     from mmrag.reading.pdf_text import Box
 
@@ -120,7 +121,12 @@ _NOTHING = _RawPage(lines=())
 
 
 def read_pdf(
-    data: bytes, *, max_pages: int, max_pixels: int, read_figure: Callable[[Image.Image], FigureReading]
+    data: bytes,
+    *,
+    max_pages: int,
+    max_pixels: int,
+    read_figure: Callable[[Image.Image], FigureReading],
+    progress: PageListener | None = None,
 ) -> Reading:
     """A PDF's pages. Raises NotReadable for a password, damage, or more than `max_pages` pages."""
     document = _Document(data, max_pixels=max_pixels)
@@ -129,12 +135,16 @@ def read_pdf(
             raise NotReadable(
                 f"This PDF has {document.pages} pages, the limit is {max_pages}: send it in parts."
             )
-        return _read(document, read_figure)
+        return _read(document, read_figure, progress)
     finally:
         document.close()
 
 
-def _read(document: _Document, read_figure: Callable[[Image.Image], FigureReading]) -> Reading:
+def _read(
+    document: _Document,
+    read_figure: Callable[[Image.Image], FigureReading],
+    progress: PageListener | None,
+) -> Reading:
     pages: list[_ReadPage] = []
     damaged: list[int] = []
     for index in range(document.pages):
@@ -142,6 +152,8 @@ def _read(document: _Document, read_figure: Callable[[Image.Image], FigureReadin
         if raw is None:
             damaged.append(index + 1)
         pages.append(_read_pictures(raw or _NOTHING, read_figure))
+        if progress:
+            progress(index + 1, document.pages)
     typography = layout.Typography.of([line for page in pages for line in page.lines])
     built = []
     for number, page in enumerate(pages, start=1):

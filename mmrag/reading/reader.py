@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from mmrag.errors import NotReadable
 from mmrag.reading import html, markdown, media, pdf, plaintext
@@ -15,6 +16,9 @@ from mmrag.reading.ocr import TextRecognition
 from mmrag.reading.page_builder import PageBuilder
 from mmrag.reading.picture import megabytes, open_frames
 from mmrag.types import Reading
+
+if TYPE_CHECKING:
+    from mmrag.ports import PageListener
 
 _NO_TEXT = "No text was found in this picture."
 _EMPTY_DOCUMENT = "No text was found in this document."
@@ -38,7 +42,7 @@ class FileReader:
         self._max_image_pixels = max_image_pixels
         self._recognition = TextRecognition(threads=threads)
 
-    def read(self, data: bytes, *, name: str) -> Reading:
+    def read(self, data: bytes, *, name: str, progress: PageListener | None = None) -> Reading:
         if not data:
             raise NotReadable("This file is empty (0 bytes): send one with content.")
         if len(data) > self._max_file_bytes:
@@ -50,15 +54,16 @@ class FileReader:
         if media_type is None:
             return _warn_without_text(_read_text(data, name), _EMPTY_DOCUMENT)
         if media_type == media.PDF:
-            return _warn_without_text(self._read_pdf(data), _EMPTY_DOCUMENT)
+            return _warn_without_text(self._read_pdf(data, progress), _EMPTY_DOCUMENT)
         return _warn_without_text(self._read_picture(data, media_type), _NO_TEXT)
 
-    def _read_pdf(self, data: bytes) -> Reading:
+    def _read_pdf(self, data: bytes, progress: PageListener | None) -> Reading:
         return pdf.read_pdf(
             data,
             max_pages=self._max_pages,
             max_pixels=self._max_image_pixels,
             read_figure=partial(read_figure, recognition=self._recognition),
+            progress=progress,
         )
 
     def _read_picture(self, data: bytes, media_type: str) -> Reading:

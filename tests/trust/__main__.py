@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import logging
 import sys
 import tempfile
@@ -19,6 +20,7 @@ def main() -> int:
     parser.add_argument("--trials", type=float, default=1.0, help="share of the full numbers (default: 1)")
     parser.add_argument("--seed", type=int, default=1, help="of all random numbers (default: 1)")
     parser.add_argument("--only", nargs="*", default=[], help="names of the trials to run (default: all)")
+    parser.add_argument("--data", type=Path, help="a folder of hostile files, for the trials that take one")
     options = parser.parse_args()
     logging.disable(logging.WARNING)  # damaged indexes are meant to be warned about
     report = importlib.import_module("tests.trust.report")  # not for the processes that trials fork
@@ -45,7 +47,9 @@ def run(name, options):
     disk = _MEMORY_DISK if in_memory else None
     with tempfile.TemporaryDirectory(prefix="mmrag-trust-", dir=disk) as folder:
         try:
-            return module.run(trials, options.seed, Path(folder))
+            takes_data = "data" in inspect.signature(module.run).parameters
+            given = {"data": options.data} if takes_data else {}
+            return module.run(trials, options.seed, Path(folder), **given)
         except CannotRunError as reason:  # what could not be shown does not hold
             return Outcome(options.seed, failures=[f"not run: {reason}"])
 

@@ -1,256 +1,109 @@
-"""Promise: what a model or a document writes can't act in Slack: no mention, no link but a cited source's.
+"""Promise: untrusted bytes never run or take the process down.
 
-Hostile texts are put into every place of an answer (text, titles, addresses, quotes, names of files,
-reasons), into notices, corrections, names of people, modals and the Home tab. All that would be posted,
-edited, whispered or streamed of them, piece by piece, is searched by an oracle of its own (`live`).
+Mutated files of each format, bombs, cycles and giants are added to an engine; with `--data` also every file
+of a folder. A file is read, or refused in a sentence; the engine lives, nothing of a refused one is left in
+the store, and neither the engine's process nor the ones that read take a gigabyte.
 """
 
 from __future__ import annotations
 
-import random
+import os
+import re
+import threading
+import time
+from pathlib import Path
 
-from bots.conversation import Notice, Proposal
-from bots.slack.blocks import answer_messages, approval_message, correction_message, notice_message
-from bots.slack.delivery import _slices
-from bots.slack.views import home_view, settings_view
-from mmrag.types import Answer, Citation, Document, Generation, Unread
-from tests.trust.live import faults
+from mmrag.assemble import build_engine
+from mmrag.config import Settings
+from mmrag.errors import UserFacingError
+from mmrag.types import Source
+from tests.trust.hostile_files import harmful_files, mutations
 from tests.trust.outcome import trial_run
+from tests.trust.parts import EMBEDDER
 
-TRIALS = 100_000
-CITED = ("https://wiki.example/handbook", "https://files.example/a_b(c)?d=1&e=[2]*~`", None)
-
-# Whole payloads, as somebody who knows Slack and Markdown would write them.
-PAYLOADS = (
-    *(
-        "<!channel>",
-        "<!here>",
-        "<!everyone>",
-        "<!subteam^S012ABC>",
-        "<@U012ABC>",
-        "<@W1|admin>",
-        "<#C012|general>",
-    ),
-    *(
-        "<https://evil.example|click>",
-        "<http://evil.example>",
-        "<mailto:a@evil.example|mail>",
-        "<slack://open>",
-    ),
-    *(
-        "[click](https://evil.example)",
-        "[click](<https://evil.example>)",
-        "[click][1]",
-        "[1]: https://evil.example",
-    ),
-    *(
-        "![x](https://evil.example/p.png)",
-        "[![a](https://evil.example)](https://evil.example)",
-        "<evil@evil.example>",
-    ),
-    *(
-        "https://evil.example",
-        "HTTPS://EVIL.EXAMPLE",
-        "//evil.example",
-        "www.evil.example",
-        "http://[::1]/",
-        "ftp://e.example",
-    ),
-    *(
-        "&lt;!channel&gt;",
-        "&#60;!channel&#62;",
-        "&#x3c;!here>",
-        "&amp;lt;!channel>",
-        "\\<!channel\\>",
-        "<\\!channel>",
-    ),
-    *(
-        "<!chan\u200bnel>",
-        "<\u2060!channel>",
-        "\u202e<lennahc!>",
-        "<!date^1^{date}^https://evil.example|x>",
-        "\ufeff<@U1>",
-    ),
-    *(
-        "```\n<!channel>\n```",
-        "`<!channel>`",
-        "~~~\n<@U1>",
-        "    <!here>",
-        "> <!here>",
-        "# <!here>",
-        "| <!here> | [a](http://e.x) |",
-    ),
-    *(
-        "[1](https://evil.example)",
-        "[[1]](https://evil.example)",
-        "[1][1]",
-        "[a]: <https://e.x> 't'",
-        "[javascript](javascript:alert(1))",
-    ),
-    *(
-        "<script>alert(1)</script>",
-        "<a href='https://evil.example'>x</a>",
-        "<img src=https://evil.example>",
-        "<!-- <!channel> -->",
-    ),
-    *(
-        "https:**//evil.example**",
-        "https`:`//evil.example",
-        "ht**tps://evil.example**",
-        "https:\\//evil.example",
-        "https&#58;//evil.example",
-    ),
-    *(
-        "https:\n//evil.example",
-        "https:[1]//evil.example",
-        '[a](https://evil.example "<!channel>")',
-        "a|https://evil.example>",
-    ),
-    *(
-        "*<@U1>*",
-        "_<!here>_",
-        "~<!here>~",
-        "**[x](http://e.x)**",
-        "1. <!here>",
-        "- [ ] <!here>",
-        "---\n<!here>",
-        "\\[x](http://e.x)",
-    ),
-)
-PIECES = (
-    *"<>!@#|[]()`*_~\\&;:/.-+=\"'^{}",
-    *(
-        "\n",
-        "\n\n",
-        " ",
-        "  \n",
-        "    ",
-        "\t",
-        "&lt;",
-        "&gt;",
-        "&amp;",
-        "&#60;",
-        "://",
-        "//",
-        "www.",
-        "http",
-        "https",
-        "mailto:",
-    ),
-    *(
-        "channel",
-        "here",
-        "U012ABC",
-        "evil.example",
-        "[1]",
-        "[2]",
-        "](",
-        "![",
-        "```",
-        "~~~",
-        "<!",
-        "<@",
-        "|--|\n",
-        "> ",
-        "- ",
-        "1. ",
-    ),
-    *(
-        "\u200b",
-        "\u202e",
-        "\u2066",
-        "\ufeff",
-        "\x00",
-        "\x1b[31m",
-        "\r",
-        "\u2028",
-        "\ud800",
-        "word",
-        "退货",
-        "é",
-        "𝒽𝓉𝓉𝓅",
-    ),
-)
+TRIALS = 2_000  # mutated files of each format
+HARMFUL_TRIALS = 20  # from so many on bombs, cycles and giants are added, too: they take some minutes
+SECONDS = 120  # of one file; where it can be read, its chunks and vectors included
+MEMORY = 1_000_000_000  # bytes, of either process
+SENTENCE = re.compile(r"[A-Z“].{10,500}[.]", re.DOTALL)
 
 
-def run(trials, seed, folder):
-    """Write so many hostile answers; each payload is met in order, then mixtures of all pieces."""
-    del folder
-    with trial_run(seed) as outcome:
-        rng = random.Random(seed)
-        for trial in range(trials):
-            texts = [_hostile(rng, trial) for _ in range(6)]
-            for path, sent in _all_that_is_sent(texts, rng):
-                outcome.count("messages")
-                for fault in faults(sent, links=_links(), mentions=frozenset()):
-                    outcome.check(holds=False, failure=f"trial {trial}, {path}: {fault}")
-            outcome.trials += 1
+def run(trials, seed, folder, data=None):
+    """Add so many mutated files of each format, then what else there is."""
+    with trial_run(seed) as outcome, _MemoryWatch() as memory:
+        settings = Settings(home=folder / "home", reading_page_seconds=30, reading_seconds=60)
+        with build_engine(settings, embedder=EMBEDDER) as engine:
+            for name, content in mutations(trials, seed):
+                add(engine, f"a mutated {name}", name, content, outcome)
+            for path in sorted(Path(data).rglob("*")) if data else ():
+                if path.is_file():
+                    add(engine, f"{path.name} of the folder", path.name, path.read_bytes(), outcome)
+            for what, make in harmful_files().items() if trials >= HARMFUL_TRIALS else ():
+                add(engine, what, "harmful", make(), outcome)
+            sound = engine.add(Source("last.txt", b"The last one.", "last"), collection="default")
+            outcome.check(sound.status == "added", "a sound file was not read after the others")
+        outcome.count("MB in the engine's process at most", memory.own // 1_000_000)
+        outcome.count("MB in a process that reads at most", memory.readers // 1_000_000)
+        outcome.check(memory.own < MEMORY, f"the engine's process took {memory.own / 1e6:.0f} MB")
+        outcome.check(memory.readers < MEMORY, f"a process that reads took {memory.readers / 1e6:.0f} MB")
     return outcome
 
 
-def _hostile(rng, trial):
-    if trial < 10 * len(PAYLOADS):
-        payload = PAYLOADS[trial % len(PAYLOADS)]
-        return (
-            rng.choice(("", "Leave is 28 days. ", "a", "\n\n", "*"))
-            + payload
-            + rng.choice(("", " [1]", "\n", "b", ">"))
-        )
-    return "".join(rng.choices(PIECES + PAYLOADS, k=rng.randint(1, 14)))
+def add(engine, what, name, content, outcome):
+    """One file: into the store and out of it again, or refused."""
+    outcome.trials += 1
+    trial = f"{what} (trial {outcome.trials}, seed {outcome.seed})"
+    begun = time.monotonic()
+    try:
+        report = engine.add(Source(name=name, data=content, uri="hostile"), collection="default")
+    except UserFacingError as error:
+        outcome.count("refused")
+        outcome.check(SENTENCE.fullmatch(str(error)), f"{trial}: no sentence: {error}")
+        outcome.check(not engine.documents(), f"{trial}: refused, and something of it is left")
+    except Exception as error:  # noqa: BLE001 - what must not happen is what is looked for
+        outcome.check(holds=False, failure=f"{trial}: {type(error).__name__}: {error}")
+    else:
+        outcome.count("read")
+        engine.remove([report.document_id])
+    took = time.monotonic() - begun
+    outcome.check(took < SECONDS, f"{trial}: took {took:.0f} s")
 
 
-def _links():
-    """The cited sources' own, as they may be written."""
-    percent = str.maketrans({sign: f"%{ord(sign):02X}" for sign in '<>|() "\\`*_~[]'})
-    cited = [link for link in CITED if link]
-    return frozenset(cited) | {link.translate(percent) for link in cited} | {_quoted(link) for link in cited}
+class _MemoryWatch:
+    """The most memory seen in this process, and in one that it started; looked at all the time."""
+
+    def __init__(self):
+        self.own = self.readers = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self):
+        own = os.getpid()
+        while not self._ended.wait(0.02):
+            self.own = max(self.own, _resident(own))
+            self.readers = max([self.readers, *map(_resident, _children(own))])
 
 
-def _quoted(link):
-    return link.replace("`", "%60")
+def _children(process):
+    children = []
+    for thread in Path(f"/proc/{process}/task").iterdir():
+        try:
+            children += (thread / "children").read_text().split()
+        except OSError:  # the thread has ended
+            continue
+    return children
 
 
-def _all_that_is_sent(texts, rng):
-    """(path, JSON) of each message with these texts in it."""
-    text, title, quote, name, reason, uri = texts
-    citations = tuple(
-        Citation(marker, None, title, 1, link or uri, quote, None)
-        for marker, link in enumerate(CITED, start=1)
-    )
-    answer = Answer(
-        id="a1",
-        text=text,
-        abstained=rng.random() < 0.2,
-        citations=citations[: rng.randint(1, 3)] if "://" in uri or uri.startswith("/") else citations[:2],
-        unread=(Unread(name, reason),),
-        cached=False,
-        generation=Generation(reason, "none", "v"),
-        timings_ms={"total": 1.0},
-    )
-    answer = _without_foreign_links(answer)
-    for message in answer_messages(
-        answer, human=True, private=rng.random() < 0.3, asked=rng.choice((None, name))
-    ):
-        yield "post", {"text": message.text, "blocks": message.blocks}
-        pieces = _slices(message.markdown)
-        for end in range(1, len(pieces) + 1):
-            yield "stream", {"markdown_text": "".join(pieces[:end])}
-    notice = notice_message(Notice(text, (title, quote), mood="problem"))
-    yield "notice", {"text": notice.text, "blocks": notice.blocks}
-    proposal = approval_message(Proposal("p", "a", text, "U1", name, 2))
-    yield "approval", {"text": proposal.text, "blocks": proposal.blocks}
-    question = correction_message("a1")
-    yield "correction", {"text": question.text, "blocks": question.blocks}
-    document = Document("d", "c", title, uri, "text/plain", 1, 1, 0, "2025-01-01T00:00:00+00:00")
-    yield "home", home_view([document], asked=1, unanswered=[text], admin=True)
-    yield "settings", settings_view({"human": name})
-
-
-def _without_foreign_links(answer):
-    """A cited source's own address may be anything: it is a link that is allowed, so none is hostile here."""
-    from dataclasses import replace  # noqa: PLC0415 - used here only
-
-    allowed = set(filter(None, CITED))
-    return replace(
-        answer, citations=tuple(replace(c, uri=c.uri if c.uri in allowed else None) for c in answer.citations)
-    )
+def _resident(process):
+    try:
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):  # it has ended
+        return 0

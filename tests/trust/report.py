@@ -81,6 +81,16 @@ PROMISES = (
         "sharing",
     ),
     Promise(
+        "Untrusted bytes never run or take the process down.",
+        "Sound files of each format get bits flipped, are cut, spliced, get extreme numbers where "
+        "lengths may stand, repeated and removed pieces; archives get damaged members, too. Then come bombs, "
+        "cycles, deep nesting and very large files. Each is added to an engine and must be read, or refused "
+        "in a sentence within two minutes; of a refused one nothing may be left in the store. The memory of "
+        "the engine's process and of those that read is watched and must stay below a gigabyte. A trial is a "
+        "file; the number counts the mutated ones of each format.",
+        "hostile",
+    ),
+    Promise(
         "Nothing that an audience can't read is used, cited, cached or hinted at in a reply.",
         "The engine's half is shown above: it never leaves the collections it is given. Who can read a "
         "place, and the check before posting, come with the chat platforms.",
@@ -112,7 +122,7 @@ PROMISES = (
         "answers, notices, corrections, modals and the Home tab. All that is posted, edited, whispered or "
         "streamed, piece by piece, is searched by an oracle that shares no code with what writes it: no "
         "mention, and no link but a cited source's.",
-        "hostile",
+        "slack_hostile",
     ),
     Promise(
         "Overload of the Slack bot is fair and bounded.",
@@ -134,7 +144,6 @@ PROMISES = (
         "log.",
         "slack_forged",
     ),
-    Promise("Untrusted bytes never run or take the process down.", "Comes with the contained readers."),
     Promise("The network is contained.", "Comes with adding by address."),
     Promise("An audit log accounts for every change.", "Not yet there."),
 )

@@ -17,11 +17,12 @@ SAMPLES = {
     "canaries": 12,
     "sharing": 1,
     "cached": 100,
-    "hostile": 300,
+    "slack_hostile": 300,
     "slack_kills": 2,
     "slack_doubled": 40,
     "slack_cut": 30,
     "slack_forged": 300,
+    "hostile": 1,
 }
 
 
