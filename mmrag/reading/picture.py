@@ -261,7 +261,9 @@ def _scaled_to_8_bits(frame: Image.Image) -> Image.Image:
     values = np.nan_to_num(np.asarray(frame, dtype=np.float64), posinf=0.0, neginf=0.0)
     values = values - min(0.0, values.min(initial=0.0))
     top = values.max(initial=0.0)
-    full = 1.0 if top <= 1 and frame.mode.startswith("F") else max(2.0 ** np.ceil(np.log2(top + 1)) - 1, _BYTE)
+    full = (
+        1.0 if top <= 1 and frame.mode.startswith("F") else max(2.0 ** np.ceil(np.log2(top + 1)) - 1, _BYTE)
+    )
     return Image.fromarray((values / full * _BYTE).round().astype(np.uint8))
 
 

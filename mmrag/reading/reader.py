@@ -75,9 +75,7 @@ class FileReader:
             if frame is not None:
                 read_figure(frame, self._recognition).write_figure(page)
             pages.append(page.build(number))
-        return Reading(
-            media_type=media_type, title=None, pages=tuple(pages), warnings=tuple(frames.warnings)
-        )
+        return Reading(media_type=media_type, title=None, pages=tuple(pages), warnings=tuple(frames.warnings))
 
 
 def _read_text(data: bytes, name: str) -> Reading:
