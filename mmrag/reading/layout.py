@@ -34,7 +34,9 @@ _LIST_ITEM = re.compile(r"\s*(?:[-*•·▪◦‣–—]|\(?\d{1,3}[.)]|\(?[a-zA
 _WORD_BROKEN = re.compile(r"([^\W\d_]+)-$")
 _WORD_BEGIN = re.compile(r"([^\W\d_]+)")
 _NO_WORD = re.compile(r"[\W_]+")
-_NUMBERING = re.compile(r"^(?:chapter|section|part|appendix|第)?\s*(?:\d+(?:\.\d+)*|[A-Z]|[IVX]+)[.:)章节]?\s+", re.IGNORECASE)
+_NUMBERING = re.compile(
+    r"^(?:chapter|section|part|appendix|第)?\s*(?:\d+(?:\.\d+)*|[A-Z]|[IVX]+)[.:)章节]?\s+", re.IGNORECASE
+)
 _WORD = re.compile(r"[\w-]+")
 _CJK_MARKS = frozenset("，。、；：？！”“’‘（）《》【】…")
 
@@ -159,9 +161,7 @@ def compose(
         position = stop
 
 
-def _named_heading(
-    lines: Sequence[Line], start: int, outline: Outline | None
-) -> tuple[int, int, str] | None:
+def _named_heading(lines: Sequence[Line], start: int, outline: Outline | None) -> tuple[int, int, str] | None:
     """End, level and title of the heading that the outline knows and that begins here."""
     if not outline:
         return None

@@ -9,6 +9,7 @@ small, and small text is enlarged. It knows pixels and lines of text, nothing of
 from __future__ import annotations
 
 import logging
+import math
 import re
 import threading
 from dataclasses import dataclass, replace
@@ -32,9 +33,7 @@ _MIN_SIDE = 32  # pixels: the detector works on multiples of 32
 _MIN_SCORE = 0.5  # rapidocr's own `text_score`: below it texture is read as text
 _TILE = 1600  # pixels: what is longer is read in tiles of at most this side
 _TILE_SEARCH = 400  # pixels back from a tile's end: there the emptiest row or column to cut at is looked for
-_TILE_OVERLAP = (
-    96  # pixels that neighbours share: text that a cut goes through is whole in one of them
-)
+_TILE_OVERLAP = 96  # pixels that neighbours share: text that a cut goes through is whole in one of them
 _SHRUNK_TEXT = 14.0  # pixels: text that is smaller after shrinking is read again in tiles, unshrunk
 _SMALL_TEXT = 12.0  # pixels: text of this size is enlarged for a second try
 _ENLARGED_SIDE = 1200  # pixels: the shorter side of a picture that is enlarged
@@ -218,13 +217,13 @@ def _text_size(lines: Sequence[TextLine]) -> float:
 
 
 def _fitting_scale(height: int, width: int) -> float:
-    return min(1.0, _MAX_SIDE / max(height, width), (_MAX_PIXELS / (height * width)) ** 0.5)
+    return min(1.0, _MAX_SIDE / max(height, width), math.sqrt(_MAX_PIXELS / (height * width)))
 
 
 def _enlargement(height: int, width: int) -> float:
     """By how much a picture may be enlarged for small text."""
     wanted = min(_MOST_ENLARGED, _ENLARGED_SIDE / min(height, width))
-    return min(wanted, _MAX_SIDE / max(height, width), (_MAX_PIXELS / (height * width)) ** 0.5)
+    return min(wanted, _MAX_SIDE / max(height, width), math.sqrt(_MAX_PIXELS / (height * width)))
 
 
 def _completed(lines: Sequence[TextLine], others: Sequence[TextLine]) -> tuple[TextLine, ...]:

@@ -98,9 +98,7 @@ class PageBuilder:
         before = self._length
         yield
         start = before + len(_BLOCK_SEPARATOR) if 0 < before < self._length else before
-        self._figures.append(
-            Figure(kind=kind, start=start, end=self._length, image=image, key=key, box=box)
-        )
+        self._figures.append(Figure(kind=kind, start=start, end=self._length, image=image, key=key, box=box))
 
     def last_figure_table(self, rows: Sequence[Sequence[str]], span: tuple[int, int]) -> None:
         """Give the figure that was appended last its data table, which stands at `span`."""

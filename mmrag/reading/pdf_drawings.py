@@ -47,8 +47,11 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class _Region:
-    """Where paths stand close together: how many, how many of them are more than rules, and how many
-    are neither rules nor frames (curves, slanted lines, outlines of many corners)."""
+    """Where paths stand close together.
+
+    How many, how many of them are more than rules, and how many are neither rules nor frames
+    (curves, slanted lines, outlines of many corners).
+    """
 
     box: Box
     paths: int

@@ -40,7 +40,7 @@ _TRAILERS = frozenset({"%", ")", ")%", ") %", "%)"})
 
 
 def is_garbled(text: str) -> bool:
-    """Whether this is what fonts without a map to Unicode leave: no letters, or letters that spell nothing."""
+    """Whether this is what fonts without a map to Unicode leave: no letters, or none that spell anything."""
     shown = _FILLERS.sub("", text)
     if len(shown) < _MIN_JUDGED:
         return False
