@@ -76,7 +76,7 @@ def _edges(lines: Sequence[Line]) -> list[Line]:
 def _is_of_a_table(lines: Sequence[Line], place: int) -> bool:
     """Whether a neighbour has as many cells: a table that goes on repeats its header on every page."""
     cells = len(lines[place].cells)
-    neighbours = lines[max(0, place - 1) : place] + lines[place + 1 : place + 2]
+    neighbours = (*lines[max(0, place - 1) : place], *lines[place + 1 : place + 2])
     return cells > 1 and any(len(line.cells) == cells for line in neighbours)
 
 
