@@ -32,6 +32,7 @@ from mmrag.assemble import build_embedder, build_engine, build_reader
 from mmrag.config import load_settings
 from mmrag.evaluation.retrieval import RETRIEVERS, ask_all, index_corpus, quality_of
 from mmrag.reading import READING_VERSION
+from mmrag.reading.media import binary_type
 from mmrag.text.words import HAN, STOP_WORDS
 from mmrag.types import Reading
 
@@ -99,10 +100,10 @@ def _silent(what: str, done: int, of: int) -> None:
 
 def _plain_quality(collection: Collection, reader: Reader) -> Quality:
     passages = [(row.id, text) for row in collection.corpus for text in _plain_texts(row, reader)]
-    bm25 = BM25Okapi([_plain_words(text) for _, text in passages])
+    bm25 = BM25Okapi([plain_words(text) for _, text in passages])
     rankings: dict[str, list[str]] = {}
     for query in collection.answerable:
-        best_first = np.argsort(-bm25.get_scores(_plain_words(_plain_question(query))), kind="stable")
+        best_first = np.argsort(-bm25.get_scores(plain_words(_plain_question(query))), kind="stable")
         found = dict.fromkeys(passages[place][0] for place in best_first[: 50 * DEPTH])
         rankings[query.id] = list(found)[:DEPTH]
     return quality_of(rankings, collection.judgements, ks=CUTS)
@@ -119,7 +120,8 @@ def _plain_question(query: QueryRow) -> str:
     return "\n".join([query.text, query.text, *before] if before else [query.text])
 
 
-def _plain_words(text: str) -> list[str]:
+def plain_words(text: str) -> list[str]:
+    """Letters and digits, lower case, without function words; Chinese in pairs of characters."""
     found: list[str] = []
     for run in re.findall(f"[{HAN}]+|[^\\W_{HAN}]+", text.lower()):
         is_pairs = re.match(f"[{HAN}]{{2}}", run)
@@ -171,7 +173,7 @@ class KeptVectors:
 
 
 class KeptReadings:
-    """A reader that remembers, without the pictures: PDFs take minutes."""
+    """A reader that remembers, without the pictures: PDFs and OCR take minutes."""
 
     def __init__(self, reader: Reader, folder: Path) -> None:
         self._reader = reader
@@ -179,7 +181,7 @@ class KeptReadings:
         self._json = TypeAdapter(Reading)
 
     def read(self, data: bytes, *, name: str, progress: PageListener | None = None) -> Reading:
-        if not data.startswith(b"%PDF"):
+        if binary_type(data) is None:
             return self._reader.read(data, name=name, progress=progress)
         kept = self._folder / f"{hashlib.blake2b(data, digest_size=16).hexdigest()}.{READING_VERSION}.json"
         if not kept.exists():

@@ -66,7 +66,9 @@ class Figure:
     """A picture on a page. `start:end` is the place of its text (OCR, table) in the page's text.
 
     `kind` is "chart", "text" or "picture". `table` holds a chart's data where it could be
-    read; `image` is the picture as PNG or JPEG bytes, upright and on white.
+    read; `image` is the picture as PNG or JPEG bytes, upright and on white. `key` is what it shares
+    only with pictures of the same pixels. `box` is its place on the page: left, top, right and
+    bottom as shares of the page's width and height.
     """
 
     kind: str
@@ -74,6 +76,8 @@ class Figure:
     end: int
     table: Table | None = None
     image: bytes | None = field(default=None, repr=False)
+    key: str | None = None
+    box: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,8 @@ def reading_to_json(reading: Reading) -> dict[str, Any]:
                         "table": [list(row) for row in figure.table.rows] if figure.table else None,
                         "kind": figure.kind,
                         "image": f"{len(figure.image)} bytes" if figure.image else None,
+                        "key": figure.key,
+                        "box": list(figure.box) if figure.box else None,
                     }
                     for figure in page.figures
                 ],

@@ -23,7 +23,9 @@ from rich.progress import (
 )
 from rich.table import Table as Grid
 
+from mmrag.cli.pictures import draw
 from mmrag.text.display import neutralise, shorten
+from mmrag.types import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
         Answer,
         Citation,
         Document,
+        Page,
         RatingReceipt,
         Reading,
         SearchResult,
@@ -226,20 +229,50 @@ def print_receipt(receipt: RatingReceipt) -> None:
 
 
 def print_reading(reading: Reading) -> None:
-    """Pages as the readers see them."""
+    """Pages as the readers see them: text, tables as tables, figures drawn where a terminal can."""
     console = _console()
     console.print(f"[dim]{reading.media_type}[/]  {escape(neutralise(reading.title or ''))}")
     for warning in reading.warnings:
         console.print(f"[yellow]{escape(neutralise(warning))}[/]")
     for page in reading.pages:
         console.rule(f"page {page.number}", align="left", style="dim")
-        console.print(escape(neutralise(page.text)))
-        for table in page.tables:
-            console.print(_grid(table, "table"))
-        for figure in page.figures:
-            console.print(f"[cyan]{figure.kind}[/] of {figure.end - figure.start} characters of text")
-            if figure.table:
-                console.print(_grid(figure.table, "read from the picture"))
+        _print_page(console, page)
+
+
+def _print_page(console: Console, page: Page) -> None:
+    inside = [(figure.start, figure.end) for figure in page.figures]
+    tables = [table for table in page.tables if not any(start <= table.start < end for start, end in inside)]
+    written = 0
+    blocks: list[Table | Figure] = [*tables, *page.figures]
+    for block in sorted(blocks, key=lambda block: (block.start, block.end)):
+        _print_text(console, page.text[written : block.start])
+        if isinstance(block, Figure):
+            _print_figure(console, block, page.text[block.start : block.end])
+        else:
+            console.print(_grid(block, "table"))
+        written = max(written, block.end)
+    _print_text(console, page.text[written:])
+
+
+def _print_figure(console: Console, figure: Figure, text: str) -> None:
+    console.print(f"[cyan]{figure.kind}[/]{_place(figure)}")
+    if figure.image:
+        draw(console, figure.image)
+    _print_text(console, text)
+    if figure.table:
+        console.print(_grid(figure.table, "read from the picture"))
+
+
+def _place(figure: Figure) -> str:
+    if figure.box is None:
+        return ""
+    left, top, right, bottom = (f"{100 * share:.0f}" for share in figure.box)
+    return f"  [dim]from {left} % to {right} % of the page's width, {top} % to {bottom} % of its height[/]"
+
+
+def _print_text(console: Console, text: str) -> None:
+    if text.strip():
+        console.print(escape(neutralise(text.strip())))
 
 
 def _grid(table: Table, title: str) -> Grid:

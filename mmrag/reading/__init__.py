@@ -4,4 +4,4 @@ One module a format (plaintext, markdown, html, pdf, picture), one shape out. `r
 content which of them reads a file. It knows no index, no generator and no store.
 """
 
-READING_VERSION = "1"  # grows when the same bytes would be read or chunked differently
+READING_VERSION = "2"  # grows when the same bytes would be read or chunked differently

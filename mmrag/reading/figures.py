@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmrag.reading import chart, layout
-from mmrag.reading.picture import as_png
-from mmrag.reading.reading_order import rows_in_reading_order
+from mmrag.reading.picture import as_png, picture_key
+from mmrag.reading.reading_order import is_vertical, rows_in_reading_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from mmrag.reading.ocr import TextLine, TextRecognition
-    from mmrag.reading.page_builder import PageBuilder
+    from mmrag.reading.page_builder import PageBuilder, Place
 
+_MIN_LINES = 4  # with fewer nothing is known of how a picture lies
+_SIDEWAYS = 0.7  # of a picture's lines are vertical in one that lies on its side
+_DOUBTFUL = 0.8  # a mean score below it may be that of text on its head
+_BETTER = 0.05  # by so much better another direction must be read
 _TEXT_SHARE = 0.03  # of a picture's area: with more text than this it was sent to be read
 
 
@@ -31,11 +35,12 @@ class FigureReading:
     lines: tuple[layout.Line, ...]
     rows: chart.Rows | None
     image: bytes
+    key: str
 
-    def write_figure(self, page: PageBuilder, *, caption: str = "") -> None:
+    def write_figure(self, page: PageBuilder, *, caption: str = "", box: Place | None = None) -> None:
         """Append it to a page as a figure: caption, text, then its table, a value a line."""
         span = (0, 0)
-        with page.figure(self.kind, image=self.image):
+        with page.figure(self.kind, image=self.image, key=self.key, box=box):
             page.paragraph(caption)
             if self.rows:  # values over their categories would look like a table
                 page.lines([" ".join(cell.text for cell in line.cells) for line in self.lines])
@@ -51,29 +56,64 @@ class FigureReading:
 
 
 def read_figure(image: Image.Image, recognition: TextRecognition) -> FigureReading:
-    """Read an RGB picture."""
+    """Read an RGB picture; one that lies on its side or its head is turned first."""
     import numpy as np  # noqa: PLC0415 - heavy
 
-    pixels = np.asarray(image, dtype=np.uint8)
-    lines = recognition.read(pixels)
-    rows = chart.read_chart(lines, pixels)
+    image, lines = _upright(image, recognition)
+    rows = chart.read_chart(lines, np.asarray(image, dtype=np.uint8))
     is_chart = rows is not None or chart.has_axis(lines)
     return FigureReading(
         kind="chart" if is_chart else _kind(lines, image.size),
         lines=tuple(rows_in_reading_order(lines)),
         rows=rows,
         image=as_png(image),
+        key=picture_key(image),
     )
 
 
-def read_drawing(image: Image.Image, lines: Sequence[TextLine]) -> FigureReading | None:
-    """A chart whose labels are known already; None where its values are not certain."""
+def read_drawing(image: Image.Image, lines: Sequence[TextLine]) -> FigureReading:
+    """A drawing whose labels are known already."""
     import numpy as np  # noqa: PLC0415 - heavy
 
     rows = chart.read_chart(lines, np.asarray(image, dtype=np.uint8))
-    if rows is None:
-        return None
-    return FigureReading("chart", tuple(rows_in_reading_order(lines)), rows, as_png(image))
+    is_chart = rows is not None or chart.has_axis(lines)
+    return FigureReading(
+        "chart" if is_chart else "picture",
+        tuple(rows_in_reading_order(lines)),
+        rows,
+        as_png(image),
+        picture_key(image),
+    )
+
+
+def _upright(image: Image.Image, recognition: TextRecognition) -> tuple[Image.Image, Sequence[TextLine]]:
+    """The picture turned as its text is read best, and its lines.
+
+    Other directions are tried only where nearly all text is vertical, or is hardly read at all.
+    """
+    best, lines = image, _read(image, recognition)
+    if len(lines) < _MIN_LINES:
+        return best, lines
+    vertical = sum(map(is_vertical, lines)) / len(lines)
+    turns = (90, 270) if vertical > _SIDEWAYS else (180,) if _certainty(lines) < _DOUBTFUL else ()
+    for turn in turns:
+        turned = image.rotate(turn, expand=True)
+        if _certainty(found := _read(turned, recognition)) > _certainty(lines) + _BETTER:
+            best, lines = turned, found
+    return best, lines
+
+
+def _read(image: Image.Image, recognition: TextRecognition) -> tuple[TextLine, ...]:
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    return recognition.read(np.asarray(image, dtype=np.uint8))
+
+
+def _certainty(lines: Sequence[TextLine]) -> float:
+    """The mean score of a character; what is read sideways counts for less than what is read upright."""
+    characters = sum(len(line.text) for line in lines)
+    upright = sum(line.score * len(line.text) for line in lines if not is_vertical(line))
+    return upright / characters if characters else 0.0
 
 
 def _kind(lines: Sequence[TextLine], size: tuple[int, int]) -> str:

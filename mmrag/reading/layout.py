@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from mmrag.reading.page_builder import PageBuilder
 
 HEADING_RATIO = 1.15  # a line set this much larger than the body is a heading
+_MAX_HEADING_LINES = 3  # of a heading that the outline names
 _MAX_HEADING = 150  # characters: a longer large line is an introduction
 _PROSE = 40  # columns: narrower lines are addresses, receipts and labels, and were broken on purpose
 _MAX_LEADING = 2.0  # sizes of type: a larger gap between lines is no line spacing
@@ -32,6 +34,10 @@ _LIST_ITEM = re.compile(r"\s*(?:[-*•·▪◦‣–—]|\(?\d{1,3}[.)]|\(?[a-zA
 _LONGEST_WORD = 80  # characters
 _WORD_BROKEN = re.compile(r"([^\W\d_]+)-$")
 _WORD_BEGIN = re.compile(r"([^\W\d_]+)")
+_NO_WORD = re.compile(r"[\W_]+")
+_NUMBERING = re.compile(
+    r"^(?:chapter|section|part|appendix|第)?\s*(?:\d+(?:\.\d+)*|[A-Z]|[IVX]+)[.:)章节]?\s+", re.IGNORECASE
+)
 _WORD = re.compile(r"[\w-]+")
 _CJK_MARKS = frozenset("，。、；：？！”“’‘（）《》【】…")
 
@@ -83,9 +89,10 @@ class Typography:
     body: float
     headings: tuple[float, ...]
     bold_headings: bool  # whether bold type is the exception here
+    above: int = 0  # levels that the document's outline takes, over those of the type
 
     @classmethod
-    def of(cls, lines: Sequence[Line]) -> Typography:
+    def of(cls, lines: Sequence[Line], *, above: int = 0) -> Typography:
         """The body is what most characters of prose are set in, tables and captions aside."""
         prose = [line for line in lines if len(line.cells) == 1 and len(line.text) >= _PROSE] or lines
         sizes, bold = Counter[float](), Counter[bool]()
@@ -99,14 +106,15 @@ class Typography:
                 sorted({_rounded(s.size) for s in lines if s.size >= HEADING_RATIO * body}, reverse=True)
             ),
             bold_headings=bold[True] < bold[False],
+            above=above,
         )
 
     def level(self, line: Line) -> int | None:
         """The level of a line that may be a heading by its type: larger ones first, bold ones last."""
         if _rounded(line.size) in self.headings:
-            return self.headings.index(_rounded(line.size)) + 1
+            return self.above + self.headings.index(_rounded(line.size)) + 1
         stands_out = line.bold and self.bold_headings and line.size > 0.9 * self.body
-        return len(self.headings) + 1 if stands_out else None
+        return self.above + len(self.headings) + 1 if stands_out else None
 
 
 PLAIN = Typography(body=0.0, headings=(), bold_headings=False)  # of OCR: its sizes are guesses
@@ -116,13 +124,26 @@ def _rounded(size: float) -> float:
     return round(size * 2) / 2
 
 
-def compose(lines: Sequence[Line], page: PageBuilder, typography: Typography = PLAIN) -> None:
+Outline = Mapping[str, tuple[int, str]]  # level and title of headings by their `heading_key`
+
+
+def heading_key(title: str) -> str:
+    """What an outline's title and the heading on the page have in common: letters and digits."""
+    return _NO_WORD.sub("", title).casefold()
+
+
+def compose(
+    lines: Sequence[Line], page: PageBuilder, typography: Typography = PLAIN, outline: Outline | None = None
+) -> None:
     """Append lines in reading order to a page."""
     vocabulary = frozenset(word.casefold() for line in lines for word in _WORD.findall(line.text))
     leading = _leading(lines)
     position = 0
     while position < len(lines):
-        if (stop := _heading_end(lines, position, typography)) > position:
+        if named := _named_heading(lines, position, outline):
+            stop, level, title = named
+            page.heading(title, level=level)
+        elif (stop := _heading_end(lines, position, typography)) > position:
             title = " ".join(line.text for line in lines[position:stop])
             page.heading(title, level=typography.level(lines[position]) or 1)
         elif (stop := _table_end(lines, position)) > position:
@@ -132,12 +153,31 @@ def compose(lines: Sequence[Line], page: PageBuilder, typography: Typography = P
             while (
                 stop < len(lines)
                 and _adjoins(lines[stop - 1], lines[stop], leading)
+                and not _named_heading(lines, stop, outline)
                 and _heading_end(lines, stop, typography) == stop
                 and _table_end(lines, stop) == stop
             ):
                 stop += 1
             page.paragraph(_paragraph(lines[position:stop], vocabulary))
         position = stop
+
+
+def _named_heading(lines: Sequence[Line], start: int, outline: Outline | None) -> tuple[int, int, str] | None:
+    """End, level and title of the heading that the outline knows and that begins here."""
+    if not outline:
+        return None
+    title = ""
+    for stop in range(start + 1, min(start + _MAX_HEADING_LINES, len(lines)) + 1):
+        title = " ".join([title, *(cell.text for cell in lines[stop - 1].cells)]).strip()
+        if len(title) > _MAX_HEADING:
+            return None
+        key = heading_key(title)
+        known = outline.get(key) or outline.get(heading_key(_NUMBERING.sub("", title)))
+        if known is None:  # the outline may number what the page does not
+            known = next((k for k in outline.values() if heading_key(_NUMBERING.sub("", k[1])) == key), None)
+        if known and key:
+            return stop, known[0], title
+    return None
 
 
 def _leading(lines: Sequence[Line]) -> float:
@@ -168,7 +208,7 @@ def _heading_end(lines: Sequence[Line], start: int, typography: Typography) -> i
         )
     ):
         stop += 1
-    if stop == start or (level > len(typography.headings) and stop - start > 1):
+    if stop == start or (level > typography.above + len(typography.headings) and stop - start > 1):
         return start  # several bold lines are an emphasised paragraph
     text = " ".join(line.text for line in lines[start:stop])
     letters = sum(map(str.isalpha, text))

@@ -2,16 +2,18 @@
 
 Differences from rapidocr as it comes, each measured on charts: no 180-degree classifier (it turns
 `80%` into `%08`) but tall crops tried in several orientations; worker threads do not spin (a third
-less CPU); long screenshots are read in bands instead of being shrunk. It knows pixels and lines of
-text, nothing of charts, tables or pages.
+less CPU); long and large pictures are read in tiles where shrinking them would make their text too
+small, and small text is enlarged. It knows pixels and lines of text, nothing of charts, tables or pages.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import quantiles
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,8 +31,13 @@ _MAX_PIXELS = 3_000_000  # the detector takes 250 MB for each megapixel
 _MAX_ASPECT = 2  # a longer strip is padded
 _MIN_SIDE = 32  # pixels: the detector works on multiples of 32
 _MIN_SCORE = 0.5  # rapidocr's own `text_score`: below it texture is read as text
-_BAND = 1600  # pixels: a longer screenshot is read in bands of at most this height
-_BAND_SEARCH = 400  # pixels: so far up from a band's end the emptiest row to cut at is looked for
+_TILE = 1600  # pixels: what is longer is read in tiles of at most this side
+_TILE_SEARCH = 400  # pixels back from a tile's end: there the emptiest row or column to cut at is looked for
+_TILE_OVERLAP = 96  # pixels that neighbours share: text that a cut goes through is whole in one of them
+_SHRUNK_TEXT = 14.0  # pixels: text that is smaller after shrinking is read again in tiles, unshrunk
+_SMALL_TEXT = 12.0  # pixels: text of this size is enlarged for a second try
+_ENLARGED_SIDE = 1200  # pixels: the shorter side of a picture that is enlarged
+_MOST_ENLARGED = 3.0
 _TALL = 1.5  # a crop this much taller than wide holds rotated text, or a single character
 _MAYBE_UPRIGHT = 2.6  # up to this ratio a tall crop may still be one or two upright characters
 _SURE = 0.9  # a score from which on no other orientation is tried
@@ -68,6 +75,17 @@ class TextLine:
     def center(self) -> tuple[float, float]:
         return (self.left + self.right) / 2, (self.top + self.bottom) / 2
 
+    @property
+    def type_size(self) -> float:
+        """The shorter side of its box: the height of upright text, the width of vertical one."""
+        return min(self.right - self.left, self.height)
+
+    def moved(self, right: float, down: float) -> TextLine:
+        return replace(self, quad=tuple((x + right, y + down) for x, y in self.quad))
+
+    def scaled(self, factor: float) -> TextLine:
+        return replace(self, quad=tuple((x * factor, y * factor) for x, y in self.quad))
+
 
 class TextRecognition:
     """Reads text in pictures. Loads its models on first use; safe to share between threads."""
@@ -79,18 +97,36 @@ class TextRecognition:
 
     def read(self, pixels: Pixels) -> tuple[TextLine, ...]:
         """Lines of text with their place in the picture, in no particular order."""
+        height, width = pixels.shape[:2]
+        is_strip = max(height, width) > max(_MAX_SIDE, 2 * min(height, width))
+        lines = self._read_tiles(pixels) if is_strip else tuple(self._read_tile(pixels))
+        size = _text_size(lines)
+        if not is_strip and (scale := _fitting_scale(height, width)) < 1.0:
+            return self._read_tiles(pixels) if size * scale < _SHRUNK_TEXT else lines
+        if size < _SMALL_TEXT and (factor := _enlargement(height, width)) > 1.0:
+            return _completed(self._read_enlarged(pixels, factor), lines)
+        return lines
+
+    def _read_tiles(self, pixels: Pixels) -> tuple[TextLine, ...]:
         lines: list[TextLine] = []
-        for top, band in _bands(pixels):
-            lines.extend(self._read_band(band, top))
+        for left, top, tile in _tiles(pixels):
+            found = [line.moved(left, top) for line in self._read_tile(tile)]
+            lines = merged(lines, found)
         return tuple(lines)
 
-    def _read_band(self, pixels: Pixels, top: int) -> Iterator[TextLine]:
+    def _read_enlarged(self, pixels: Pixels, factor: float) -> tuple[TextLine, ...]:
+        import cv2  # noqa: PLC0415 - heavy
+
+        enlarged = cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+        return tuple(line.scaled(1 / factor) for line in self._read_tile(np.asarray(enlarged, np.uint8)))
+
+    def _read_tile(self, pixels: Pixels) -> Iterator[TextLine]:
         scaled, scale = _fit(pixels)
         quads = self._detect(scaled)
         crops = [_crop(scaled, quad) for quad in quads]
         for quad, (text, score) in zip(quads, self._recognise(crops), strict=True):
             if text.strip() and score >= _MIN_SCORE:
-                outline = tuple((float(x / scale), float(y / scale) + top) for x, y in quad)
+                outline = tuple((float(x / scale), float(y / scale)) for x, y in quad)
                 yield TextLine(text=correct_zeros(text.strip()), score=score, quad=outline)
 
     def _detect(self, pixels: Pixels) -> Sequence[Quad]:
@@ -173,21 +209,107 @@ def _session(model: object, threads: int) -> Any:  # noqa: ANN401 - onnxruntime 
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
-def _bands(pixels: Pixels) -> Iterator[tuple[int, Pixels]]:
-    """The picture, or a long screenshot's bands with their top row, cut where the least is drawn."""
-    height, width = pixels.shape[:2]
-    if height <= max(_MAX_SIDE, 2 * width):
-        yield 0, pixels
-        return
-    top = 0
-    while height - top > _BAND:
-        window = pixels[top + _BAND - _BAND_SEARCH : top + _BAND].astype(np.int16)
+def _text_size(lines: Sequence[TextLine]) -> float:
+    """The size of a picture's smaller text, in pixels: what a quarter of its lines do not exceed."""
+    if len(lines) < 2:  # noqa: PLR2004 - quartiles need two
+        return lines[0].type_size if lines else float("inf")
+    return quantiles((line.type_size for line in lines), n=4, method="inclusive")[0]
+
+
+def _fitting_scale(height: int, width: int) -> float:
+    return min(1.0, _MAX_SIDE / max(height, width), math.sqrt(_MAX_PIXELS / (height * width)))
+
+
+def _enlargement(height: int, width: int) -> float:
+    """By how much a picture may be enlarged for small text."""
+    wanted = min(_MOST_ENLARGED, _ENLARGED_SIDE / min(height, width))
+    return min(wanted, _MAX_SIDE / max(height, width), math.sqrt(_MAX_PIXELS / (height * width)))
+
+
+def _completed(lines: Sequence[TextLine], others: Sequence[TextLine]) -> tuple[TextLine, ...]:
+    """Lines, and of the others those that stand where none of them does."""
+    return (*lines, *(other for other in others if not any(_covers(line, other) for line in lines)))
+
+
+def _covers(line: TextLine, other: TextLine) -> bool:
+    return _shared(line, other) > 0.3 * (other.right - other.left) * other.height
+
+
+def _shared(a: TextLine, b: TextLine) -> float:
+    """The area that two boxes share."""
+    wide = min(a.right, b.right) - max(a.left, b.left)
+    high = min(a.bottom, b.bottom) - max(a.top, b.top)
+    return max(0.0, wide) * max(0.0, high)
+
+
+def _tiles(pixels: Pixels) -> Iterator[tuple[int, int, Pixels]]:
+    """Left, top and pixels of a large picture's tiles; neighbours share some rows or columns."""
+    for top, bottom in _cuts(pixels):
+        row = pixels[top:bottom]
+        for left, right in _cuts(row.transpose(1, 0, 2)):
+            yield left, top, row[:, left:right]
+
+
+def _cuts(pixels: Pixels) -> Iterator[tuple[int, int]]:
+    """Ranges of rows, cut where the least is drawn, each reaching a little into the next."""
+    height = pixels.shape[0]
+    start = 0
+    while height - start > _TILE:
+        window = pixels[start + _TILE - _TILE_SEARCH : start + _TILE].astype(np.int16)
         drawn = np.abs(np.diff(window, axis=1)).sum(axis=(1, 2))
-        emptiest = _BAND_SEARCH - 1 - int(np.argmin(drawn[::-1]))  # the last of equals
-        cut = top + _BAND - _BAND_SEARCH + emptiest + 1
-        yield top, pixels[top:cut]
-        top = cut
-    yield top, pixels[top:]
+        emptiest = _TILE_SEARCH - 1 - int(np.argmin(drawn[::-1]))  # the last of equals
+        cut = start + _TILE - _TILE_SEARCH + emptiest + 1
+        yield start, min(height, cut + _TILE_OVERLAP)
+        start = cut
+    yield start, height
+
+
+def merged(lines: Sequence[TextLine], further: Sequence[TextLine]) -> list[TextLine]:
+    """Lines of several tiles: what two of them saw stands there once, what was cut is joined."""
+    whole = list(lines)
+    for line in further:
+        kept = line
+        for seen in [seen for seen in whole if _is_one_line(seen, kept)]:
+            whole.remove(seen)
+            kept = _united(seen, kept)
+        whole.append(kept)
+    return whole
+
+
+def _is_one_line(a: TextLine, b: TextLine) -> bool:
+    high = min(a.bottom, b.bottom) - max(a.top, b.top)
+    return _shared(a, b) > 0 and high > 0.5 * min(a.height, b.height)
+
+
+def _united(a: TextLine, b: TextLine) -> TextLine:
+    """The one of two readings that saw more of a line; both joined where each saw another end."""
+    wide = min(a.right, b.right) - max(a.left, b.left)
+    if wide > 0.7 * min(a.right - a.left, b.right - b.left):
+        return max((a, b), key=lambda line: ((line.right - line.left) * line.height, line.score))
+    first, second = sorted((a, b), key=lambda line: line.left)
+    left, right = first.left, second.right
+    top, bottom = min(a.top, b.top), max(a.bottom, b.bottom)
+    return TextLine(
+        text=_spliced(first, second, wide),
+        score=min(a.score, b.score),
+        quad=((left, top), (right, top), (right, bottom), (left, bottom)),
+    )
+
+
+def _spliced(first: TextLine, second: TextLine, shared: float) -> str:
+    """The texts of a line's two ends as one, at the characters that both of them saw.
+
+    A character that a cut went through may be misread at either end, so up to two are given up.
+    """
+    for length in range(min(len(first.text), len(second.text)), 1, -1):
+        for lost in range(3):
+            for skipped in range(3):
+                end = len(first.text) - lost
+                common = second.text[skipped : skipped + length]
+                if len(common) == length <= end and first.text[end - length : end] == common:
+                    return first.text[:end] + second.text[skipped + length :]
+    each = (second.right - second.left) / max(1, len(second.text))  # no two agree: by their places
+    return first.text + second.text[round(shared / each) :]
 
 
 def _fit(pixels: Pixels) -> tuple[Pixels, float]:
@@ -195,7 +317,7 @@ def _fit(pixels: Pixels) -> tuple[Pixels, float]:
     import cv2  # noqa: PLC0415 - heavy
 
     height, width = pixels.shape[:2]
-    scale = min(1.0, _MAX_SIDE / max(height, width), (_MAX_PIXELS / (height * width)) ** 0.5)
+    scale = _fitting_scale(height, width)
     if scale < 1.0:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

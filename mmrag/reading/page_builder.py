@@ -15,6 +15,8 @@ from mmrag.types import Figure, Heading, Page, Table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    Place = tuple[float, float, float, float]  # left, top, right, bottom, as shares of the page
+
 CELL_SEPARATOR = " | "
 _BLOCK_SEPARATOR = "\n\n"
 
@@ -82,13 +84,21 @@ class PageBuilder:
         """Append lines that stay as they are, empty ones left out."""
         self.paragraph("\n".join(line for line in map(one_line, lines) if line))
 
+    def mark(self, title: str, *, level: int) -> None:
+        """A heading that is not part of the text: what is appended next stands under it."""
+        if title := one_line(title):
+            offset = self._length + len(_BLOCK_SEPARATOR) if self._length else 0
+            self._headings.append(Heading(offset=offset, level=level, title=title))
+
     @contextmanager
-    def figure(self, kind: str, *, image: bytes | None) -> Iterator[None]:
-        """Everything that is appended inside is the figure's text."""
+    def figure(
+        self, kind: str, *, image: bytes | None, key: str | None = None, box: Place | None = None
+    ) -> Iterator[None]:
+        """Everything that is appended inside is the figure's text; `box` as `types.Figure` has it."""
         before = self._length
         yield
         start = before + len(_BLOCK_SEPARATOR) if 0 < before < self._length else before
-        self._figures.append(Figure(kind=kind, start=start, end=self._length, image=image))
+        self._figures.append(Figure(kind=kind, start=start, end=self._length, image=image, key=key, box=box))
 
     def last_figure_table(self, rows: Sequence[Sequence[str]], span: tuple[int, int]) -> None:
         """Give the figure that was appended last its data table, which stands at `span`."""

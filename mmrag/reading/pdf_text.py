@@ -24,10 +24,33 @@ if TYPE_CHECKING:
 
 _CELL_GAP = 1.2  # a gap this many times the size of the type separates two cells
 _BROKEN_WORD = re.compile("\ufffe$")
+_FILLERS = re.compile(r"\s+|([.\-_=*·•—])\1{2,}")  # spaces, and leaders of a table of contents
+_NO_CHARACTER = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff]")  # none, or a font's own
+_LATIN_WORD = re.compile(r"[A-Za-z]{4,}")
+_VOWEL = re.compile(r"[aeiouyAEIOUY]")
+_MIN_JUDGED = 40  # characters: fewer may be anything
+_MAX_BROKEN = 0.3
+_MIN_ALPHANUMERIC = 0.35
+_MIN_WORDS = 20
+_MAX_UNSPOKEN = 0.5  # of the longer words without a vowel: abbreviations are never so many
 _BOLD = re.compile(rb"bold|black|heavy", re.IGNORECASE)
 _MAX_FONT_NAME = 128  # bytes
 _CURRENCIES = frozenset("$€£¥₹")
 _TRAILERS = frozenset({"%", ")", ")%", ") %", "%)"})
+
+
+def is_garbled(text: str) -> bool:
+    """Whether this is what fonts without a map to Unicode leave: no letters, or none that spell anything."""
+    shown = _FILLERS.sub("", text)
+    if len(shown) < _MIN_JUDGED:
+        return False
+    if len(_NO_CHARACTER.findall(shown)) > _MAX_BROKEN * len(shown):
+        return True
+    if sum(map(str.isalnum, shown)) < _MIN_ALPHANUMERIC * len(shown):
+        return True
+    latin = _LATIN_WORD.findall(text)
+    unspoken = sum(1 for word in latin if not _VOWEL.search(word))
+    return len(latin) >= _MIN_WORDS and unspoken > _MAX_UNSPOKEN * len(latin)
 
 
 class TextLayer:
@@ -41,6 +64,10 @@ class TextLayer:
 
     def close(self) -> None:
         self._text_page.close()
+
+    @property
+    def is_garbled(self) -> bool:
+        return is_garbled(self._text)
 
     def lines(self) -> Iterator[layout.Line]:
         """Lines in the order they were drawn; those that continue a row are joined to it."""

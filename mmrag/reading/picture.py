@@ -12,59 +12,168 @@ import logging
 import threading
 import warnings
 from functools import cache
-from typing import TYPE_CHECKING
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
 
 from mmrag.errors import NotReadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
+    Thumbnail = NDArray[np.int16]  # (height, width), grey
+
 FIGURE_SIDE = 2000  # pixels: the longest side of a stored figure
+_STRIP = 2.5  # a picture this much longer than wide is a strip: its shorter side must stay readable
+_STRIP_SIDE = 8000  # pixels: the longest side of a stored strip
 
 _FILTERS = threading.Lock()  # warning filters belong to the process, not to a thread
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
-_MAX_FRAMES = 5  # frames that differ, of an animation or a TIFF of several pages
+_ANIMATED = frozenset({"GIF", "WEBP", "PNG", "AVIF"})  # a JPEG's further frames are previews and depth maps
+_MAX_FRAMES = 5  # frames that are read of an animation
 _MAX_FRAMES_LOOKED_AT = 200
-_THUMBNAIL = 64  # pixels: frames are compared at this size
+_THUMBNAIL = 256  # pixels: frames are compared at this size
 _CHANGED = 12  # grey levels of 255 by which a changed pixel differs; less is dithering
-_MIN_CHANGED = 12  # changed pixels of a thumbnail: fewer are a cursor
+_MIN_CHANGED = 40  # changed pixels of a thumbnail: fewer are a cursor
+_REDUCED = 1  # bit of TIFF's NewSubfileType: a smaller copy of another page
+_NEW_SUBFILE_TYPE = 254
+_OPAQUE = 128  # of 255
+_LIGHT_INK = 200  # of 255: drawn as light as this everywhere, a picture would vanish on white
+_BYTE = 255
 _TOO_LARGE = "This picture is too large ({what}; the limit is {limit}): send a smaller one."
+_DAMAGED = "This picture is damaged and cannot be opened: save it again and resend it."
+_UNDECODABLE = (EOFError, OSError, SyntaxError, ValueError)  # what Pillow raises at a damaged frame
+
+
+class PictureFile:
+    """A picture's frames, decoded one after the other as they are asked for, each an RGB image.
+
+    Of an animation those that differ, the first and the last among them; of a TIFF every page,
+    None for a damaged one. `warnings` says what was left out, once the frames have been gone
+    through. Opening and iterating raise NotReadable.
+    """
+
+    def __init__(self, data: bytes, *, max_bytes: int, max_pixels: int, max_pages: int) -> None:
+        if len(data) > max_bytes:
+            raise NotReadable(_TOO_LARGE.format(what=megabytes(len(data)), limit=megabytes(max_bytes)))
+        from PIL import Image  # noqa: PLC0415 - heavy
+
+        _silence_decoders()
+        self.warnings: list[str] = []
+        self._max_pixels = max_pixels
+        with _decoding(max_pixels):
+            self._image = Image.open(io.BytesIO(data), formats=_FORMATS)
+            _check_size(self._image, max_pixels)
+            self._count = int(getattr(self._image, "n_frames", 1))
+        if self._image.format == "TIFF" and self._count > max_pages:
+            raise NotReadable(
+                f"This TIFF has {self._count} pages, the limit is {max_pages}: send it in parts."
+            )
+
+    def __iter__(self) -> Iterator[Image.Image | None]:
+        if self._image.format == "TIFF":
+            yield from self._pages()
+        elif self._image.format in _ANIMATED and self._count > 1:
+            for index in self._different():
+                yield self._frame(index)
+        else:
+            yield self._frame(0)
+
+    def _pages(self) -> Iterator[Image.Image | None]:
+        """Every page of a TIFF. What is a thumbnail of another page is none."""
+        damaged: list[int] = []
+        number = 0
+        for index in range(self._count):
+            try:
+                frame = None if self._is_reduced(index) else self._frame(index)
+            except NotReadable:
+                if self._count == 1:
+                    raise
+                frame = None
+                damaged.append(number + 1)
+            else:
+                if frame is None:
+                    continue
+            number += 1
+            yield frame
+        if len(damaged) == number:
+            raise NotReadable(_DAMAGED)
+        if damaged:
+            listed = ", ".join(map(str, damaged))
+            self.warnings.append(f"Page {listed} of this picture is damaged and was left out.")
+
+    def _is_reduced(self, index: int) -> bool:
+        image: Any = self._image
+        with _decoding(self._max_pixels):
+            image.seek(index)
+            return index > 0 and bool(int(image.tag_v2.get(_NEW_SUBFILE_TYPE, 0)) & _REDUCED)
+
+    def _different(self) -> Sequence[int]:
+        """The frames to read: of those that differ from the one before, evenly over the animation."""
+        import numpy as np  # noqa: PLC0415 - heavy
+
+        different: list[int] = []
+        last: Thumbnail | None = None
+        looked_at = min(self._count, _MAX_FRAMES_LOOKED_AT)
+        for index in range(looked_at):
+            try:
+                frame = self._frame(index)
+            except NotReadable:
+                if not different:
+                    raise
+                self.warnings.append("This animation is damaged; the frames before the damage were read.")
+                break
+            frame.thumbnail((_THUMBNAIL, _THUMBNAIL))
+            small = np.asarray(frame.convert("L"), dtype=np.int16)
+            if last is None or int((np.abs(small - last) > _CHANGED).sum()) >= _MIN_CHANGED:
+                different.append(index)
+                last = small
+        if looked_at < self._count:
+            self.warnings.append(
+                f"Only the first {looked_at} of this animation's {self._count} frames were looked at."
+            )
+        if len(different) <= _MAX_FRAMES:
+            return different
+        self.warnings.append(
+            f"{_MAX_FRAMES} of this animation's {len(different)} different frames were read: "
+            "send the others as pictures of their own."
+        )
+        places = np.linspace(0, len(different) - 1, _MAX_FRAMES).round().astype(int)
+        return [different[place] for place in places]
+
+    def _frame(self, index: int) -> Image.Image:
+        with _decoding(self._max_pixels):
+            self._image.seek(index)
+            _check_size(self._image, self._max_pixels)
+            return _plain(self._image)
 
 
 def open_frames(data: bytes, *, max_bytes: int, max_pixels: int) -> tuple[Image.Image, ...]:
-    """The frames that differ, first one always, each an RGB image. Raises NotReadable."""
-    if len(data) > max_bytes:
-        raise NotReadable(_TOO_LARGE.format(what=megabytes(len(data)), limit=megabytes(max_bytes)))
-    from PIL import Image  # noqa: PLC0415 - heavy
+    """The frames of a picture that can be read, at once. Raises NotReadable."""
+    file = PictureFile(data, max_bytes=max_bytes, max_pixels=max_pixels, max_pages=_MAX_FRAMES_LOOKED_AT)
+    return tuple(frame for frame in file if frame is not None)
 
-    _silence_decoders()
-    try:
-        with _FILTERS, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of broken EXIF, which is not this picture's content
-            image = Image.open(io.BytesIO(data), formats=_FORMATS)
-            _check_size(image, max_pixels)
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return tuple(_different_frames(image, max_pixels))
-    except NotReadable:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        limit = f"{max_pixels / 1e6:.0f} megapixels"
-        raise NotReadable(_TOO_LARGE.format(what="hundreds of megapixels", limit=limit)) from None
-    except Exception:  # noqa: BLE001 - decoders of hostile bytes raise anything
-        raise NotReadable(
-            "This picture is damaged and cannot be opened: save it again and resend it."
-        ) from None
+
+def picture_key(frame: Image.Image) -> str:
+    """What two pictures share if and only if every pixel is the same, whatever file they came in."""
+    pixels = frame.convert("RGBA")
+    width, height = pixels.size
+    size = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    return blake2b(size + pixels.tobytes(), digest_size=16).hexdigest()
 
 
 def as_png(image: Image.Image) -> bytes:
-    """The picture as stored with a figure, longest side at most FIGURE_SIDE."""
-    buffer = io.BytesIO()
+    """The picture as stored with a figure, longest side at most FIGURE_SIDE, a strip's longer."""
+    longest, shortest = max(image.size), max(1, min(image.size))
+    limit = min(_STRIP_SIDE, round(FIGURE_SIDE * max(1.0, longest / shortest / _STRIP)))
     small = image
-    if max(image.size) > FIGURE_SIDE:
+    if longest > limit:
         small = image.copy()
-        small.thumbnail((FIGURE_SIDE, FIGURE_SIDE))
+        small.thumbnail((limit, limit))
+    buffer = io.BytesIO()
     small.save(buffer, format="PNG", optimize=False)
     return buffer.getvalue()
 
@@ -72,6 +181,24 @@ def as_png(image: Image.Image) -> bytes:
 def megabytes(count: int) -> str:
     """A size for people."""
     return f"{count / 1024**2:.1f} MB" if count >= 100 * 1024 else f"{count / 1024:.1f} KB"
+
+
+@contextlib.contextmanager
+def _decoding(max_pixels: int) -> Iterator[None]:
+    """Pillow at work: silent, and every fault of a file as one sentence."""
+    from PIL import Image  # noqa: PLC0415 - heavy
+
+    try:
+        with _FILTERS, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of broken EXIF, which is not this picture's content
+            yield
+    except NotReadable:
+        raise
+    except Image.DecompressionBombError:
+        limit = f"{max_pixels / 1e6:.0f} megapixels"
+        raise NotReadable(_TOO_LARGE.format(what="hundreds of megapixels", limit=limit)) from None
+    except Exception:  # noqa: BLE001 - decoders of hostile bytes raise anything
+        raise NotReadable(_DAMAGED) from None
 
 
 @cache
@@ -98,53 +225,53 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
         raise NotReadable("This picture is empty (0 pixels): send another one.")
 
 
-def _different_frames(image: Image.Image, max_pixels: int) -> Iterator[Image.Image]:
-    """Frames that differ from the one kept before them; a TIFF's pages all count as frames."""
-    import numpy as np  # noqa: PLC0415 - heavy
-
-    last = None
-    kept = 0
-    for index in range(min(int(getattr(image, "n_frames", 1)), _MAX_FRAMES_LOOKED_AT)):
-        try:
-            image.seek(index)
-            _check_size(image, max_pixels)
-            frame = _plain(image)
-        except (EOFError, OSError, SyntaxError, ValueError):
-            if not kept:
-                raise
-            return  # a truncated animation: what could be read counts
-        small = np.asarray(frame.convert("L").resize((_THUMBNAIL, _THUMBNAIL)), dtype=np.float32)
-        if last is not None and int((np.abs(small - last) > _CHANGED).sum()) < _MIN_CHANGED:
-            continue
-        yield frame
-        last = small
-        kept += 1
-        if kept == _MAX_FRAMES:
-            return
-
-
 def _plain(image: Image.Image) -> Image.Image:
-    """Upright, on white, 8-bit RGB."""
-    from PIL import Image, ImageOps  # noqa: PLC0415 - heavy
+    """Upright, opaque, 8-bit RGB, in memory of its own."""
+    from PIL import ImageOps  # noqa: PLC0415 - heavy
 
     image.load()
     frame = ImageOps.exif_transpose(image)
     if frame.mode.startswith(("I", "F")):
         frame = _scaled_to_8_bits(frame)
     if frame.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in frame.info:
-        frame = frame.convert("RGBA")
-        white = Image.new("RGBA", frame.size, "white")
-        white.alpha_composite(frame)
-        frame = white
+        frame = _opaque(frame.convert("RGBA"))
+    if frame.mode == "LAB":
+        return _from_lab(frame)
     return frame.convert("RGB")
 
 
-def _scaled_to_8_bits(frame: Image.Image) -> Image.Image:
-    """Pillow would clip 16 bits to white."""
+def _opaque(frame: Image.Image) -> Image.Image:
+    """On white; on black what was drawn for a dark background and would vanish on white."""
     import numpy as np  # noqa: PLC0415 - heavy
     from PIL import Image  # noqa: PLC0415 - heavy
 
-    values = np.nan_to_num(np.asarray(frame, dtype=np.float64))
+    grey, alpha = (np.asarray(band) for band in frame.convert("LA").split())
+    drawn = grey[alpha >= _OPAQUE]
+    is_light = 0 < drawn.size < grey.size and int(drawn.min()) >= _LIGHT_INK
+    paper = Image.new("RGBA", frame.size, "black" if is_light else "white")
+    paper.alpha_composite(frame)
+    return paper
+
+
+def _scaled_to_8_bits(frame: Image.Image) -> Image.Image:
+    """Pillow would clip 16 bits to white. What uses fewer bits (12 of a scanner's 16) fills them all."""
+    import numpy as np  # noqa: PLC0415 - heavy
+    from PIL import Image  # noqa: PLC0415 - heavy
+
+    values = np.nan_to_num(np.asarray(frame, dtype=np.float64), posinf=0.0, neginf=0.0)
+    values = values - min(0.0, values.min(initial=0.0))
     top = values.max(initial=0.0)
-    full = 65_535.0 if frame.mode.startswith("I") and top > 255 else max(top, 1.0)  # noqa: PLR2004 - 8 bits
-    return Image.fromarray((np.clip(values / full, 0, 1) * 255).astype(np.uint8))
+    full = (
+        1.0 if top <= 1 and frame.mode.startswith("F") else max(2.0 ** np.ceil(np.log2(top + 1)) - 1, _BYTE)
+    )
+    return Image.fromarray((values / full * _BYTE).round().astype(np.uint8))
+
+
+def _from_lab(frame: Image.Image) -> Image.Image:
+    from PIL import ImageCms  # noqa: PLC0415 - heavy
+
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(frame, lab, srgb, outputMode="RGB")
+    if converted is None:  # only when asked to convert in place
+        raise ValueError("not converted")
+    return converted

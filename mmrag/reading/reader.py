@@ -14,7 +14,7 @@ from mmrag.reading import html, markdown, media, pdf, plaintext
 from mmrag.reading.figures import read_figure
 from mmrag.reading.ocr import TextRecognition
 from mmrag.reading.page_builder import PageBuilder
-from mmrag.reading.picture import megabytes, open_frames
+from mmrag.reading.picture import PictureFile, megabytes
 from mmrag.types import Reading
 
 if TYPE_CHECKING:
@@ -68,13 +68,19 @@ class FileReader:
 
     def _read_picture(self, data: bytes, media_type: str) -> Reading:
         """A picture's frames, a page each."""
-        frames = open_frames(data, max_bytes=self._max_image_bytes, max_pixels=self._max_image_pixels)
+        frames = PictureFile(
+            data,
+            max_bytes=self._max_image_bytes,
+            max_pixels=self._max_image_pixels,
+            max_pages=self._max_pages,
+        )
         pages = []
         for number, frame in enumerate(frames, start=1):
             page = PageBuilder()
-            read_figure(frame, self._recognition).write_figure(page)
+            if frame is not None:
+                read_figure(frame, self._recognition).write_figure(page)
             pages.append(page.build(number))
-        return Reading(media_type=media_type, title=None, pages=tuple(pages))
+        return Reading(media_type=media_type, title=None, pages=tuple(pages), warnings=tuple(frames.warnings))
 
 
 def _read_text(data: bytes, name: str) -> Reading:

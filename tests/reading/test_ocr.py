@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from mmrag.reading.ocr import TextRecognition, correct_zeros
+from mmrag.reading.ocr import TextLine, TextRecognition, correct_zeros, merged
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +74,24 @@ def test_recognition_writes_nothing_to_the_terminal():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def _line(text, left, right, *, top=0.0, score=0.9):
+    outline = ((left, top), (right, top), (right, top + 20), (left, top + 20))
+    return TextLine(text=text, score=score, quad=outline)
+
+
+def test_a_line_seen_in_two_tiles_stands_there_once():
+    whole = _line("Total of all orders", 0, 190)
+    assert merged([whole], [_line("Total of all orders", 1, 189, score=0.8)]) == [whole]
+
+
+def test_a_line_cut_by_a_seam_is_joined_where_both_ends_agree():
+    [joined] = merged([_line("The permit ends i", 0, 170)], [_line("nds in May next year", 120, 320)])
+    assert joined.text == "The permit ends in May next year"
+    assert (joined.left, joined.right) == (0, 320)
+
+
+def test_lines_under_each_other_are_not_joined():
+    lines = [_line("First line", 0, 100), _line("Second line", 0, 110, top=24)]
+    assert merged(lines[:1], lines[1:]) == lines

@@ -15,6 +15,9 @@ from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Image, PageBreak, Paragraph, Spacer, Table
 
+from mmrag.errors import NotReadable
+from mmrag.reading.pdf_text import is_garbled
+
 SENTENCE = "The plant in Riverton makes sensors for pumps and has done so since the spring of 1998. "
 
 
@@ -197,3 +200,175 @@ def test_threads_may_read_pdfs_at_once(read, make_pdf, styles):
     with ThreadPoolExecutor(4) as pool:
         pages = [reading.pages[0].text for reading in pool.map(read, files)]
     assert all(f"Number {number}." in text for number, text in enumerate(pages))
+
+
+def draw_pdf(*pages):
+    """A PDF of functions that draw a page each."""
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer, pagesize=A4)
+    for draw in pages:
+        draw(canvas)
+        canvas.showPage()
+    canvas.save()
+    return buffer.getvalue()
+
+
+def test_the_outline_says_what_a_heading_is_and_how_deep(read):
+    def draw(canvas):
+        canvas.bookmarkPage("travel")
+        canvas.addOutlineEntry("Travel", "travel", level=0)
+        canvas.bookmarkPage("trains")
+        canvas.addOutlineEntry("Trains and buses", "trains", level=1)
+        for row, text in enumerate(("1 Travel", SENTENCE, "1.1 Trains and", "buses", SENTENCE)):
+            canvas.drawString(72, 760 - 40 * row, text)
+
+    page = read(draw_pdf(draw)).pages[0]
+    assert [(heading.level, heading.title) for heading in page.headings] == [
+        (1, "1 Travel"),
+        (2, "1.1 Trains and buses"),
+    ]
+    assert all(page.text[heading.offset :].startswith(heading.title) for heading in page.headings)
+
+
+def test_running_headers_stand_on_their_first_page_only_and_page_numbers_nowhere(read):
+    def page(number):
+        def draw(canvas):
+            canvas.drawString(72, 800, "Larkfell Devices, confidential")
+            canvas.drawString(72, 700, f"What chapter {number} says is said once, and it is said here.")
+            canvas.drawString(72, 660, f"Another line of chapter {number}, to be read in the middle.")
+            canvas.drawString(280, 30, f"Page {number} of 4")
+
+        return draw
+
+    pages = read(draw_pdf(*map(page, range(1, 5)))).pages
+    assert ["confidential" in page.text for page in pages] == [True, False, False, False]
+    assert not any("of 4" in page.text for page in pages)
+    assert all(f"chapter {page.number} says" in page.text for page in pages)
+
+
+def test_totals_and_headers_of_a_table_at_the_edge_of_every_page_stay(read):
+    def page(number):
+        def draw(canvas):
+            for row, cells in enumerate(
+                (("Item", "Price"), *(("Pump", f"{number}{row}") for row in range(4)))
+            ):
+                canvas.drawString(72, 800 - 16 * row, cells[0])
+                canvas.drawString(300, 800 - 16 * row, cells[1])
+            canvas.drawString(72, 60, f"Total of this page: {number * 37}")
+
+        return draw
+
+    pages = read(draw_pdf(*map(page, range(1, 5)))).pages
+    assert all(page.tables[0].rows[0] == ("Item", "Price") for page in pages)
+    assert all(f"Total of this page: {page.number * 37}" in page.text for page in pages)
+
+
+def test_a_scan_with_a_stamp_in_its_text_layer_is_read_by_ocr(read, draw_text):
+    scan = draw_text("The permit ends in May.", "Please renew it in time.", "The city office", width=500)
+
+    def draw(canvas):
+        canvas.drawInlineImage(scan, 0, 300, width=A4[0], height=500)
+        canvas.drawString(20, 20, "Scanned with a copier")
+
+    text = read(draw_pdf(draw)).pages[0].text
+    assert "The permit ends in May." in text
+    assert text.count("Scanned with a copier") == 1
+
+
+def test_a_scan_that_lies_on_its_head_is_turned(read, draw_text):
+    lines = [f"Delivery note number {number} of May" for number in range(4)]
+    sheet = draw_text(*lines).rotate(180)
+    buffer = io.BytesIO()
+    sheet.save(buffer, format="PDF")
+    assert all(line in read(buffer.getvalue()).pages[0].text for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "garbled"),
+    [
+        (SENTENCE * 3, False),
+        ("门店的退货期限是三十天，请保留收据，退款会在五个工作日内到账。" * 3, False),
+        ("Introduction ............ 3\nMethods ................ 17\n" * 5, False),
+        ("12,431 3,902 1,225 44.1% (312) 8,104 $ 2,211 9,017 3.3% 12 " * 3, False),
+        ("\ue001\ue002\ue003 \ue004\ue005" * 20, True),
+        ("\x01\x02\x03 \x04\x05\x06" * 20, True),
+        ("!\"#$ %&'( )*+, -./: ;<=> ?@[]" * 5, True),
+        ("Xkcd brtn mnklp qrst wzkr tplm hgfd cvbn lkjh mnbv ptrq " * 3, True),
+    ],
+)
+def test_a_text_layer_is_known_by_whether_it_spells_anything(text, garbled):
+    assert is_garbled(text) is garbled
+
+
+def test_a_picture_says_where_on_its_page_it_stands(read, draw_text):
+    picture = draw_text("Orders by week", width=400)
+
+    def draw(canvas):
+        canvas.drawString(72, 780, SENTENCE)
+        canvas.drawInlineImage(picture, A4[0] / 2, A4[1] / 4, width=A4[0] / 4, height=A4[1] / 8)
+        canvas.drawString(72, 100, SENTENCE * 2)
+
+    [figure] = read(draw_pdf(draw)).pages[0].figures
+    assert figure.box == pytest.approx((0.5, 0.625, 0.75, 0.75), abs=0.01)
+
+
+def test_a_picture_cut_into_strips_is_one_figure(read, draw_text):
+    picture = draw_text(
+        "First line of the figure", "Second line of the figure", "Third line of it", width=560
+    )
+    strips = [
+        picture.crop((0, top, 560, min(top + 36, picture.height))) for top in range(0, picture.height, 36)
+    ]
+
+    def draw(canvas):
+        canvas.drawString(72, 780, SENTENCE * 3)
+        canvas.drawString(72, 760, SENTENCE * 3)
+        top = 600.0
+        for strip in strips:
+            top -= strip.height / 2
+            canvas.drawInlineImage(strip, 100, top, width=280, height=strip.height / 2)
+
+    page = read(draw_pdf(draw)).pages[0]
+    [figure] = page.figures
+    text = page.text[figure.start : figure.end]
+    assert all(line in text for line in ("First line of the figure", "Second line of the figure"))
+
+
+def test_a_drawn_diagram_is_cut_out_with_its_labels_and_caption(read):
+    def draw(canvas):
+        canvas.drawString(72, 780, SENTENCE)
+        for number, label in enumerate(("Order", "Picking", "Parcel", "Customer")):
+            left = 90 + 110 * number
+            canvas.circle(left + 40, 640, 38)
+            canvas.drawCentredString(left + 40, 637, label)
+            canvas.line(left + 80, 640, left + 108, 646)
+        canvas.drawString(72, 570, "Figure 2. The way of an order.")
+        canvas.drawString(72, 500, SENTENCE)
+
+    page = read(draw_pdf(draw)).pages[0]
+    [figure] = page.figures
+    assert page.text[figure.start : figure.end].startswith("Figure 2. The way of an order.")
+    assert "Picking" in page.text[figure.start : figure.end]
+    assert page.text.count("Picking") == 1
+    assert Pillow.open(io.BytesIO(figure.image)).width > 600
+
+
+def test_a_table_with_rules_and_shades_is_no_figure(read, make_pdf, styles):
+    rows = [["City", "Orders", "Staff"], ["Porto", "12", "3"], ["Oslo", "22", "5"], ["Leiden", "31", "8"]]
+    table = Table(
+        rows,
+        colWidths=[120] * 3,
+        style=[("GRID", (0, 0), (-1, -1), 1, "black"), ("BACKGROUND", (0, 0), (-1, 0), "lightgrey")],
+    )
+    page = read(make_pdf(Paragraph(SENTENCE, styles["BodyText"]), table)).pages[0]
+    assert page.figures == ()
+    assert page.tables[0].rows == tuple(map(tuple, rows))
+
+
+def test_a_password_is_named(read):
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer, encrypt="secret")
+    canvas.drawString(72, 700, SENTENCE)
+    canvas.save()
+    with pytest.raises(NotReadable, match="needs a password: remove it"):
+        read(buffer.getvalue())

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, features
+
+from mmrag.reading.picture import open_frames, picture_key
 
 LINE = "Invoice total 4,217"
 FORMATS = ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"] + (["AVIF"] if features.check("avif") else [])
@@ -116,3 +119,70 @@ def test_a_table_printed_in_a_picture_keeps_its_rows(read, encode, draw_text):
     page = read(encode(sheet)).pages[0]
     assert page.tables[0].rows == tuple(rows)
     assert "reports | 99.91 % | 0.41 %" in page.text
+
+
+def test_every_page_of_a_tiff_is_a_page_even_if_it_repeats(read, draw_text, encode):
+    sheets = [draw_text(text, width=400) for text in ("Page of terms", "Page of terms", "Signed in May")]
+    tiff = encode(sheets[0], "TIFF", save_all=True, append_images=sheets[1:])
+    assert [page.text for page in read(tiff).pages] == ["Page of terms", "Page of terms", "Signed in May"]
+
+
+def test_what_is_left_out_of_an_animation_is_said_and_its_last_frame_is_read(read, draw_text, encode):
+    frames = [draw_text(f"Step {number}", width=200) for number in range(8)]
+    animation = encode(frames[0], "PNG", save_all=True, append_images=frames[1:], duration=50)
+    reading = read(animation)
+    assert [reading.pages[0].text, reading.pages[-1].text] == ["Step 0", "Step 7"]
+    assert "5 of this animation's 8 different frames" in reading.warnings[0]
+
+
+def test_twelve_bits_in_sixteen_are_not_taken_for_darkness(read, draw_text, encode):
+    grey = np.asarray(draw_text(LINE).convert("L"), dtype=np.uint16)
+    assert read(encode(Image.fromarray(grey * 16))).pages[0].text == LINE
+
+
+def test_a_palette_with_a_transparent_colour_is_read(read, draw_text, encode):
+    palette = draw_text(LINE).convert("P", palette=Image.Palette.ADAPTIVE, colors=4)
+    white = palette.getpixel((0, 0))
+    assert read(encode(palette, "PNG", transparency=white)).pages[0].text == LINE
+
+
+def test_white_text_on_nothing_is_not_lost_on_white(read, draw_text, encode):
+    ink = 255 - np.asarray(draw_text(LINE).convert("L"))
+    white = np.dstack([np.full((*ink.shape, 3), 255, np.uint8), ink])
+    assert read(encode(Image.fromarray(white))).pages[0].text == LINE
+
+
+def test_the_key_is_that_of_the_pixels_whatever_holds_them(draw_text, encode):
+    picture = draw_text("Orders 412")
+    files = [encode(picture), encode(picture, "WEBP", lossless=True), encode(picture, "BMP")]
+    keys = {
+        picture_key(frame) for data in files for frame in open_frames(data, max_bytes=10**7, max_pixels=10**7)
+    }
+    edited = picture.copy()
+    edited.putpixel((3, 3), (254, 255, 255))
+    assert len(keys) == 1
+    assert picture_key(edited) not in keys
+    assert picture_key(Image.new("RGB", (2, 3))) != picture_key(Image.new("RGB", (3, 2)))
+
+
+def test_a_picture_on_its_side_is_turned_by_its_text(read, draw_text, encode):
+    lines = [f"Delivery note number {number} of May" for number in range(5)]
+    page = read(encode(draw_text(*lines).rotate(90, expand=True))).pages[0]
+    assert page.text.splitlines() == lines
+    stored = Image.open(io.BytesIO(page.figures[0].image))
+    assert stored.width > stored.height
+
+
+def test_small_text_in_a_wide_screenshot_is_read_once_over_the_seams(read, encode):
+    width, height = 3_600, 480
+    sheet = np.full((height, width, 3), 255, np.uint8)
+    font = cv2.FontFace("uni")
+    words = [f"w{number}k" for number in range(100, 220)]
+    for row in range(3):
+        for column in range(40):
+            place = (30 + 88 * column, 60 + 140 * row)
+            cv2.putText(sheet, words[40 * row + column], place, (0, 0, 0), font, 18)
+    found = read(encode(Image.fromarray(sheet))).pages[0].text.split()
+    missing = [word for word in words if word not in found]
+    assert len(missing) <= len(words) // 50
+    assert len(found) <= len(words) * 1.02
