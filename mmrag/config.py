@@ -133,7 +133,7 @@ class Settings(BaseSettings):
         )
 
 
-def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - the values are checked by pydantic
+def load_settings(**overrides: Any) -> Settings:
     """Read the settings. Raises InvalidSettings naming each faulty one and where it is set."""
     unknown = sorted(
         name
@@ -152,7 +152,7 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - the values ar
         raise InvalidSettings(f"The settings could not be read: {error}.") from None
 
 
-def _explain(fault: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails lives in its core package
+def _explain(fault: Any) -> str:
     name = str(fault["loc"][0])
     message = f"{fault['msg'][0].lower()}{fault['msg'][1:]}"
     if fault["type"] == "extra_forbidden":

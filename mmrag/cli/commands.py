@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from mmrag import wire
 from mmrag.cli import output
-from mmrag.cli.files import files_below, folder_bytes, read_file
+from mmrag.cli.files import Item, folder_bytes, items_below, read_file
 from mmrag.errors import InvalidInput, NotReadable, UserFacingError
 from mmrag.exits import DONE, FAILED
-from mmrag.types import DEFAULT_COLLECTION, Attachment, Question, Rating, Source, Turn
+from mmrag.types import DEFAULT_COLLECTION, Attachment, Question, Rating, Turn
 
 if TYPE_CHECKING:
     import argparse
@@ -25,16 +25,18 @@ if TYPE_CHECKING:
 
 def add(arguments: argparse.Namespace, settings: Settings) -> int:
     """Each file on its own: a bad one is named with its reason, the others go in."""
-    paths = [path for given in arguments.paths for path in files_below(given)]
-    if not paths:
+    limit = settings.max_file_bytes
+    items = [item for given in arguments.paths for item in items_below(given, limit=limit)]
+    if not items:
         print("mmrag: there is no file to add: name files, or folders that hold some.", file=sys.stderr)
         return FAILED
     failed = 0
-    with _engine(settings) as engine, output.adding(len(paths), quiet=arguments.json) as progress:
-        for path in paths:
+    with _engine(settings) as engine, output.adding(len(items), quiet=arguments.json) as progress:
+        for item in items:
+            path = item.path
             progress.start(path)
             try:
-                report = _add_one(engine, path, arguments.collection, settings.max_file_bytes)
+                report = _add_one(engine, item, arguments.collection, limit)
             except UserFacingError as error:
                 failed += 1
                 progress.failed(path, str(error))
@@ -50,10 +52,8 @@ def add(arguments: argparse.Namespace, settings: Settings) -> int:
 _FAILED_REPORT = {"document_id": None, "pages": 0, "chunks": 0, "figures": 0, "status": "failed"}
 
 
-def _add_one(engine: Engine, path: Path, collection: str, limit: int) -> AddReport:
-    data = read_file(path, limit=limit)
-    source = Source(name=path.name, data=data, uri=path.resolve().as_uri())
-    return engine.add(source, collection=collection)
+def _add_one(engine: Engine, item: Item, collection: str, limit: int) -> AddReport:
+    return engine.add(item.source(limit=limit), collection=collection)
 
 
 def documents(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -144,7 +144,7 @@ def rate(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def read(arguments: argparse.Namespace, settings: Settings) -> int:
     """Show what the readers see."""
-    from mmrag.assemble import build_reader  # noqa: PLC0415 - needs an extra that `--help` does not
+    from mmrag.assemble import build_reader
 
     data = read_file(arguments.path, limit=settings.max_file_bytes)
     reading = build_reader(settings).read(data, name=arguments.path.name)
@@ -157,8 +157,8 @@ def read(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def eval_retrieval(arguments: argparse.Namespace, settings: Settings) -> int:
     """Measure the search on a test collection, in a folder of its own that is deleted afterwards."""
-    from mmrag.evaluation import beir  # noqa: PLC0415 - brings the engine, which `--help` does not need
-    from mmrag.evaluation.retrieval import evaluate  # noqa: PLC0415 - as above
+    from mmrag.evaluation import beir
+    from mmrag.evaluation.retrieval import evaluate
 
     collection = beir.load(arguments.corpus, arguments.queries, arguments.qrels)
     with output.measuring(quiet=arguments.json) as progress:
@@ -174,7 +174,7 @@ def eval_retrieval(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def doctor(arguments: argparse.Namespace, settings: Settings) -> int:
     """Show the settings, or each part's state; 1 where something must be mended."""
-    from mmrag.doctor import examine, list_settings  # noqa: PLC0415 - looks at every heavy part
+    from mmrag.doctor import examine, list_settings
 
     if arguments.settings:
         rows = list_settings(settings)
@@ -192,7 +192,7 @@ def doctor(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _engine(settings: Settings) -> Engine:
-    from mmrag.assemble import build_engine  # noqa: PLC0415 - needs an extra that `--help` does not
+    from mmrag.assemble import build_engine
 
     return build_engine(settings)
 
@@ -232,5 +232,5 @@ def _history(path: Path) -> tuple[Turn, ...]:
     return turns
 
 
-def _print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
+def _print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False))

@@ -6,6 +6,7 @@ import csv
 import io
 from collections import Counter
 from itertools import islice
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from mmrag.errors import NotReadable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_CELLS = 500_000
+_NAMES = (".csv", ".tsv", ".tab")
 _DELIMITERS = ",;\t|"
 _SAMPLE_ROWS = 50
 _SAMPLE = 64 * 1024  # characters
@@ -27,9 +29,12 @@ _MAX_FIELD = 1024**2  # characters: an open quote must not swallow the file with
 _FEWEST_ROWS = 3  # rows that agree by chance are fewer
 
 
-def delimiter(text: str, *, named: bool) -> str | None:
-    """What parts the cells of a text, None where it is no table; `named` says that its name claims one."""
-    scores = {mark: _agreement(text[:_SAMPLE], mark, named=named) for mark in _DELIMITERS}
+def delimiter(text: str, *, name: str) -> str | None:
+    """What parts the cells of a text, None where it is no table; a name that claims one lowers the bar."""
+    suffix = PurePath(name).suffix.casefold()
+    if suffix and suffix not in (*_NAMES, ".txt"):
+        return None
+    scores = {mark: _agreement(text[:_SAMPLE], mark, named=suffix in _NAMES) for mark in _DELIMITERS}
     best = max(scores, key=lambda mark: scores[mark])
     return best if scores[best] > 0 else None
 
@@ -48,10 +53,8 @@ def read_delimited(text: str, mark: str) -> Reading:
                     numeric.add((position, column))
         position += any(cell.strip() for cell in row)  # blank lines part nothing here
         if len(cells) > MAX_CELLS:
-            warnings = (
-                f"Only the first {position:,} rows of this file were read ({MAX_CELLS:,} cells): send the rest "
-                "in a file of its own.",
-            )
+            limits = f"the first {position:,} rows of this file were read ({MAX_CELLS:,} cells)"
+            warnings = (f"Only {limits}: send the rest in a file of its own.",)
             break
     for column in range(max((column for _, column in cells), default=-1) + 1):
         cells.setdefault((0, column), " ")  # a column without a name parts nothing either
@@ -72,7 +75,7 @@ def _agreement(text: str, mark: str, *, named: bool) -> int:
     if not widths:
         return 0
     width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
-    if width < 2:  # noqa: PLR2004 - columns
+    if width < 2:
         return 0
     if named:
         return width if 2 * count >= len(rows) else 0
@@ -83,7 +86,7 @@ def _agreement(text: str, mark: str, *, named: bool) -> int:
         and count == len(rows)
         and all(cell.strip() for cell in rows[0])
         and cells[len(cells) // 2] <= _LONGEST_CELL
-        and not (mark == "," and (spaced or (width == 2 and not _holds_numbers(rows))))  # noqa: PLR2004 - "Dear Ana,"
+        and not (mark == "," and (spaced or (width == 2 and not _holds_numbers(rows))))
         and not _is_code(sample)
     )
     return width if is_table else 0

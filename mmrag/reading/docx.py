@@ -46,7 +46,9 @@ _NOT_SHOWN = frozenset(
     for name in """del moveFrom rPr pPr sdtPr sdtEndPr instrText delText delInstrText tblPr tblGrid trPr tcPr
     sectPr fldData proofErr""".split()
 )
-_THROUGH = frozenset(f"{WORD}{name}" for name in ("sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag"))
+_THROUGH = frozenset(
+    f"{WORD}{name}" for name in ("sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag")
+)
 _CHARACTERS = {
     f"{WORD}tab": "\t",
     f"{WORD}ptab": "\t",
@@ -151,6 +153,7 @@ class _Document:
             self._section(section)
 
     def _heading(self, title: str, level: int, style: str) -> None:
+        title = one_line(title)
         self._flush()
         self._page.heading(title, level=level)
         if self.title is None and self._styles.is_title(style):
@@ -234,8 +237,9 @@ class _Document:
                 texts.append(" ".join(filter(None, [marker, "".join(self._inline(block, anchored))])))
             else:
                 texts.extend(
-                    CELL_SEPARATOR.join(self._cell(inner, anchored)[0] for inner in _cells(row))
-                    .replace(CELL_SEPARATOR, " ")
+                    CELL_SEPARATOR.join(self._cell(inner, anchored)[0] for inner in _cells(row)).replace(
+                        CELL_SEPARATOR, " "
+                    )
                     for row in _rows(block)
                 )
         properties = cell.find(f"{WORD}tcPr")
@@ -247,7 +251,7 @@ class _Document:
 
     # ------------------------------------------------------------ inside a paragraph
 
-    def _inline(self, element: Element, anchored: _Anchored) -> Iterator[str]:  # noqa: C901, PLR0912 - one branch for each kind of content
+    def _inline(self, element: Element, anchored: _Anchored) -> Iterator[str]:
         for child in element:
             tag = child.tag
             if tag in _NOT_SHOWN or (tag == f"{WORD}r" and self._is_hidden(child)):
@@ -313,17 +317,13 @@ class _Document:
             waiting.extend(reversed(list(node)))
 
     def _write_anchored(self, anchored: _Anchored) -> None:
-        if anchored.boxes or anchored.pictures or anchored.charts or anchored.diagrams:
+        if anchored != _Anchored():
             self._flush()
         for box in anchored.boxes:
             for block in box:
                 self._block(block)
             self._flush()
-        for relation, caption in anchored.pictures:
-            if (data := self._package.media(self._target(relation))) is not None:
-                self._pictures.write(data, self._page, caption=caption)
-            else:
-                self._page.paragraph(caption)  # a linked picture is not fetched
+        self._write_pictures(anchored, self._page)
         for relation, caption in anchored.charts:
             if (part := self._target(relation)) in self._package:
                 write_chart(self._package.root(part), self._page, caption=caption)
@@ -331,9 +331,14 @@ class _Document:
             if (part := self._target(relation)) in self._package:
                 self._page.paragraph("\n".join(drawing_paragraphs(self._package.root(part))))
         for number in anchored.comments:
-            if text := self._notes["comment"].get(number):
-                self._flush()
-                self._page.paragraph(text)
+            self._page.paragraph(self._notes["comment"].get(number, ""))
+
+    def _write_pictures(self, anchored: _Anchored, page: PageBuilder) -> None:
+        for relation, caption in anchored.pictures:
+            if (data := self._package.media(self._target(relation))) is not None:
+                self._pictures.write(data, page, caption=caption)
+            else:
+                page.paragraph(caption)  # a linked picture is not fetched
 
     def _target(self, relation: str) -> str:
         found = self._relations.get(relation)
@@ -381,9 +386,7 @@ class _Document:
                 if any(map(str.isalpha, text)) and text not in written:
                     written.add(text)
                     first.paragraph(text)
-            for relation, caption in anchored.pictures:
-                if (data := self._package.media(self._target(relation))) is not None:
-                    self._pictures.write(data, first, caption=caption)
+            self._write_pictures(anchored, first)
             self._relations = relations
 
 
@@ -410,7 +413,9 @@ def _rows(table: Element) -> Iterator[Element]:
     for child in table:
         if child.tag == f"{WORD}tr":
             properties = child.find(f"{WORD}trPr")
-            if properties is None or (properties.find(f"{WORD}del") is None and not is_on(properties.find(f"{WORD}hidden"))):
+            if properties is None or (
+                properties.find(f"{WORD}del") is None and not is_on(properties.find(f"{WORD}hidden"))
+            ):
                 yield child
         elif child.tag in _THROUGH:
             yield from _rows(child)

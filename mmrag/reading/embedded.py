@@ -23,9 +23,14 @@ if TYPE_CHECKING:
 
 _MIN_SIDE = 40  # pixels: smaller pictures are icons, bullets and rules
 _MAX_PICTURES = 200  # of one document that are read
-_FILE_NAME = re.compile(r"[\w .()-]+\.(?:png|jpe?g|gif|bmp|tiff?|emf|wmf|svg|webp)", re.IGNORECASE)
+_SAYS_NOTHING = re.compile(
+    r"[\w .()-]+\.(?:png|jpe?g|gif|bmp|tiff?|emf|wmf|svg|webp)"
+    r"|(?:picture|image|graphic|chart|图片|图像|图表)\s*\d*",
+    re.IGNORECASE,
+)
 _MADE_BY_A_PROGRAM = re.compile(
-    r"\s*(?:Description automatically generated.*|AI-generated content may be incorrect\.?|已自动生成说明.*)",
+    r"\s*(?:Description automatically generated.*|AI-generated content may be incorrect\.?|已自动生成说明.*"
+    r"|AI\s*生成的内容可能不正确。?)",
     re.DOTALL,
 )
 
@@ -80,4 +85,4 @@ class EmbeddedPictures:
 def alternative_text(text: str) -> str:
     """What an author wrote about a picture, without what programs put there by themselves."""
     text = one_line(_MADE_BY_A_PROGRAM.sub("", text))
-    return "" if _FILE_NAME.fullmatch(text) else text
+    return "" if _SAYS_NOTHING.fullmatch(text) else text

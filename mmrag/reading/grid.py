@@ -56,5 +56,7 @@ def flatten(rows: Sequence[Iterable[Cell]]) -> list[list[str]]:
 
 def _without_empty_columns(rows: list[list[str]]) -> list[list[str]]:
     """Columns that hold nothing at all only move the others apart."""
-    kept = [column for column in range(len(rows[0]) if rows else 0) if any(row[column].strip() for row in rows)]
+    kept = [
+        column for column in range(len(rows[0]) if rows else 0) if any(row[column].strip() for row in rows)
+    ]
     return [[row[column] for column in kept] for row in rows]

@@ -29,7 +29,9 @@ def linear(element: Element) -> str:
     name = element.tag.removeprefix(MATH)
     if name in _SIMPLE:
         parts = {child.tag.removeprefix(MATH): linear(child) for child in element}
-        return _SIMPLE[name].format_map({"deg": "", "num": "", "den": "", "e": "", "sup": "", "sub": "", "lim": "", "fName": ""} | parts)
+        return _SIMPLE[name].format_map(
+            {"deg": "", "num": "", "den": "", "e": "", "sup": "", "sub": "", "lim": "", "fName": ""} | parts
+        )
     if name == "nary":
         sign = value(element.find(f"{MATH}naryPr/{MATH}chr"), "val", "∫")
         parts = {child.tag.removeprefix(MATH): linear(child) for child in element}

@@ -11,9 +11,9 @@ from __future__ import annotations
 import posixpath
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
-from xml.etree.ElementTree import (  # noqa: S405 - expat fetches nothing, and declarations are refused below
+from xml.etree.ElementTree import (  # expat fetches nothing, and declarations are refused below
     Element,
     ParseError,
     XMLPullParser,
@@ -128,25 +128,7 @@ class Package:
 
         Each is emptied when the next one is asked for.
         """
-        parser = XMLPullParser(("start", "end"))
-        opened: list[Element] = []
-        try:
-            for chunk in _usual_namespaces(_without_declarations(self._archive.chunks(part))):
-                parser.feed(chunk)
-                for event, element in parser.read_events():  # type: ignore[misc]  # the stubs allow what only other events give
-                    if event == "start":
-                        opened.append(element)  # type: ignore[arg-type]  # as above
-                        if len(opened) > _MAX_DEPTH:
-                            raise NotReadable(DAMAGED)
-                        continue
-                    opened.pop()
-                    if len(opened) == depth:
-                        yield element  # type: ignore[misc]  # as above
-                        if opened:
-                            opened[-1].clear()
-            parser.close()
-        except ParseError:
-            raise NotReadable(DAMAGED) from None
+        return _elements(self._archive.chunks(part), depth)
 
     def title(self) -> str | None:
         """What the document's properties call it."""
@@ -158,6 +140,42 @@ class Package:
         except NotReadable:
             return None  # the properties are no reason to refuse the document
         return one_line(found.text or "") or None if found is not None else None
+
+
+def parse_text(text: str) -> Element | None:
+    """XML that stands by itself, None where it is damaged, nested too deep or declares entities."""
+    try:
+        return next(
+            _elements(
+                iter([text.partition("?>")[2].encode() if text.startswith("<?xml") else text.encode()]), 0
+            )
+        )
+    except NotReadable:
+        return None
+
+
+def _elements(chunks: Iterator[bytes], depth: int) -> Iterator[Element]:
+    """Elements that are `depth` levels below the root, one at a time; see `Package.stream`."""
+    parser: XMLPullParser = XMLPullParser(("start", "end"))
+    opened: list[Element] = []
+    try:
+        for chunk in _usual_namespaces(_without_declarations(chunks)):
+            parser.feed(chunk)
+            # The stubs allow for what only other events give.
+            for event, element in cast("Iterator[tuple[str, Element]]", parser.read_events()):
+                if event == "start":
+                    opened.append(element)
+                    if len(opened) > _MAX_DEPTH:
+                        raise NotReadable(DAMAGED)
+                    continue
+                opened.pop()
+                if len(opened) == depth:
+                    yield element
+                    if opened:
+                        opened[-1].clear()
+        parser.close()
+    except ParseError:
+        raise NotReadable(DAMAGED) from None
 
 
 def value(element: Element | None, name: str, default: str = "") -> str:

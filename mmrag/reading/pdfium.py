@@ -17,17 +17,17 @@ LOCK = threading.Lock()
 
 
 @cache
-def pdfium() -> Any:  # noqa: ANN401 - pypdfium2 ships no types
+def pdfium() -> Any:
     """The library."""
-    import pypdfium2  # noqa: PLC0415 - heavy
+    import pypdfium2
 
     logging.getLogger("pypdfium2").setLevel(logging.CRITICAL)  # it warns of every oddity of a file
     return pypdfium2
 
 
-def to_rgb(bitmap: Any) -> Image.Image:  # noqa: ANN401 - pypdfium2 ships no types
+def to_rgb(bitmap: Any) -> Image.Image:
     """A bitmap as a picture of its own memory, on white; the bitmap is closed."""
-    from PIL import Image  # noqa: PLC0415 - heavy
+    from PIL import Image
 
     try:
         image: Image.Image = bitmap.to_pil()

@@ -51,7 +51,9 @@ def read_pptx(package: Package, *, max_pages: int, pictures: EmbeddedPictures) -
         if (key := _relation_id(entry)) in relations and relations[key].target in package
     ]
     if len(slides) > max_pages:
-        raise NotReadable(f"This presentation has {len(slides)} slides, the limit is {max_pages}: send it in parts.")
+        raise NotReadable(
+            f"This presentation has {len(slides)} slides, the limit is {max_pages}: send it in parts."
+        )
     pages: list[Page] = []
     damaged: list[int] = []
     for number, part in enumerate(slides, start=1):
@@ -95,7 +97,9 @@ class _Slide:
             self._write_shape(shape, page)
         self._write_notes(page)
 
-    def _shapes(self, tree: Element, origin: tuple[float, float], scale: tuple[float, float]) -> Iterator[_Shape]:
+    def _shapes(
+        self, tree: Element, origin: tuple[float, float], scale: tuple[float, float]
+    ) -> Iterator[_Shape]:
         """The shapes of a tree, groups opened, in their order."""
         for child in tree:
             if child.tag == f"{COMPATIBLE}AlternateContent":
@@ -106,10 +110,11 @@ class _Slide:
             elif child.tag == f"{SLIDE}grpSp":
                 yield from self._shapes(child, *_inside_group(child, origin, scale))
             elif child.tag in (f"{SLIDE}sp", f"{SLIDE}pic", f"{SLIDE}graphicFrame", f"{SLIDE}cxnSp"):
-                if (shape := self._shape(child, origin, scale)) is not None:
-                    yield shape
+                yield from filter(None, [self._shape(child, origin, scale)])
 
-    def _shape(self, element: Element, origin: tuple[float, float], scale: tuple[float, float]) -> _Shape | None:
+    def _shape(
+        self, element: Element, origin: tuple[float, float], scale: tuple[float, float]
+    ) -> _Shape | None:
         properties = next((n for n in element.iter() if n.tag == f"{SLIDE}cNvPr"), None)
         if value(properties, "hidden") in ("1", "true"):
             return None

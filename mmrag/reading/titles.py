@@ -5,7 +5,16 @@ from __future__ import annotations
 from mmrag.reading.page_builder import one_line
 
 _MAX_TITLE = 200  # characters
-_MADE = ("microsoft ", "untitled", "(anonymous)", "unspecified", "document", "powerpoint ", "presentation", "word ")
+_MADE = (
+    "microsoft ",
+    "untitled",
+    "(anonymous)",
+    "unspecified",
+    "document",
+    "powerpoint ",
+    "presentation",
+    "word ",
+)
 _ENDINGS = (".pdf", ".doc", ".docx", ".ppt", ".pptx", ".xls", ".xlsx", ".tex", ".indd")
 
 

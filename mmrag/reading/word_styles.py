@@ -25,6 +25,8 @@ _ROMAN = ((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "x
           (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))  # fmt: skip
 _HAN_DIGITS = "〇一二三四五六七八九"
 _MAX_ROMAN = 4_000
+_HAN_FORMS = ("chineseCounting", "chineseCountingThousand", "japaneseCounting", "ideographDigital")
+_MAX_HAN = 100  # tens and ones
 
 Place = tuple[str, int] | None  # (id of a numbering, level)
 
@@ -184,7 +186,7 @@ def spelled(number: int, form: str) -> str:
             text += sign * (number // unit)
             number %= unit
         return text if form == "lowerRoman" else text.upper()
-    if form in ("chineseCounting", "chineseCountingThousand", "japaneseCounting", "ideographDigital") and number < 100:  # noqa: PLR2004 - tens and ones
+    if form in _HAN_FORMS and number < _MAX_HAN:
         tens, ones = divmod(number, 10)
         head = "" if tens == 0 else "十" if tens == 1 else _HAN_DIGITS[tens] + "十"
         return head + (_HAN_DIGITS[ones] if ones or not tens else "")

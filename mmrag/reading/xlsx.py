@@ -24,6 +24,7 @@ from mmrag.reading.titles import sensible_title
 from mmrag.types import Reading
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from xml.etree.ElementTree import Element
 
     from mmrag.types import Page
@@ -33,6 +34,7 @@ MAX_STRINGS = 500_000
 _MAX_CELL = 32_767  # characters: what a cell of Excel holds
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_NO_RESULT = "Some formulas hold no result: open the file in Excel or LibreOffice, save it and send it again."
 _MAX_MERGES = 10_000
 _MAX_SPAN = 200  # rows that a merged label is repeated in
 
@@ -59,20 +61,23 @@ def read_xlsx(package: Package, *, max_pages: int, pictures: EmbeddedPictures) -
     entries = [
         (value(entry, "name"), relations[key].target, value(entry, "state", "visible"))
         for entry in main.iter(f"{SHEET}sheet")
-        if (key := next((text for name, text in entry.attrib.items() if name.endswith("}id")), "")) in relations
+        if (key := next((text for name, text in entry.attrib.items() if name.endswith("}id")), ""))
+        in relations
     ]
     shown = [(name, part) for name, part, state in entries if state == "visible" and part in package]
     for name, _, state in entries:
         if state != "visible":
             pictures.warn(f"The sheet {name} is hidden and was not read.")
     if len(shown) > max_pages:
-        raise NotReadable(f"This workbook has {len(shown)} sheets, the limit is {max_pages}: send it in parts.")
+        raise NotReadable(
+            f"This workbook has {len(shown)} sheets, the limit is {max_pages}: send it in parts."
+        )
     pages: list[Page] = []
     left = MAX_CELLS
     for number, (name, part) in enumerate(shown, start=1):
         page = PageBuilder()
         page.heading(name, level=1)
-        sheet = _read_sheet(package, part, name, book, pictures, left)
+        sheet = _read_sheet(package, part, book, left=left, warn=pictures.warn)
         left -= len(sheet.cells)
         write_tables(sheet, page)
         _write_drawings(package, part, page, pictures)
@@ -106,52 +111,56 @@ def _formats(package: Package) -> tuple[str, ...]:
         return ()
     root = package.root(part)
     own = {
-        integer(value(node, "numFmtId")): value(node, "formatCode", "General") for node in root.iter(f"{SHEET}numFmt")
+        integer(value(node, "numFmtId")): value(node, "formatCode", "General")
+        for node in root.iter(f"{SHEET}numFmt")
     }
     styles = root.find(f"{SHEET}cellXfs")
     numbers = [integer(value(style, "numFmtId")) for style in styles] if styles is not None else []
     return tuple(own.get(number) or BUILT_IN.get(number, "General") for number in numbers)
 
 
-def _read_sheet(
-    package: Package, part: str, name: str, book: _Book, pictures: EmbeddedPictures, left: int
-) -> Sheet:
-    """The cells with text of a sheet, by (row, column) from 0, at most `left` of them."""
+def _read_sheet(package: Package, part: str, book: _Book, *, left: int, warn: Callable[[str], None]) -> Sheet:
+    """The cells with text of a sheet, by (row, column) from 0, at most `left` of them and a row more."""
     cells: dict[tuple[int, int], str] = {}
     numeric: set[tuple[int, int]] = set()
     merges: list[tuple[int, int, int, int]] = []
-    row_number = -1
-    without_result = False
+    row = -1
     for element in package.stream(part, depth=2):
         if element.tag == f"{SHEET}mergeCell" and len(merges) < _MAX_MERGES:
             merges.extend(_range(value(element, "ref")))
-        if element.tag != f"{SHEET}row":
-            continue
-        row_number = integer(value(element, "r"), row_number + 2) - 1
-        column = -1
-        for cell in element:
-            place = _place(value(cell, "r"))
-            column = place[1] if place else column + 1
-            text, is_number = _cell_text(cell, book)
-            without_result |= cell.find(f"{SHEET}f") is not None and cell.find(f"{SHEET}v") is None
-            if text.strip():
-                cells[row_number, column] = text
-                if is_number:
-                    numeric.add((row_number, column))
+        elif element.tag == f"{SHEET}row":
+            row = integer(value(element, "r"), row + 2) - 1
+            shown = {(row, column): cell for column, cell in _row_cells(element, book)}
+            cells |= {place: text for place, (text, _) in shown.items()}
+            numeric.update(place for place, (_, is_number) in shown.items() if is_number)
+            if element.find(f"{SHEET}c/{SHEET}f") is not None and _lacks_result(element):
+                warn(_NO_RESULT)
         if len(cells) >= left:
-            pictures.warn(
-                f"This workbook has more than {MAX_CELLS:,} filled cells: of the sheet {name} the rows up to "
-                f"{row_number + 1} were read. Send the rest in a file of its own."
+            warn(
+                f"This workbook has more than {MAX_CELLS:,} filled cells: of one sheet the rows up to {row + 1} "
+                "were read, of those after it none. Send the rest in a file of its own."
             )
             break
-    if without_result:
-        pictures.warn(
-            "Some formulas hold no result: open the file in Excel or LibreOffice, save it and send it again."
-        )
-    for first, left_column, last, right_column in merges:
-        if left_column == right_column and first < last <= first + _MAX_SPAN and (text := cells.get((first, left_column))):
-            cells |= {(row, left_column): text for row in range(first, last + 1)}
+    for first, column, last, right in merges:
+        text = cells.get((first, column))
+        if column == right and first < last <= first + _MAX_SPAN and text:
+            cells |= {(below, column): text for below in range(first, last + 1)}
     return Sheet(cells, frozenset(numeric))
+
+
+def _row_cells(row: Element, book: _Book) -> Iterator[tuple[int, tuple[str, bool]]]:
+    """Columns with what they display, and whether that is a number; without the empty ones."""
+    column = -1
+    for cell in row:
+        place = _place(value(cell, "r"))
+        column = place[1] if place else column + 1
+        shown = _cell_text(cell, book)
+        if shown[0].strip():
+            yield column, shown
+
+
+def _lacks_result(row: Element) -> bool:
+    return any(c.find(f"{SHEET}f") is not None and c.find(f"{SHEET}v") is None for c in row)
 
 
 def _cell_text(cell: Element, book: _Book) -> tuple[str, bool]:

@@ -186,10 +186,10 @@ class Indifferent:
 
     name = "indifferent"
 
-    def understands(self, text):  # noqa: ARG002 - the port's names
+    def understands(self, text):
         return True
 
-    def scores(self, question, passages):  # noqa: ARG002 - as above
+    def scores(self, question, passages):
         return [0.5] * len(passages)
 
 
