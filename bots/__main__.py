@@ -57,9 +57,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _converse(arguments: argparse.Namespace) -> int:
-    from bots import console
-    from mmrag.assemble import build_engine
-    from mmrag.config import load_settings
+    from bots import console  # noqa: PLC0415 - `--help` stays quick
+    from mmrag.assemble import build_engine  # noqa: PLC0415 - as above, and a remote engine needs none
+    from mmrag.config import load_settings  # noqa: PLC0415 - as above
 
     script = console.read_script(arguments.script) if arguments.script else None
     settings = load_settings()

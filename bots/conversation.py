@@ -193,7 +193,7 @@ async def _conclude(story: Coroutine[None, None, Ending], chat: Chat) -> Ending:
     except UserFacingError as error:
         await chat.post_notice(Notice(str(error), mood="problem"))
         return "refused"
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - nobody who asked may be left without an ending
         reference = _log_fault(error)
         await chat.post_notice(
             Notice(
@@ -276,7 +276,7 @@ async def _download(file: FileRef, chat: Chat) -> Attachment:
         return Attachment(file.name, await chat.download(file))
     except UserFacingError as error:
         return Attachment(file.name, b"", failure=str(error))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - one lost download must not cost the answer
         reason = f"It could not be downloaded (reference {_log_fault(error)})."
         return Attachment(file.name, b"", failure=reason)
 
@@ -329,7 +329,7 @@ async def _add_source(source: Source, audience: Audience, engine: EngineClient) 
         report = await asyncio.to_thread(engine.add, source, collection=audience.home)
     except UserFacingError as error:
         return _AddLine(f"{name}: {error}", went_in=False)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - one source that breaks must not hide what became of the others
         return _AddLine(f"{name}: It could not be added (reference {_log_fault(error)}).", went_in=False)
     return _AddLine(f"{name}: {_summary(report)}", went_in=True)
 
@@ -455,7 +455,7 @@ def _describe_stage(stage: Stage, attachments: Sequence[Attachment]) -> str:
 async def _show(chat: Chat, text: str | None) -> None:
     try:
         await chat.show_status(text)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a status that can't be shown must not cost the answer
         _log_fault(error)
 
 

@@ -133,7 +133,7 @@ class Settings(BaseSettings):
         )
 
 
-def load_settings(**overrides: Any) -> Settings:
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - the values are checked by pydantic
     """Read the settings. Raises InvalidSettings naming each faulty one and where it is set."""
     unknown = sorted(
         name
@@ -152,7 +152,7 @@ def load_settings(**overrides: Any) -> Settings:
         raise InvalidSettings(f"The settings could not be read: {error}.") from None
 
 
-def _explain(fault: Any) -> str:
+def _explain(fault: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails lives in its core package
     name = str(fault["loc"][0])
     message = f"{fault['msg'][0].lower()}{fault['msg'][1:]}"
     if fault["type"] == "extra_forbidden":

@@ -55,7 +55,7 @@ def _looked_at(part: str, look: Callable[[Settings], Iterator[Finding]], setting
         return [Finding(part, "fault", str(error))]
     except ModuleNotFoundError as missing:
         return [Finding(part, "fault", f"{missing.name} is not installed", INSTALL)]
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the doctor reports whatever is broken
         return [Finding(part, "fault", f"does not work ({type(error).__name__}: {error})", INSTALL)]
 
 
@@ -82,7 +82,7 @@ def _libraries(_: Settings) -> Iterator[Finding]:
 
 def too_many_faiss(installed: Sequence[str]) -> Finding | None:
     """What is wrong where more than one of the `FAISS_WHEELS` is installed."""
-    if len(installed) < 2:
+    if len(installed) < 2:  # noqa: PLR2004 - one is right; none is another finding
         return None
     return Finding(
         "libraries",
@@ -100,7 +100,7 @@ def _version(distribution: str) -> str | None:
 
 
 def _data_folder(settings: Settings) -> Iterator[Finding]:
-    from mmrag.storage.catalog import SqliteStore
+    from mmrag.storage.catalog import SqliteStore  # noqa: PLC0415 - needs an extra; its lack is a finding
 
     store = SqliteStore(settings.home / "store.sqlite3")
     try:
@@ -118,7 +118,7 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
 
 
 def _embedder(settings: Settings) -> Iterator[Finding]:
-    from mmrag.assemble import build_embedder
+    from mmrag.assemble import build_embedder  # noqa: PLC0415 - needs an extra; its lack is a finding
 
     embedder = build_embedder(settings)
     embedder.embed_queries(["a first question"])
@@ -133,9 +133,9 @@ def _embedder(settings: Settings) -> Iterator[Finding]:
 
 
 def _search(settings: Settings) -> Iterator[Finding]:
-    import faiss
+    import faiss  # noqa: PLC0415 - as above
 
-    from mmrag.retrieval import device
+    from mmrag.retrieval import device  # noqa: PLC0415 - as above
 
     reason = device.choose(settings.faiss_device).reason
     yield Finding("search", "ok", f"BM25 by Tantivy and vectors by FAISS {faiss.__version__}: {reason}")
@@ -147,9 +147,9 @@ SHOWN_COLLECTIONS = 5
 
 def _collections(settings: Settings) -> Iterator[Finding]:
     """How the largest collections are searched; and what is still to be done for any of them."""
-    from mmrag.assemble import build_embedder
-    from mmrag.retrieval.layout import Limits
-    from mmrag.storage.catalog import SqliteStore
+    from mmrag.assemble import build_embedder  # noqa: PLC0415 - as above
+    from mmrag.retrieval.layout import Limits  # noqa: PLC0415 - as above
+    from mmrag.storage.catalog import SqliteStore  # noqa: PLC0415 - as above
 
     with SqliteStore(settings.home / "store.sqlite3") as store:
         rows = Counter[str]()
@@ -176,7 +176,7 @@ def _collections(settings: Settings) -> Iterator[Finding]:
 
 
 def _reranker(settings: Settings) -> Iterator[Finding]:
-    from mmrag.assemble import build_reranker
+    from mmrag.assemble import build_reranker  # noqa: PLC0415 - as above
 
     reranker = build_reranker(settings)
     if reranker is None:
@@ -195,7 +195,7 @@ def _reranker(settings: Settings) -> Iterator[Finding]:
 
 
 def _pictures(settings: Settings) -> Iterator[Finding]:
-    from mmrag.assemble import build_reader
+    from mmrag.assemble import build_reader  # noqa: PLC0415 - as above
 
     reading = build_reader(settings).read(_specimen(), name="specimen.png")
     read = reading.pages[0].text.strip()
@@ -207,9 +207,9 @@ def _pictures(settings: Settings) -> Iterator[Finding]:
 
 def _specimen() -> bytes:
     """A picture that says "Sales 42"."""
-    from io import BytesIO
+    from io import BytesIO  # noqa: PLC0415 - only the doctor draws
 
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw, ImageFont  # noqa: PLC0415 - as above
 
     picture = Image.new("RGB", (400, 120), "white")
     ImageDraw.Draw(picture).text((30, 30), "Sales 42", fill="black", font=ImageFont.load_default(48))
@@ -219,14 +219,14 @@ def _specimen() -> bytes:
 
 
 def _generator(settings: Settings) -> Iterator[Finding]:
-    from mmrag.assemble import build_embedder, choose_generator
+    from mmrag.assemble import build_embedder, choose_generator  # noqa: PLC0415 - as above
 
     generator, reason = choose_generator(settings, build_embedder(settings))
     yield Finding("generator", "ok", f"{generator.name} ({reason})")
 
 
 def _device(_: Settings) -> Iterator[Finding]:
-    import torch
+    import torch  # noqa: PLC0415 - as above
 
     if torch.cuda.is_available():
         yield Finding("device", "ok", f"{torch.cuda.get_device_name()} with CUDA {torch.version.cuda}")

@@ -47,4 +47,4 @@ def exit_code_of(work: Callable[[], int], *, program: str, debug: bool) -> int:
 
 
 def _complain(program: str, sentence: str) -> None:
-    print(f"{program}: {sentence}", file=sys.stderr)
+    print(f"{program}: {sentence}", file=sys.stderr)  # noqa: T201 - this is where a command line ends

@@ -17,7 +17,7 @@ TAKES_PATHS = ("/attach ", "/kb add ")
 def enable(commands: Iterable[str]) -> bool:
     """Switch it on for `input`; False where there is no readline."""
     try:
-        import readline
+        import readline  # noqa: PLC0415 - Windows has none, and importing it changes `input`
     except ImportError:
         return False
     names = tuple(commands)

@@ -46,7 +46,7 @@ def kidney_scan(kidney: Kidney) -> Image.Image:
 
     brightness = 95 + 25 * np.cos(y / 37.0)  # the tissue around it, in layers
     brightness = np.where(radius < 1.0, 62.0, brightness)
-    brightness = np.where(np.abs(radius - 1.0) < 0.03, 185.0, brightness)
+    brightness = np.where(np.abs(radius - 1.0) < 0.03, 185.0, brightness)  # noqa: PLR2004 - the capsule
     core = np.hypot((x - centre[0]) / (half_length * 0.62), (y - centre[1]) / (half_width * 0.38))
     brightness = np.where(core < 1.0, 165.0, brightness)
     if kidney.cyst is not None:
@@ -56,7 +56,7 @@ def kidney_scan(kidney: Kidney) -> Image.Image:
     speckle = _smooth_noise(kidney.seed, blur=1.6)
     depth = np.hypot(x - _APEX[0], y - _APEX[1])
     level = brightness * (0.62 + 0.5 * speckle) * np.interp(depth, [0, 300, 800], [0.8, 1.0, 0.62])
-    fan = (np.abs(np.arctan2(x - _APEX[0], y - _APEX[1])) < 0.66) & (depth > 120) & (depth < 710)
+    fan = (np.abs(np.arctan2(x - _APEX[0], y - _APEX[1])) < 0.66) & (depth > 120) & (depth < 710)  # noqa: PLR2004 - the fan
     picture = Image.fromarray(np.where(fan, level, 0).clip(0, 255).astype(np.uint8))
     picture = picture.filter(ImageFilter.GaussianBlur(0.8)).convert("RGB")
     _label(ImageDraw.Draw(picture), kidney, centre, half_length, half_width)
@@ -126,7 +126,7 @@ def harbour() -> Image.Image:
     water = y >= horizon
     ripple = _smooth_noise(23, blur=2.2, size=(width, height // 4)).repeat(4, axis=0)[:height]
     mirrored = picture[np.clip(2 * horizon - np.arange(height), 0, height - 1)]
-    crests = ripple > 1.05
+    crests = ripple > 1.05  # noqa: PLR2004 - the part of the waves that faces the sun
     glint = (np.exp(-((x - sun_x) ** 2) / 5000.0) * crests)[..., None] * np.array([80.0, 60.0, 30.0])
     picture = np.where(water[..., None], mirrored * 0.62 * (0.75 + 0.28 * ripple[..., None]) + glint, picture)
     _boat(picture, left=190, waterline=430)

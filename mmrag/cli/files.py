@@ -51,7 +51,7 @@ def items_below(path: Path, *, limit: int) -> Iterator[Item]:
 
 def _members(file: Path, limit: int) -> tuple[str, ...]:
     """Members of a plain ZIP; none for anything else, which says itself what is wrong with it."""
-    from mmrag.reading import containers, media, packages
+    from mmrag.reading import containers, media, packages  # noqa: PLC0415 - only for ZIP files
 
     try:
         with file.open("rb") as opened:
@@ -65,7 +65,7 @@ def _members(file: Path, limit: int) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)  # its members come one after the other
 def _archive(file: Path, limit: int) -> Archive:
-    from mmrag.reading.zipped import Archive
+    from mmrag.reading.zipped import Archive  # noqa: PLC0415 - only for ZIP files
 
     return Archive(read_file(file, limit=limit))
 

@@ -20,8 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from mmrag.cli import commands
-    from mmrag.config import load_settings
+    from mmrag.cli import commands  # noqa: PLC0415 - `mmrag --help` stays quick
+    from mmrag.config import load_settings  # noqa: PLC0415 - as above
 
     settings = load_settings()
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")

@@ -122,7 +122,7 @@ class Library:
 
     def _vectors(self, document_id: str, texts: Sequence[str]) -> Vectors:
         """One row for each text; what stood in the old version too is not embedded again."""
-        import numpy as np
+        import numpy as np  # noqa: PLC0415 - heavy
 
         embedder = self._stages.embedder
         known = self._stages.store.vectors_of(document_id, embedder=embedder.name)

@@ -197,7 +197,7 @@ def _caption(lines: Sequence[_Line], start: int) -> Label | None:
         text = line.text.strip()
         if line.start >= start:
             return None
-        if len(_WORD.findall(text)) >= 1 and len(text.split()) >= 2 and len(text) <= _CAPTION_CHARS:
+        if len(_WORD.findall(text)) >= 1 and len(text.split()) >= 2 and len(text) <= _CAPTION_CHARS:  # noqa: PLR2004 - a title has two words or more
             offset = line.start + line.text.index(text)
             return Label(text.lstrip("# "), ((offset, offset + len(text)),))
     return None
@@ -209,7 +209,7 @@ def _caption(lines: Sequence[_Line], start: int) -> Label | None:
 def _table_rows(lines: Sequence[_Line], chunk: Chunk) -> tuple[Row, ...]:
     rows = [_pieces(line) for line in lines if not _is_separator(line)]
     width = max(len(row) for row in rows)
-    if any(len(row) != width for row in rows) or width < 2:
+    if any(len(row) != width for row in rows) or width < 2:  # noqa: PLR2004 - a label and a value
         return ()  # cells have moved: no column can be told
     known = _context_header(chunk.context, width)
     if known and known != [piece.text for piece in rows[0]]:

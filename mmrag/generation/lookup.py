@@ -235,7 +235,7 @@ def _extreme(query: _Query, table: _Table, *, highest: bool) -> list[Claim]:
         return []
     values = [_Value(row, cell) for row in rows for cell in _cells(row, columns[0]) if cell.number]
     kinds = {(_amount(value.cell)[0], _amount(value.cell)[2]) for value in values}
-    if len(values) != len(rows) or len(values) < 2 or len(kinds) != 1:
+    if len(values) != len(rows) or len(values) < 2 or len(kinds) != 1:  # noqa: PLR2004 - one row has no rank
         return []
     if not _explains([columns[0], table.surroundings], query):
         return []
@@ -262,7 +262,7 @@ def _extreme_claim(
 
 def _difference(query: _Query, table: _Table, values: Sequence[_Value]) -> list[Claim]:
     """The difference of exactly two amounts of one kind, with the subtraction shown."""
-    if len(values) != 2 or not all(value.cell.number for value in values):
+    if len(values) != 2 or not all(value.cell.number for value in values):  # noqa: PLR2004 - a difference has two sides
         return []
     larger, smaller = sorted(values, key=_size, reverse=True)
     before, _, after = _amount(larger.cell)

@@ -105,14 +105,14 @@ def has_axis(lines: Sequence[TextLine]) -> bool:
 
 def _are_ticks(labels: Sequence[_Label], position: Callable[[_Label], float]) -> bool:
     """Four or more even steps, from zero or of a size that no numbering of rows has."""
-    if len(labels) < 4:
+    if len(labels) < 4:  # noqa: PLR2004 - three numbers are evenly apart too often
         return False
     values = sorted(label.value for label in labels if label.value is not None)
     steps = [b - a for a, b in pairwise(values)]
     even = min(steps) > 0 and max(steps) < 1.01 * min(steps)
     return (
         even
-        and (0 in values or steps[0] >= 5)
+        and (0 in values or steps[0] >= 5)  # noqa: PLR2004 - rows are numbered 1, 2, 3
         and _is_affine([label.value or 0.0 for label in labels], [position(label) for label in labels])
     )
 
@@ -256,7 +256,7 @@ def _colour_below(value: _Label, pixels: Pixels) -> Colour | None:
 
 def _main_colour(pixels: Pixels, left: float, top: float, right: float, bottom: float) -> Colour | None:
     """The commonest colour of a region apart from the background; None where there is hardly any."""
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 - heavy
 
     region = pixels[max(0, round(top)) : max(0, round(bottom)), max(0, round(left)) : max(0, round(right))]
     drawn = region[np.abs(region.astype(np.int16) - _background(pixels)).sum(axis=2) > _DISTINCT]
@@ -269,7 +269,7 @@ def _main_colour(pixels: Pixels, left: float, top: float, right: float, bottom: 
 
 
 def _background(pixels: Pixels) -> Pixels:
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 - heavy
 
     sample = pixels[:: max(1, len(pixels) // 50), :: max(1, pixels.shape[1] // 50)]
     return np.median(sample.reshape(-1, 3), axis=0).astype(np.int16)  # type: ignore[no-any-return]  # the median of an array is one
@@ -361,7 +361,7 @@ def _pie(labels: Sequence[_Label], pixels: Pixels) -> Rows | None:
     if len(together) > 1 and not shares and _is_whole(match["share"] for match in together):
         return (("", ""), *((match["label"].strip(), match["share"]) for match in together))
     words = [label for label in labels if label.value is None and not label.vertical]
-    if len(shares) < 2 or not _is_whole(share.text for share in shares):
+    if len(shares) < 2 or not _is_whole(share.text for share in shares):  # noqa: PLR2004 - a pie has slices
         return None
     circle = _circle(pixels)
     pairs = _pairs_by_line(shares, words) or (_pairs_by_angle(shares, words, circle) if circle else None)
@@ -387,13 +387,13 @@ def _pairs_by_line(shares: Sequence[_Label], words: Sequence[_Label]) -> list[tu
 
 def _is_whole(shares: Iterable[str]) -> bool:
     values = [_value(share) or 0.0 for share in shares]
-    return _WHOLE[0] <= sum(values) <= _WHOLE[1] and 0 < max(values) < 100
+    return _WHOLE[0] <= sum(values) <= _WHOLE[1] and 0 < max(values) < 100  # noqa: PLR2004 - all of it is no share
 
 
 def _circle(pixels: Pixels) -> tuple[float, float, float] | None:
     """Centre and radius of the one disc in the picture, or of a ring."""
-    import cv2
-    import numpy as np
+    import cv2  # noqa: PLC0415 - heavy
+    import numpy as np  # noqa: PLC0415 - heavy
 
     drawn = (np.abs(pixels.astype(np.int16) - _background(pixels)).sum(axis=2) > _DISTINCT).astype(np.uint8)
     closed = cv2.morphologyEx(drawn, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))

@@ -75,7 +75,7 @@ def _agreement(text: str, mark: str, *, named: bool) -> int:
     if not widths:
         return 0
     width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
-    if width < 2:
+    if width < 2:  # noqa: PLR2004 - columns
         return 0
     if named:
         return width if 2 * count >= len(rows) else 0
@@ -86,7 +86,7 @@ def _agreement(text: str, mark: str, *, named: bool) -> int:
         and count == len(rows)
         and all(cell.strip() for cell in rows[0])
         and cells[len(cells) // 2] <= _LONGEST_CELL
-        and not (mark == "," and (spaced or (width == 2 and not _holds_numbers(rows))))
+        and not (mark == "," and (spaced or (width == 2 and not _holds_numbers(rows))))  # noqa: PLR2004 - "Dear Ana,"
         and not _is_code(sample)
     )
     return width if is_table else 0

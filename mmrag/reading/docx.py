@@ -251,7 +251,7 @@ class _Document:
 
     # ------------------------------------------------------------ inside a paragraph
 
-    def _inline(self, element: Element, anchored: _Anchored) -> Iterator[str]:
+    def _inline(self, element: Element, anchored: _Anchored) -> Iterator[str]:  # noqa: C901, PLR0912 - one branch for each kind of content
         for child in element:
             tag = child.tag
             if tag in _NOT_SHOWN or (tag == f"{WORD}r" and self._is_hidden(child)):

@@ -31,7 +31,7 @@ def _score(sample: bytes, encoding: str) -> float:
     text = _decoded(sample, encoding)
     if text is None:
         return 0.0
-    foreign = [character for character in text if ord(character) > 0x7F]
+    foreign = [character for character in text if ord(character) > 0x7F]  # noqa: PLR2004 - ASCII
     if len(foreign) < _FEWEST:
         return 0.0
     common = _common(encoding)

@@ -52,7 +52,7 @@ class FigureReading:
 
 def read_figure(image: Image.Image, recognition: TextRecognition) -> FigureReading:
     """Read an RGB picture."""
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 - heavy
 
     pixels = np.asarray(image, dtype=np.uint8)
     lines = recognition.read(pixels)
@@ -68,7 +68,7 @@ def read_figure(image: Image.Image, recognition: TextRecognition) -> FigureReadi
 
 def read_drawing(image: Image.Image, lines: Sequence[TextLine]) -> FigureReading | None:
     """A chart whose labels are known already; None where its values are not certain."""
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 - heavy
 
     rows = chart.read_chart(lines, np.asarray(image, dtype=np.uint8))
     if rows is None:

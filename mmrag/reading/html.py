@@ -45,7 +45,7 @@ def declared_encoding(data: bytes) -> str | None:
 
 def read_html(text: str) -> Reading:
     """A page's main content. Raises NotReadable where it shows no text at all."""
-    from selectolax.lexbor import LexborHTMLParser
+    from selectolax.lexbor import LexborHTMLParser  # noqa: PLC0415 - only this format needs it
 
     tree = LexborHTMLParser(text)
     if tree.body is None:
@@ -61,7 +61,7 @@ def read_html(text: str) -> Reading:
 
 def visible_text(fragment: str) -> str:
     """The readable text of a fragment of HTML."""
-    from selectolax.lexbor import LexborHTMLParser
+    from selectolax.lexbor import LexborHTMLParser  # noqa: PLC0415 - only this format needs it
 
     body = LexborHTMLParser(fragment).body
     page = PageBuilder()

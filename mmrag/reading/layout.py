@@ -181,7 +181,7 @@ def _table_end(lines: Sequence[Line], start: int) -> int:
     A table is two or more adjoining lines of equally many cells that stand under each other; a
     first line may lack the leftmost cell, as headers do.
     """
-    if len(lines[start].cells) < 2 and not _is_header_of(lines, start):
+    if len(lines[start].cells) < 2 and not _is_header_of(lines, start):  # noqa: PLR2004 - columns
         return start
     first = start + 1 if _is_header_of(lines, start) else start
     stop = first
@@ -191,7 +191,7 @@ def _table_end(lines: Sequence[Line], start: int) -> int:
         and (stop == first or _stands_under(lines[stop - 1], lines[stop]))
     ):
         stop += 1
-    return stop if stop - start >= 2 else start
+    return stop if stop - start >= 2 else start  # noqa: PLR2004 - rows
 
 
 def _is_header_of(lines: Sequence[Line], index: int) -> bool:
@@ -201,7 +201,7 @@ def _is_header_of(lines: Sequence[Line], index: int) -> bool:
     header, row = lines[index], lines[index + 1]
     return (
         len(row.cells) == len(header.cells) + 1
-        and len(row.cells) >= 2
+        and len(row.cells) >= 2  # noqa: PLR2004 - columns
         and header.left > row.cells[0].right
         and all(_overlap(above, below) for above, below in zip(header.cells, row.cells[1:], strict=True))
         and row.top - header.bottom < 2 * row.size

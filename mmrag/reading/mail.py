@@ -70,7 +70,7 @@ def _header(message: EmailMessage, name: str) -> str:
     """A header's text; damaged ones are left out."""
     try:
         return one_line(str(message.get(name, "")))[:_MAX_HEADER]
-    except Exception:
+    except Exception:  # noqa: BLE001 - the header parsers raise anything for bad bytes
         return ""
 
 

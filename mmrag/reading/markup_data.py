@@ -41,7 +41,7 @@ def read_notebook(text: str) -> Reading | None:
     return Reading(NOTEBOOK, titles[0] if titles else None, (built,))
 
 
-def _joined(source: Any) -> str:
+def _joined(source: Any) -> str:  # noqa: ANN401 - any JSON value
     return source if isinstance(source, str) else "".join(map(str, source))
 
 

@@ -104,7 +104,7 @@ def binary_type(data: bytes) -> str | None:
     return None
 
 
-def text_type(text: str, *, name: str) -> str:
+def text_type(text: str, *, name: str) -> str:  # noqa: PLR0911 - one line for each kind
     """Which text format this is, a delimited table aside: by its content, else by its name."""
     suffix = PurePath(name).suffix.casefold()
     head = text[:_TEXT_HEAD]
@@ -131,12 +131,12 @@ def _is_mail(head: str) -> bool:
     if not all(_MAIL_HEADER.match(line) or line[:1] in (" ", "\t") for line in lines):
         return False
     names = {line.partition(":")[0].casefold() for line in lines if line[:1] not in (" ", "\t")}
-    return len(names & _MAIL_HEADERS) >= 3 and bool(names & _MAIL_MARKS)
+    return len(names & _MAIL_HEADERS) >= 3 and bool(names & _MAIL_MARKS)  # noqa: PLR2004 - a memo has "From", "To" and "Date"
 
 
 def _is_markdown(head: str) -> bool:
     """Two kinds of marks: one alone may be a remark, a list or a diff."""
-    return sum(mark.search(head) is not None for mark in _MARKDOWN_MARKS) >= 2
+    return sum(mark.search(head) is not None for mark in _MARKDOWN_MARKS) >= 2  # noqa: PLR2004 - kinds
 
 
 def _is_bitmap(data: bytes) -> bool:

@@ -28,8 +28,8 @@ _DATE_TOKEN = re.compile(
 )
 _NUMBER = re.compile(r"[#0?](?:[#0?,]*[#0?])?(?:\.[#0?]*)?|\.[#0?]+")
 _LITERAL_MARK = "\ue000"  # a private character: stands for quoted text while the format is taken apart
-_EPOCH_1900 = datetime(1899, 12, 30)
-_EPOCH_1904 = datetime(1904, 1, 1)
+_EPOCH_1900 = datetime(1899, 12, 30)  # noqa: DTZ001 - a sheet's dates have no zone
+_EPOCH_1904 = datetime(1904, 1, 1)  # noqa: DTZ001 - as above
 _LAST_DAY = 2_958_465  # 9999-12-31
 _SIGNIFICANT = 11  # digits that General shows
 _MONTHS = "January February March April May June July August September October November December".split()
@@ -42,7 +42,7 @@ def display(text: str, code: str, *, from_1904: bool = False) -> str:
         number = Decimal(text)
     except InvalidOperation:
         return text
-    if not number.is_finite() or abs(number.adjusted()) > 30:
+    if not number.is_finite() or abs(number.adjusted()) > 30:  # noqa: PLR2004 - no format spells these out
         return text
     section, shown = _section(code, number)
     if is_date(section):
@@ -70,7 +70,7 @@ def _section(code: str, number: Decimal) -> tuple[str, Decimal | None]:
         return "General", None
     if number < 0 and len(parts) > 1:
         return parts[1], -number
-    if number == 0 and len(parts) > 2:
+    if number == 0 and len(parts) > 2:  # noqa: PLR2004 - positive; negative; zero
         return parts[2], number
     return parts[0], number
 
@@ -148,7 +148,7 @@ def _as_date(section: str, days: float, *, from_1904: bool) -> str | None:
     if not 0 <= days < _LAST_DAY:
         return None
     epoch = _EPOCH_1904 if from_1904 else _EPOCH_1900
-    if not from_1904 and 1 <= days < 60:
+    if not from_1904 and 1 <= days < 60:  # noqa: PLR2004 - 1900 is taken for a leap year: day 60 is its 29 February
         days += 1
     moment = epoch + timedelta(microseconds=round(days * 86_400_000) * 1000)
     tokens = _DATE_TOKEN.findall(
@@ -159,25 +159,25 @@ def _as_date(section: str, days: float, *, from_1904: bool) -> str | None:
     clock = False  # whether hours came last: then `m` are minutes
     for index, token in enumerate(tokens):
         following = next((t[0].lower() for t in tokens[index + 1 :] if t[0].isalpha() or t[0] == "["), "")
-        is_minutes = token[0].lower() == "m" and len(token) <= 2 and (clock or following == "s")
+        is_minutes = token[0].lower() == "m" and len(token) <= 2 and (clock or following == "s")  # noqa: PLR2004 - `mmm` names a month
         shown.append(_date_part(token, moment, days, halves=halves, is_minutes=is_minutes))
         if token[0].isalpha() or token[0] == "[":
             clock = token.strip("[]")[0].lower() == "h"
     return "".join(shown).partition(";")[0].strip()
 
 
-def _date_part(token: str, moment: datetime, days: float, *, halves: bool, is_minutes: bool) -> str:
+def _date_part(token: str, moment: datetime, days: float, *, halves: bool, is_minutes: bool) -> str:  # noqa: PLR0911 - one line for each letter
     letter, length = token.strip("[]")[:1].lower(), len(token.strip("[]"))
     if token.startswith("["):
         unit = {"h": 24, "m": 1440, "s": 86_400}[letter]
         return str(int(round(days * 86_400, 3) * unit / 86_400)).zfill(length)
     if token.upper() in ("AM/PM", "A/P", "上午/下午"):
-        return token.split("/")[moment.hour >= 12]
+        return token.split("/")[moment.hour >= 12]  # noqa: PLR2004 - noon
     if is_minutes:
         return f"{moment.minute:0{min(length, 2)}d}"
     match letter:
         case "y":
-            return f"{moment.year % 100:02d}" if length <= 2 else str(moment.year)
+            return f"{moment.year % 100:02d}" if length <= 2 else str(moment.year)  # noqa: PLR2004 - digits
         case "m":
             return _named(_MONTHS[moment.month - 1], moment.month, length)
         case "d":
@@ -192,6 +192,6 @@ def _date_part(token: str, moment: datetime, days: float, *, halves: bool, is_mi
 
 
 def _named(name: str, number: int, length: int) -> str:
-    if length <= 2:
+    if length <= 2:  # noqa: PLR2004 - digits
         return f"{number:0{length}d}"
-    return name[:3] if length == 3 else name[0] if length == 5 else name
+    return name[:3] if length == 3 else name[0] if length == 5 else name  # noqa: PLR2004 - `mmm`, `mmmmm`, `mmmm`

@@ -107,7 +107,7 @@ class TextRecognition:
             text, score = results[index]
             if not _is_tall(crop):
                 continue
-            if score < _SURE or len(text) <= 2:
+            if score < _SURE or len(text) <= 2:  # noqa: PLR2004 - one or two characters prove nothing
                 retries.append((index, np.rot90(crop, 1)))
                 if crop.shape[0] < _MAYBE_UPRIGHT * crop.shape[1]:
                     retries.append((index, crop))
@@ -121,7 +121,7 @@ class TextRecognition:
     def _run_recogniser(self, crops: Sequence[Pixels]) -> list[tuple[str, float]]:
         if not crops:
             return []
-        from rapidocr.ch_ppocr_rec import TextRecInput
+        from rapidocr.ch_ppocr_rec import TextRecInput  # noqa: PLC0415 - heavy
 
         _, recogniser = self._load()
         bgr = [np.ascontiguousarray(crop[:, :, ::-1]) for crop in crops]
@@ -142,14 +142,14 @@ def _load_models(threads: int) -> tuple[Any, Any]:
     The sessions are made here: rapidocr's own look for models on the network when a hash
     differs, and let idle threads spin.
     """
-    from pathlib import Path
+    from pathlib import Path  # noqa: PLC0415 - beside the imports it serves
 
-    import rapidocr
-    from omegaconf import flag_override
-    from rapidocr.ch_ppocr_det import TextDetector
-    from rapidocr.ch_ppocr_rec import TextRecognizer
-    from rapidocr.main import DEFAULT_CFG_PATH
-    from rapidocr.utils.parse_parameters import ParseParams
+    import rapidocr  # noqa: PLC0415 - heavy
+    from omegaconf import flag_override  # noqa: PLC0415 - comes with rapidocr
+    from rapidocr.ch_ppocr_det import TextDetector  # noqa: PLC0415 - heavy
+    from rapidocr.ch_ppocr_rec import TextRecognizer  # noqa: PLC0415 - heavy
+    from rapidocr.main import DEFAULT_CFG_PATH  # noqa: PLC0415 - heavy
+    from rapidocr.utils.parse_parameters import ParseParams  # noqa: PLC0415 - heavy
 
     logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)  # it logs to the terminal by itself
     models = Path(rapidocr.__file__).parent / "models"
@@ -161,8 +161,8 @@ def _load_models(threads: int) -> tuple[Any, Any]:
     return TextDetector(settings.Det), TextRecognizer(settings.Rec)
 
 
-def _session(model: object, threads: int) -> Any:
-    import onnxruntime
+def _session(model: object, threads: int) -> Any:  # noqa: ANN401 - onnxruntime ships no types
+    import onnxruntime  # noqa: PLC0415 - heavy
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
@@ -192,7 +192,7 @@ def _bands(pixels: Pixels) -> Iterator[tuple[int, Pixels]]:
 
 def _fit(pixels: Pixels) -> tuple[Pixels, float]:
     """The picture within the detector's limits, and the factor it was scaled by."""
-    import cv2
+    import cv2  # noqa: PLC0415 - heavy
 
     height, width = pixels.shape[:2]
     scale = min(1.0, _MAX_SIDE / max(height, width), (_MAX_PIXELS / (height * width)) ** 0.5)
@@ -211,7 +211,7 @@ def _fit(pixels: Pixels) -> tuple[Pixels, float]:
 
 def _crop(pixels: Pixels, quad: Quad) -> Pixels:
     """The text inside a quadrilateral, straightened."""
-    import cv2
+    import cv2  # noqa: PLC0415 - heavy
 
     width = max(1, int(max(np.linalg.norm(quad[0] - quad[1]), np.linalg.norm(quad[2] - quad[3]))))
     height = max(1, int(max(np.linalg.norm(quad[0] - quad[3]), np.linalg.norm(quad[1] - quad[2]))))

@@ -156,7 +156,7 @@ def parse_text(text: str) -> Element | None:
 
 def _elements(chunks: Iterator[bytes], depth: int) -> Iterator[Element]:
     """Elements that are `depth` levels below the root, one at a time; see `Package.stream`."""
-    parser: XMLPullParser = XMLPullParser(("start", "end"))
+    parser: XMLPullParser[Element] = XMLPullParser(("start", "end"))
     opened: list[Element] = []
     try:
         for chunk in _usual_namespaces(_without_declarations(chunks)):

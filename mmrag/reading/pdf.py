@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mmrag.reading.pdf_text import Box
 
 
-_PASSWORD = "This PDF needs a password: remove it and send the file again."
+_PASSWORD = "This PDF needs a password: remove it and send the file again."  # noqa: S105 - a sentence
 _DAMAGED = "This PDF is damaged and cannot be opened: print it to a new PDF and send that."
 _NO_TEXT_CHARACTERS = 8  # a page with fewer characters is a scan with at most its page number
 _SCAN_SIDE = 2000  # pixels: A4 at 170 dpi, the size OCR reads best
@@ -204,7 +204,7 @@ class _Document:
             finally:
                 page.close()
 
-    def _read_page(self, page: Any) -> _RawPage:
+    def _read_page(self, page: Any) -> _RawPage:  # noqa: ANN401 - pypdfium2 ships no types
         text_layer = TextLayer(page)
         try:
             lines = tuple(text_layer.lines())
@@ -220,7 +220,7 @@ class _Document:
             drawings=tuple(_Figure(drawing.figure, drawing.box) for drawing in drawings),
         )
 
-    def _scan(self, page: Any) -> Image.Image | None:
+    def _scan(self, page: Any) -> Image.Image | None:  # noqa: ANN401 - pypdfium2 ships no types
         """The page as a picture; None where nothing is drawn on it."""
         if next(page.get_objects(max_depth=1), None) is None:
             return None
@@ -229,7 +229,7 @@ class _Document:
             return None
         return to_rgb(page.render(scale=_SCAN_SIDE / max(width, height)))
 
-    def _pictures(self, page: Any) -> Iterator[_Picture]:
+    def _pictures(self, page: Any) -> Iterator[_Picture]:  # noqa: ANN401 - pypdfium2 ships no types
         """Pictures embedded in a page, without icons, backgrounds and those read before."""
         width, height = page.get_size()
         for embedded in page.get_objects(filter=[pdfium().raw.FPDF_PAGEOBJ_IMAGE], max_depth=4):

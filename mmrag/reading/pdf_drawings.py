@@ -41,7 +41,7 @@ class Drawing:
     lines: tuple[Line, ...]
 
 
-def drawn_charts(page: Any, lines: Sequence[Line]) -> Iterator[Drawing]:
+def drawn_charts(page: Any, lines: Sequence[Line]) -> Iterator[Drawing]:  # noqa: ANN401 - pypdfium2 ships no types
     """Charts with certain values that are drawn on an upright page."""
     if page.get_rotation():
         return
@@ -65,7 +65,7 @@ def drawn_charts(page: Any, lines: Sequence[Line]) -> Iterator[Drawing]:
             yield Drawing(figure, area, labels)
 
 
-def _regions(page: Any) -> list[Box]:
+def _regions(page: Any) -> list[Box]:  # noqa: ANN401 - as above
     """Where paths stand close together and some of them are more than rules."""
     regions: list[tuple[Box, int, int]] = []  # with the number of paths, and of solid ones
     for box in _paths(page):
@@ -82,7 +82,7 @@ def _regions(page: Any) -> list[Box]:
     ]
 
 
-def _paths(page: Any) -> list[Box]:
+def _paths(page: Any) -> list[Box]:  # noqa: ANN401 - as above
     """Boxes of the paths on the page itself; none where there are too many."""
     raw = pdfium().raw
     count = raw.FPDFPage_CountObjects(page)
@@ -123,14 +123,14 @@ def _grown(box: Box, by: float) -> Box:
     return box[0] - by, box[1] - by, box[2] + by, box[3] + by
 
 
-def _clipped(box: Box, page: Any) -> Box:
+def _clipped(box: Box, page: Any) -> Box:  # noqa: ANN401 - as above
     """The part of a box, a little grown, that is on the page."""
     left, bottom, right, top = page.get_cropbox()
     grown = _grown(box, 4)
     return max(grown[0], left), max(grown[1], -top), min(grown[2], right), min(grown[3], -bottom)
 
 
-def _crop(box: Box, page: Any) -> tuple[float, float, float, float]:
+def _crop(box: Box, page: Any) -> tuple[float, float, float, float]:  # noqa: ANN401 - as above
     """What to cut off the page's left, bottom, right and top."""
     left, bottom, right, top = page.get_cropbox()
     return box[0] - left, -box[3] - bottom, right - box[2], top + box[1]

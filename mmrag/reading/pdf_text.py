@@ -33,7 +33,7 @@ _TRAILERS = frozenset({"%", ")", ")%", ") %", "%)"})
 class TextLayer:
     """Lines of a page's text layer, with their boxes as they are seen (the page's rotation applied)."""
 
-    def __init__(self, page: Any) -> None:
+    def __init__(self, page: Any) -> None:  # noqa: ANN401 - pypdfium2 ships no types
         self._raw = pdfium().raw
         self._rotation = page.get_rotation()
         self._text_page = page.get_textpage()

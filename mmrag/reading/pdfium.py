@@ -17,17 +17,17 @@ LOCK = threading.Lock()
 
 
 @cache
-def pdfium() -> Any:
+def pdfium() -> Any:  # noqa: ANN401 - pypdfium2 ships no types
     """The library."""
-    import pypdfium2
+    import pypdfium2  # noqa: PLC0415 - heavy
 
     logging.getLogger("pypdfium2").setLevel(logging.CRITICAL)  # it warns of every oddity of a file
     return pypdfium2
 
 
-def to_rgb(bitmap: Any) -> Image.Image:
+def to_rgb(bitmap: Any) -> Image.Image:  # noqa: ANN401 - pypdfium2 ships no types
     """A bitmap as a picture of its own memory, on white; the bitmap is closed."""
-    from PIL import Image
+    from PIL import Image  # noqa: PLC0415 - heavy
 
     try:
         image: Image.Image = bitmap.to_pil()

@@ -37,7 +37,7 @@ def open_frames(data: bytes, *, max_bytes: int, max_pixels: int) -> tuple[Image.
     """The frames that differ, first one always, each an RGB image. Raises NotReadable."""
     if len(data) > max_bytes:
         raise NotReadable(_TOO_LARGE.format(what=megabytes(len(data)), limit=megabytes(max_bytes)))
-    from PIL import Image
+    from PIL import Image  # noqa: PLC0415 - heavy
 
     _silence_decoders()
     try:
@@ -52,7 +52,7 @@ def open_frames(data: bytes, *, max_bytes: int, max_pixels: int) -> tuple[Image.
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         limit = f"{max_pixels / 1e6:.0f} megapixels"
         raise NotReadable(_TOO_LARGE.format(what="hundreds of megapixels", limit=limit)) from None
-    except Exception:
+    except Exception:  # noqa: BLE001 - decoders of hostile bytes raise anything
         raise NotReadable(
             "This picture is damaged and cannot be opened: save it again and resend it."
         ) from None
@@ -77,7 +77,7 @@ def megabytes(count: int) -> str:
 @cache
 def _silence_decoders() -> None:
     """Pillow logs, and libtiff writes to the terminal, what is wrong with a file."""
-    from PIL import _imaging
+    from PIL import _imaging  # noqa: PLC0415 - heavy
 
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
     with contextlib.suppress(OSError, AttributeError):  # another platform's Pillow is only noisier
@@ -100,7 +100,7 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
 
 def _different_frames(image: Image.Image, max_pixels: int) -> Iterator[Image.Image]:
     """Frames that differ from the one kept before them; a TIFF's pages all count as frames."""
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 - heavy
 
     last = None
     kept = 0
@@ -125,7 +125,7 @@ def _different_frames(image: Image.Image, max_pixels: int) -> Iterator[Image.Ima
 
 def _plain(image: Image.Image) -> Image.Image:
     """Upright, on white, 8-bit RGB."""
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps  # noqa: PLC0415 - heavy
 
     image.load()
     frame = ImageOps.exif_transpose(image)
@@ -141,10 +141,10 @@ def _plain(image: Image.Image) -> Image.Image:
 
 def _scaled_to_8_bits(frame: Image.Image) -> Image.Image:
     """Pillow would clip 16 bits to white."""
-    import numpy as np
-    from PIL import Image
+    import numpy as np  # noqa: PLC0415 - heavy
+    from PIL import Image  # noqa: PLC0415 - heavy
 
     values = np.nan_to_num(np.asarray(frame, dtype=np.float64))
     top = values.max(initial=0.0)
-    full = 65_535.0 if frame.mode.startswith("I") and top > 255 else max(top, 1.0)
+    full = 65_535.0 if frame.mode.startswith("I") and top > 255 else max(top, 1.0)  # noqa: PLR2004 - 8 bits
     return Image.fromarray((np.clip(values / full, 0, 1) * 255).astype(np.uint8))

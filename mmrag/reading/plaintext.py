@@ -56,19 +56,19 @@ def _decode(data: bytes, declared: str | None) -> str | None:
 
 def _utf32_without_mark(data: bytes) -> str | None:
     """UTF-32: every fourth byte is zero, and what its neighbours make are characters."""
-    if len(data) < 8 or len(data) % 4:
+    if len(data) < 8 or len(data) % 4:  # noqa: PLR2004 - two characters prove nothing
         return None
     sample = data[:_SAMPLE]
     if not any(sample[3::4]):
-        return "utf-32-le" if max(sample[2::4]) <= 0x10 and any(sample[::2]) else None
+        return "utf-32-le" if max(sample[2::4]) <= 0x10 and any(sample[::2]) else None  # noqa: PLR2004 - planes
     if not any(sample[::4]):
-        return "utf-32-be" if max(sample[1::4]) <= 0x10 and any(sample[1::2]) else None
+        return "utf-32-be" if max(sample[1::4]) <= 0x10 and any(sample[1::2]) else None  # noqa: PLR2004 - planes
     return None
 
 
 def _utf16_without_mark(sample: bytes) -> str | None:
     """UTF-16 of mostly Latin text: every other byte is zero."""
-    if len(sample) < 4 or b"\x00" not in sample:
+    if len(sample) < 4 or b"\x00" not in sample:  # noqa: PLR2004 - two characters prove nothing
         return None
     even, odd = sample[::2], sample[1::2]
     if odd.count(0) > 0.7 * len(odd) and even.count(0) < 0.05 * len(even):
@@ -86,7 +86,7 @@ def _decode_legacy(data: bytes, declared: str | None) -> str | None:
     sample = data[:_SAMPLE]
     if east_asian := likely_encoding(sample):
         return data.decode(east_asian, errors="replace")
-    from charset_normalizer import from_bytes
+    from charset_normalizer import from_bytes  # noqa: PLC0415 - half a second to import
 
     matches = from_bytes(sample)
     best = matches.best()

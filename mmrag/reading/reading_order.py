@@ -37,7 +37,7 @@ def rows_in_reading_order(lines: Sequence[TextLine]) -> list[Line]:
 
 def is_vertical(line: TextLine) -> bool:
     """Whether a line's text runs upwards or downwards."""
-    return len(line.text) > 2 and line.height > 1.5 * (line.right - line.left)
+    return len(line.text) > 2 and line.height > 1.5 * (line.right - line.left)  # noqa: PLR2004 - an upright pair
 
 
 def _columns(lines: list[TextLine]) -> list[list[TextLine]] | None:

@@ -71,7 +71,7 @@ def _write_block(sheet: Sheet, rows: Sequence[int], columns: Sequence[int], page
     first = _title_rows(sheet, rows, columns)
     page.lines([row_line([text for text in texts(row) if text]) for row in rows[:first]])
     body = rows[first:]
-    if len(body) < 2:
+    if len(body) < 2:  # noqa: PLR2004 - a header and a row
         page.lines([row_line(texts(row)) for row in body])
         return
     grid = [texts(row) for row in body]
@@ -105,7 +105,7 @@ def _has_header(sheet: Sheet, rows: Sequence[int], columns: Sequence[int]) -> bo
 
 
 def _is_year(text: str) -> bool:
-    return text.isdigit() and 1900 <= int(text) <= 2100
+    return text.isdigit() and 1900 <= int(text) <= 2100  # noqa: PLR2004 - years that head columns
 
 
 def _letters(column: int) -> str:

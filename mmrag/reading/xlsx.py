@@ -137,8 +137,8 @@ def _read_sheet(package: Package, part: str, book: _Book, *, left: int, warn: Ca
                 warn(_NO_RESULT)
         if len(cells) >= left:
             warn(
-                f"This workbook has more than {MAX_CELLS:,} filled cells: of one sheet the rows up to {row + 1} "
-                "were read, of those after it none. Send the rest in a file of its own."
+                f"This workbook has more than {MAX_CELLS:,} filled cells: of one sheet the "
+                f"rows up to {row + 1} were read, of those after it none. Send the rest in a file of its own."
             )
             break
     for first, column, last, right in merges:
@@ -163,7 +163,7 @@ def _lacks_result(row: Element) -> bool:
     return any(c.find(f"{SHEET}f") is not None and c.find(f"{SHEET}v") is None for c in row)
 
 
-def _cell_text(cell: Element, book: _Book) -> tuple[str, bool]:
+def _cell_text(cell: Element, book: _Book) -> tuple[str, bool]:  # noqa: PLR0911 - one line for each type
     """What a cell displays, and whether it is a number (or a date)."""
     kind = value(cell, "t", "n")
     if kind == "inlineStr":

@@ -34,7 +34,7 @@ _UTF8_NAME = 0x800
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 DAMAGED = "This file is damaged and cannot be opened: save it again in its own program and send that."
-_PASSWORD = "This file needs a password: remove it and send the file again."
+_PASSWORD = "This file needs a password: remove it and send the file again."  # noqa: S105 - a sentence
 _TOO_MANY = f"This file holds more than {MAX_MEMBERS:,} files: send it in parts."
 _TOO_LARGE = "This file unpacks to {size}, more than the limit of {limit}: send it in parts."
 

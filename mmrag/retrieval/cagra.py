@@ -63,7 +63,7 @@ def checked_or_cpu(ids: NDArray[np.int64], vectors: Vectors, build: Callable[[Ve
     """As `checked`; where that fails, a warning, and the graph that the CPU builds."""
     try:
         return checked(ids, vectors, build)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - CUDA's faults come as several types; the CPU has no such
         _log.warning("a graph is built on the CPU, because that of the GPU cannot be used: %s", error)
     return DenseIndex.hnsw(_batches(ids, vectors))
 
@@ -79,7 +79,7 @@ def checked(ids: NDArray[np.int64], vectors: Vectors, build: Callable[[Vectors],
     return DenseIndex(ids, graph)
 
 
-def transplanted(graph: Any, vectors: Vectors) -> Any:
+def transplanted(graph: Any, vectors: Vectors) -> Any:  # noqa: ANN401 - faiss ships no types
     """An index of the CPU's kind over 8-bit codes of the vectors, with a copy of the links of `graph`."""
     if graph.ntotal != len(vectors):
         raise BrokenGraph(f"it has {graph.ntotal} rows, and there are {len(vectors)}")
@@ -94,10 +94,10 @@ def transplanted(graph: Any, vectors: Vectors) -> Any:
     return index
 
 
-def check_links(index: Any) -> None:
+def check_links(index: Any) -> None:  # noqa: ANN401 - faiss ships no types
     """Raise BrokenGraph where a search could leave the graph: FAISS does not look, and would crash."""
-    import faiss
-    import numpy as np
+    import faiss  # noqa: PLC0415 - heavy: a native library
+    import numpy as np  # noqa: PLC0415 - heavy
 
     hnsw, rows = index.hnsw, index.ntotal
     levels = faiss.vector_to_array(hnsw.levels)  # 1 for a row that is on the lowest level only
@@ -127,9 +127,9 @@ def check_links(index: Any) -> None:
             raise BrokenGraph(f"on level {level} it links to rows that are not there")
 
 
-def check_recall(index: Any, vectors: Vectors) -> None:
+def check_recall(index: Any, vectors: Vectors) -> None:  # noqa: ANN401 - faiss ships no types
     """Raise BrokenGraph where it finds too few of the nearest vectors (n, dimension) of some of its rows."""
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 - heavy
 
     rows = np.linspace(0, len(vectors) - 1, CHECKED_ROWS, dtype=np.int64)
     share = recall(DenseIndex(np.arange(len(vectors)), index), vectors, vectors[rows])
@@ -137,14 +137,14 @@ def check_recall(index: Any, vectors: Vectors) -> None:
         raise BrokenGraph(f"it finds {share:.2f} of the nearest, and must find {LEAST_RECALL}")
 
 
-def build_on_gpu(vectors: Vectors) -> Any:
+def build_on_gpu(vectors: Vectors) -> Any:  # noqa: ANN401 - faiss ships no types
     """FAISS' IndexHNSWCagra of the vectors (n, dimension), built on the first GPU.
 
     Compared by L2, which ranks vectors of unit length as the inner product does: cuVS has found few
     neighbours by the latter (rapidsai/cuvs#841).
     """
-    import faiss
-    import numpy as np
+    import faiss  # noqa: PLC0415 - heavy: a native library
+    import numpy as np  # noqa: PLC0415 - heavy
 
     # CAGRA keeps a pointer to them until it is copied: train() must not convert them on the way.
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
@@ -165,7 +165,7 @@ def build_on_gpu(vectors: Vectors) -> Any:
 
 def gathered(batches: Batches) -> tuple[NDArray[np.int64], Vectors]:
     """All ids (n,) and vectors (n, dimension) of the batches."""
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 - heavy
 
     parts = list(batches)
     ids = [np.empty(0, dtype=np.int64), *(ids for ids, _ in parts)]

@@ -44,14 +44,14 @@ _FEWEST_REFINED = 200  # candidates whose 8-bit codes are compared
 class DenseIndex:
     """Row i of the FAISS index is chunk `ids[i]`. Nothing changes once it is made: searches need no lock."""
 
-    def __init__(self, ids: NDArray[np.int64], index: Any) -> None:
+    def __init__(self, ids: NDArray[np.int64], index: Any) -> None:  # noqa: ANN401 - faiss ships no types
         self.ids = ids
         self.index = index
 
     @classmethod
     def exact(cls, ids: NDArray[np.int64], vectors: Vectors) -> DenseIndex:
         """Compare with every one of `vectors` (n, dimension), kept as they are."""
-        import faiss
+        import faiss  # noqa: PLC0415 - heavy: a native library
 
         index = faiss.IndexFlatIP(vectors.shape[1])
         index.add(vectors)
@@ -76,27 +76,27 @@ class DenseIndex:
     @classmethod
     def open(cls, ids: NDArray[np.int64], path: Path) -> DenseIndex:
         """What `write` wrote, mapped into memory: it costs no more of that than searches touch."""
-        import faiss
+        import faiss  # noqa: PLC0415 - heavy: a native library
 
         return cls(ids, faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC))
 
     def write(self, path: Path) -> None:
         """Write the index without its ids. Raises OSError."""
-        import faiss
+        import faiss  # noqa: PLC0415 - heavy: a native library
 
         # Through Python, not faiss.write_index: that one does not say that the disk is full.
         path.write_bytes(faiss.serialize_index(self.index).data)
 
     def with_rows(self, ids: NDArray[np.int64], vectors: Vectors) -> DenseIndex:
         """A new exact index with these rows added; this one, also exact, stays as it is."""
-        import numpy as np
+        import numpy as np  # noqa: PLC0415 - heavy
 
         mine = self.index.reconstruct_n(0, len(self.ids))
         return DenseIndex.exact(np.concatenate([self.ids, ids]), np.concatenate([mine, vectors]))
 
     def best(self, vector: Vectors, depth: int) -> list[tuple[float, int]]:
         """The `depth` nearest (cosine, id) of `vector` (1, dimension), nearest first."""
-        import faiss
+        import faiss  # noqa: PLC0415 - heavy: a native library
 
         untyped: Any = faiss  # its types lack the parameters of a search
         parameters = None
@@ -112,9 +112,9 @@ class DenseIndex:
         return list(zip(cosines[0][found].tolist(), self.ids[rows[0][found]].tolist(), strict=True))
 
 
-def empty_graph(sample: Vectors) -> Any:
+def empty_graph(sample: Vectors) -> Any:  # noqa: ANN401 - faiss ships no types
     """An HNSW index without rows, its 8-bit codes trained on a sample (n, dimension) of those to come."""
-    import faiss
+    import faiss  # noqa: PLC0415 - heavy: a native library
 
     index = faiss.IndexHNSWSQ(
         sample.shape[1],
@@ -127,9 +127,9 @@ def empty_graph(sample: Vectors) -> Any:
     return index
 
 
-def _empty_scan(sample: Vectors) -> Any:
+def _empty_scan(sample: Vectors) -> Any:  # noqa: ANN401 - faiss ships no types
     """An index of short codes without rows, trained on a sample (n, dimension) of those to come."""
-    import faiss
+    import faiss  # noqa: PLC0415 - heavy: a native library
 
     untyped: Any = faiss  # its types know nothing of ownership
     rows, dimension = sample.shape
@@ -151,8 +151,8 @@ def _filled(
     empty: Callable[[Vectors], Any], batches: Batches
 ) -> tuple[NDArray[np.int64], Any]:  # faiss ships no types
     """The ids and the index of these rows; the first TRAINING_ROWS of them make the `empty` one."""
-    import faiss
-    import numpy as np
+    import faiss  # noqa: PLC0415 - heavy: a native library
+    import numpy as np  # noqa: PLC0415 - heavy
 
     ids: list[NDArray[np.int64]] = []
     waiting: list[Vectors] = []
@@ -219,7 +219,7 @@ def _best_live(
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """One question is too little to share out: on busy cores waiting for a second thread costs 20 ms."""
-    import faiss
+    import faiss  # noqa: PLC0415 - heavy: a native library
 
     before = faiss.omp_get_max_threads()  # of this thread; the others keep theirs
     faiss.omp_set_num_threads(1)

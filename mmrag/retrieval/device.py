@@ -27,7 +27,7 @@ class Device:
 
 def choose(asked: Asked) -> Device:
     """What is done on the GPU of this machine. Raises InvalidSettings where one is asked for in vain."""
-    import faiss
+    import faiss  # noqa: PLC0415 - heavy: a native library
 
     return decide(
         asked,
@@ -78,7 +78,7 @@ def _usable_gpus() -> int:
     FAISS ends the process where the driver is missing or older than its CUDA. So CUDA, which the
     GPU builds load for all to see, is asked first: it only says no.
     """
-    import faiss
+    import faiss  # noqa: PLC0415 - heavy: a native library
 
     if not hasattr(faiss, "StandardGpuResources"):
         return 0

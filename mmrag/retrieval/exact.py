@@ -38,14 +38,14 @@ def nearest(
     if device.choose(asked).searches and worthwhile:
         try:
             return on_gpu(vectors, queries, k)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - CUDA's faults come as several types; the CPU has no such
             _log.warning("vectors are compared on the CPU, because the GPU failed: %s", error)
     return on_cpu(vectors, queries, k)
 
 
 def on_cpu(vectors: Vectors, queries: Vectors, k: int) -> tuple[Vectors, NDArray[np.int64]]:
     """As `nearest`, on all cores."""
-    import faiss
+    import faiss  # noqa: PLC0415 - heavy: a native library
 
     cosines, rows = faiss.knn(queries, vectors, k, metric=faiss.METRIC_INNER_PRODUCT)
     return cosines, rows
@@ -53,7 +53,7 @@ def on_cpu(vectors: Vectors, queries: Vectors, k: int) -> tuple[Vectors, NDArray
 
 def on_gpu(vectors: Vectors, queries: Vectors, k: int) -> tuple[Vectors, NDArray[np.int64]]:
     """As `nearest`, on the first GPU, a gigabyte of the vectors at a time. Raises what FAISS does."""
-    import faiss
+    import faiss  # noqa: PLC0415 - heavy: a native library
 
     gpu: Any = faiss  # the CPU's build lacks these names
     cosines, rows = gpu.knn_gpu(

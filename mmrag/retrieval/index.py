@@ -68,7 +68,7 @@ class Newest:
 
     def with_rows(self, batch: ChunkBatch) -> Newest:
         """With these chunks; Tantivy's part is shared, so only the newest may grow."""
-        import numpy as np
+        import numpy as np  # noqa: PLC0415 - heavy
 
         dense = self.dense
         if not len(dense.ids):  # its dimension is unknown
@@ -262,7 +262,7 @@ class CollectionIndex:
 
     def _without_dead_ballast(self, view: View, now: ChunkSnapshot) -> View:
         """What is new, made anew where too much of it has gone again."""
-        import numpy as np
+        import numpy as np  # noqa: PLC0415 - heavy
 
         if view.newest is None:
             return view
@@ -300,7 +300,7 @@ class CollectionIndex:
         while manifest is not None:
             try:
                 return manifest, self._opened(manifest)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - FAISS and Tantivy raise many types on what is off
                 latest = manifests.read(self._folder, embedder=self._embedder)
                 if latest == manifest:
                     _log.warning("an index is rebuilt from the store: %s", type(error).__name__)
@@ -382,7 +382,7 @@ class CollectionIndex:
         self, entries: Sequence[Entry], opened: Sequence[Segment], new: NDArray[np.int64], build: Build
     ) -> list[Entry]:
         """The segment that takes the place of others; none where nothing in them is live."""
-        import numpy as np
+        import numpy as np  # noqa: PLC0415 - heavy
 
         replaced = range(build.first, build.last)
         live = [np.setdiff1d(opened[i].ids, np.array(entries[i].dead, dtype=np.int64)) for i in replaced]

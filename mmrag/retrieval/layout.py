@@ -1,10 +1,11 @@
 """Which segments a collection's index should consist of: pure decisions over numbers of rows.
 
 This is the one place that decides what is searched exactly, and when rows move from
-memory to disk. Segments follow each other in the order of their chunks' ids, and get smaller:
-one that is no larger than the next is merged with it (the logarithmic method of Bentley and
-Saxe, 1980). So a collection of n chunks has O(log n) segments, besides full ones, and a chunk
-is written O(log n) times. It knows no files, no vectors and no collection.
+memory to disk. Segments follow each other in the order of their chunks' ids, and of levels that
+fall: each level holds twice as many rows as the one below, and a segment whose level is no higher
+than the next one's is merged with it (the logarithmic method of Bentley and Saxe, 1980). So a
+collection of n chunks has O(log n) segments, besides full ones, and a chunk is written O(log n)
+times. It knows no files, no vectors and no collection.
 """
 
 from __future__ import annotations
@@ -38,6 +39,14 @@ class Limits:
     def is_exact(self, rows: int) -> bool:
         """Whether so many rows are compared one by one: always right, and at that size as fast."""
         return rows <= self.exact_search
+
+    def level(self, rows: int) -> int:
+        """0 for less than what memory holds, 1 for up to twice that, 2 for up to four times that ..."""
+        return (rows // self.memory).bit_length()
+
+    def join(self, one: int, next_one: int) -> bool:
+        """Whether segments of so many live rows, one after the other, are to be one."""
+        return self.level(one) <= self.level(next_one) and one + next_one <= self.segment
 
     def describe(self, rows: int, *, beyond: str) -> str:
         """How a collection of so many chunks is searched by meaning, and why."""
@@ -84,8 +93,7 @@ def next_build(sizes: Sequence[Size], new: int, limits: Limits, *, thorough: boo
         if size.is_overdue or (thorough and size.dead):
             return Build(index, index + 1)
     for index in range(len(sizes) - 1):
-        one, next_one = sizes[index].live, sizes[index + 1].live
-        if one <= next_one and one + next_one <= limits.segment:
+        if limits.join(sizes[index].live, sizes[index + 1].live):
             return Build(index, index + 2)
     return None
 
@@ -93,7 +101,7 @@ def next_build(sizes: Sequence[Size], new: int, limits: Limits, *, thorough: boo
 def _of_new_rows(sizes: Sequence[Size], new: int, limits: Limits) -> Build:
     """New rows take those segments along that they would be merged with at once."""
     first, rows = len(sizes), new
-    while first > 0 and sizes[first - 1].live <= rows and sizes[first - 1].live + rows <= limits.segment:
+    while first > 0 and limits.join(sizes[first - 1].live, rows):
         first -= 1
         rows += sizes[first].live
     return Build(first, len(sizes), new)

@@ -50,7 +50,7 @@ class LexicalIndex:
     @classmethod
     def open(cls, folder: Path) -> LexicalIndex:
         """What was created in `folder`. Raises OSError or ValueError where it cannot be read."""
-        import tantivy
+        import tantivy  # noqa: PLC0415 - heavy: a native library
 
         return cls(tantivy.Index.open(str(folder)))
 
@@ -65,7 +65,7 @@ class LexicalIndex:
 
     def best(self, boosts: Mapping[str, float], depth: int) -> list[tuple[float, int]]:
         """The `depth` best (score, id), best first: the sum of the words' BM25 scores times their boosts."""
-        from tantivy import Occur, Query
+        from tantivy import Occur, Query  # noqa: PLC0415 - heavy: a native library
 
         clauses = [
             (Occur.Should, Query.boost_query(Query.term_query(self._schema, "words", word, "freq"), boost))
@@ -77,7 +77,7 @@ class LexicalIndex:
 
 
 def _new_index(folder: Path | None) -> tantivy.Index:
-    import tantivy
+    import tantivy  # noqa: PLC0415 - heavy: a native library
 
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("id", fast=True)
@@ -90,7 +90,7 @@ def _write(
     index: tantivy.Index, batches: Iterable[tuple[Iterable[int], Iterable[str]]], heap_bytes: int
 ) -> None:
     """Commit one text for each id."""
-    import tantivy
+    import tantivy  # noqa: PLC0415 - heavy: a native library
 
     writer = index.writer(heap_bytes, num_threads=1)
     for ids, texts in batches:
@@ -145,7 +145,7 @@ def rarest(indexes: Sequence[LexicalIndex], asked: Iterable[str], most: int) -> 
     return heapq.nsmallest(most, filter(counts.__getitem__, counts), key=counts.__getitem__)
 
 
-def idf(N: int, n: int) -> float:
+def idf(N: int, n: int) -> float:  # noqa: N803 - the symbols of the paper
     """Weight of a word that occurs in n of N rows: ln(1 + (N - n + 0.5) / (n + 0.5)) > 0.
 
     Robertson and Spärck Jones' weight in the positive form of Lucene and Tantivy.

@@ -25,7 +25,7 @@ def no_garbage_collection() -> Iterator[None]:
 @contextmanager
 def no_progress_bars() -> Iterator[None]:
     """Keep "Loading weights" off standard error, which may be a bot's log."""
-    from transformers.utils import logging
+    from transformers.utils import logging  # noqa: PLC0415 - heavy: seconds
 
     were_enabled = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call] # transformers' own gap

@@ -33,7 +33,7 @@ def _searched_text(hit: Hit) -> str:
 
 
 def _scores(query: Sequence[str], documents: Sequence[Sequence[str]]) -> list[float]:
-    from rank_bm25 import BM25Plus
+    from rank_bm25 import BM25Plus  # noqa: PLC0415 - an engine dependency, absent in a light install
 
     if not any(documents):  # rank_bm25 divides by their number and by their mean length
         return [0.0] * len(documents)

@@ -69,7 +69,7 @@ class CrossEncoderReranker:
     def scores(self, question: str, passages: Sequence[str]) -> list[float]:
         if not passages:
             return []
-        import torch
+        import torch  # noqa: PLC0415 - heavy: seconds
 
         logits = self._encoder().predict(
             [(question, passage) for passage in passages],
@@ -94,8 +94,8 @@ class CrossEncoderReranker:
 
     def _load(self) -> CrossEncoder:
         with no_garbage_collection():
-            import torch
-            from sentence_transformers import CrossEncoder
+            import torch  # noqa: PLC0415 - heavy: seconds
+            from sentence_transformers import CrossEncoder  # noqa: PLC0415 - heavy: seconds
 
         torch.set_num_threads(self._threads)
         try:
@@ -119,7 +119,7 @@ def _local_folder(model: str) -> Path:
     folder = Path(model).expanduser()
     if folder.is_dir():
         return folder
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 - only where a name is no folder
 
     try:
         return Path(snapshot_download(model, local_files_only=True))
@@ -158,7 +158,7 @@ def _modules(folder: Path) -> list[tuple[str, Path]]:
 
 
 def _check_weights(model: str, file: Path) -> None:
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - an engine dependency
 
     try:
         with safe_open(file, framework="numpy"):  # reads the header and compares it with the length

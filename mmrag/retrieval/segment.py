@@ -49,7 +49,7 @@ class Segment:
 
 def among(ids: NDArray[np.int64], asked: Iterable[int]) -> list[int]:
     """Those of the `asked` that are in `ids` (n,), which ascend."""
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 - heavy
 
     sought = np.fromiter(asked, dtype=np.int64)
     if not len(ids):
@@ -84,7 +84,7 @@ def write(
 
 def open_verified(folder: Path, name: str, files: dict[str, str]) -> Segment:
     """Open a segment below `folder`. Raises ValueError or whatever the libraries raise on what is off."""
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 - heavy
 
     for path, expected in files.items():
         if sha256(folder / path) != expected:
@@ -100,7 +100,7 @@ def open_verified(folder: Path, name: str, files: dict[str, str]) -> Segment:
 
 
 def _write(new: Path, batches: Callable[[], Iterable[ChunkBatch]], build_dense: DenseBuilder) -> None:
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 - heavy
 
     ids: list[NDArray[np.int64]] = []
 
@@ -119,7 +119,7 @@ def _write(new: Path, batches: Callable[[], Iterable[ChunkBatch]], build_dense: 
 
 
 def _exact(batches: Batches) -> DenseIndex:
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 - heavy
 
     parts = list(batches)
     ids = [np.empty(0, dtype=np.int64), *(ids for ids, _ in parts)]

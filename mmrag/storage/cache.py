@@ -107,7 +107,7 @@ class DiskAnswerCache:
             return
         try:
             self._cache.forget(stale)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever keeps them from going, they go with the file
             self._renew()
 
     # ----------------------------------------------------------------- sealing
@@ -148,7 +148,7 @@ class DiskAnswerCache:
             return _BytesCache(self._folder, self._size_limit)
         except _PASSING:
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - a damaged file fails in whatever way it likes
             self._discard()
             return _BytesCache(self._folder, self._size_limit)
 
@@ -169,7 +169,7 @@ class DiskAnswerCache:
             yield
         except _PASSING as fault:
             _log.info("The answer cache in %s missed: %s.", self._folder, type(fault).__name__)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a damaged file fails in whatever way it likes
             self._renew()
 
 
@@ -209,7 +209,7 @@ class _BytesCache(diskcache.Cache):  # type: ignore[misc]  # diskcache has no ty
             str(folder), timeout=_BUSY_SECONDS, disk=_BytesDisk, size_limit=size_limit, **_SETTINGS
         )
 
-    def reset(self, key: str, value: Any = diskcache.ENOVAL, update: bool = True) -> Any:
+    def reset(self, key: str, value: Any = diskcache.ENOVAL, update: bool = True) -> Any:  # noqa: ANN401, FBT001, FBT002 - diskcache's own signature
         if key not in _SETTING_NAMES:
             raise ValueError("a setting that diskcache does not have")
         return super().reset(key, _SETTINGS.get(key, value), update)

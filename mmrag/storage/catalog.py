@@ -118,7 +118,7 @@ class SqliteStore:
     def remove(self, document_ids: Sequence[str], collections: Sequence[str] | None) -> tuple[Document, ...]:
         with self._database.writing() as db:
             rows = db.execute(
-                f"{_DOCUMENTS} WHERE {_WITHIN} AND documents.id IN (SELECT value FROM json_each(?2))",
+                f"{_DOCUMENTS} WHERE {_WITHIN} AND documents.id IN (SELECT value FROM json_each(?2))",  # noqa: S608 - constants
                 (json_list(collections), json_list(document_ids)),
             )
             found = {document.id: document for document in (Document(*row) for *row, _ in rows)}

@@ -62,7 +62,7 @@ def changes(db: apsw.Connection, name: str, *, since: int, after: int) -> Change
 def rows(db: apsw.Connection, ids: Sequence[int] | NDArray[np.int64], *, embedder: str) -> ChunkBatch:
     """See `ChunkSnapshot.rows`."""
     found = db.execute(
-        f"SELECT chunks.id, {_SEARCHED}, vector FROM chunks "
+        f"SELECT chunks.id, {_SEARCHED}, vector FROM chunks "  # noqa: S608 - constants
         "LEFT JOIN vectors ON vectors.chunk = chunks.id "
         "AND vectors.embedder = (SELECT key FROM embedders WHERE name = ?2) "
         "WHERE chunks.id IN (SELECT value FROM json_each(?1)) ORDER BY chunks.id",
@@ -148,7 +148,7 @@ def without_vector(
 ) -> dict[int, str]:
     """See `VectorStore.without_vector`."""
     found = db.execute(
-        f"SELECT id, {_SEARCHED} FROM chunks "
+        f"SELECT id, {_SEARCHED} FROM chunks "  # noqa: S608 - constants
         "WHERE collection = (SELECT key FROM collections WHERE name = ?1) AND id > ?4 AND NOT EXISTS ("
         "SELECT 1 FROM vectors WHERE vectors.chunk = chunks.id "
         "AND vectors.embedder = (SELECT key FROM embedders WHERE name = ?2)) "

@@ -52,7 +52,7 @@ class Terminal:
             stdout=other,
             stderr=other,
             start_new_session=True,
-            preexec_fn=_take_terminal,
+            preexec_fn=_take_terminal,  # noqa: PLW1509 - Ctrl-C needs a terminal of its own
         )
         os.close(other)
         self._decoder = codecs.getincrementaldecoder("utf-8")()

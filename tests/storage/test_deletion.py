@@ -74,7 +74,7 @@ def test_no_byte_of_a_removed_document_is_left_after_compaction(store, home):
         store.compact()
 
         left = found(marks, home)
-        print(f"{CANARIES} canaries, {left} of their {len(marks)} marks left")
+        print(f"{CANARIES} canaries, {left} of their {len(marks)} marks left")  # noqa: T201 - the figure of this promise
         assert left == 0
         assert held(store) == others_held
         assert store.verdicts("a0") == (("ann", "down"),)

@@ -50,7 +50,7 @@ def test_kill_9_loses_nothing_acknowledged_and_tears_nothing(home):
         else:
             torn += 1
             break
-    print(f"{KILLS} kills, {done} changes, {lost} lost, {torn} torn")
+    print(f"{KILLS} kills, {done} changes, {lost} lost, {torn} torn")  # noqa: T201 - the figure of this promise
     assert (lost, torn) == (0, 0)
     assert done > 0
 

@@ -60,7 +60,7 @@ def _change_rows(cache, file, rows, *, executed, rng, outcome):
         for key in answers:
             ways[key], columns = _change(stored, key, pickled, rng)
             names = ", ".join(f"{name} = ?" for name in columns)
-            db.execute(f"UPDATE Cache SET {names} WHERE key = ?", (*columns.values(), key))
+            db.execute(f"UPDATE Cache SET {names} WHERE key = ?", (*columns.values(), key))  # noqa: S608 - names are ours
     for key, answer in answers.items():
         found = cache.get(key)
         outcome.check(found in (None, answer), f"another answer was given: {ways[key]}")

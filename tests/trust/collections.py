@@ -66,7 +66,7 @@ def run(trials, seed_, folder):
             )
             try:
                 run_state_machine_as_test(seed(seed_ + attempt)(machine), settings=options)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever a step raises is a failure
                 steps = "\n".join(getattr(error, "__notes__", []))
                 outcome.check(holds=False, failure=f"{error!r}\n{steps}")
             attempt += 1

@@ -154,6 +154,6 @@ def _circumstances() -> str:
 
 
 def _faiss_version() -> str:
-    import faiss
+    import faiss  # noqa: PLC0415 - heavy: a native library
 
     return str(faiss.__version__)

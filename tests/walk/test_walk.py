@@ -28,7 +28,7 @@ class FolderChat:
         self.thread = Thread()
         self.answers, self.notices, self.statuses = [], [], []
 
-    async def earlier(self, thread, *, turns, files):
+    async def earlier(self, thread, *, turns, files):  # noqa: ARG002 - the port's names
         return Thread(self.thread.turns[-turns:], self.thread.files[-files:])
 
     async def download(self, file):
@@ -147,7 +147,7 @@ def test_every_sentence_of_every_example_is_cited_verbatim(engine):
 
 def page_text(engine, uri, number):
     path = Path(uri.removeprefix("file://"))
-    reading = engine._stages.reader.read(path.read_bytes(), name=path.name)
+    reading = engine._stages.reader.read(path.read_bytes(), name=path.name)  # noqa: SLF001 - the same reader
     return next(page.text for page in reading.pages if page.number == number)
 
 

@@ -74,7 +74,7 @@ def conversion_of(model: ModelFolder, folder: Path, *, threads: int) -> Conversi
 
     One process converts, others wait for it.
     """
-    from filelock import FileLock
+    from filelock import FileLock  # noqa: PLC0415 - an engine dependency, absent in a light install
 
     made_for = _made_for(model)
     found = _published(folder, made_for)
@@ -136,7 +136,7 @@ def _run_converter(model: ModelFolder, new: Path, *, threads: int) -> dict[str, 
     package_root = str(Path(__file__).parents[3])
     paths = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - this Python, on a module of ours
             [
                 sys.executable,
                 "-m",

@@ -98,7 +98,7 @@ def _inputs(loaded: SentenceTransformer) -> Inputs:
 
 
 def _write_graph(loaded: SentenceTransformer, inputs: Inputs, new: Path) -> None:
-    import torch
+    import torch  # noqa: PLC0415 - heavy: seconds
 
     openvino = import_openvino()
 

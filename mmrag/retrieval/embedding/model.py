@@ -136,7 +136,7 @@ class ModelFolder:
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """Neither truncates nor pads."""
-        from tokenizers import Tokenizer
+        from tokenizers import Tokenizer  # noqa: PLC0415 - an engine dependency, absent in a light install
 
         path = self.folder / "tokenizer.json"
         try:
@@ -204,7 +204,7 @@ class ModelFolder:
         found = {path for folder in folders for pattern in _READ for path in folder.glob(pattern)}
         return sorted(path for path in found if path.is_file())
 
-    def _json(self, path: str) -> Any:
+    def _json(self, path: str) -> Any:  # noqa: ANN401 - whatever the file holds
         try:
             return json.loads((self.folder / path).read_bytes())
         except (OSError, ValueError):
@@ -237,7 +237,7 @@ def _installed_folder() -> Path:
 
 
 def _hub_folder(reference: str) -> Path:
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 - slow, and needed for hub names only
 
     # As sentence-transformers does it: a name alone is one of its own models.
     repository = reference if "/" in reference else f"sentence-transformers/{reference}"
@@ -263,7 +263,7 @@ def limit_of(tokens: float | None) -> int | None:
 
 def _slow_tokenizer(folder: Path) -> Tokenizer:
     """Of a model that ships only its vocabulary."""
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer  # noqa: PLC0415 - heavy: seconds
 
     loaded = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     backend: Tokenizer = loaded.backend_tokenizer

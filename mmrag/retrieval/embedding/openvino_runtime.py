@@ -59,7 +59,7 @@ class OpenVinoRuntime:
     def __init__(
         self, folder: Path, *, prompts: Prompts, precision: Precision, threads: int, reason: str
     ) -> None:
-        from tokenizers import Tokenizer
+        from tokenizers import Tokenizer  # noqa: PLC0415 - an engine dependency, absent in a light install
 
         self._inputs = Inputs.read(folder / INPUTS)
         self._prompts = prompts
@@ -87,7 +87,7 @@ class OpenVinoRuntime:
         self.reason = reason
 
     def embed(self, texts: Sequence[str], task: Task) -> Vectors:
-        import numpy as np
+        import numpy as np  # noqa: PLC0415 - heavy
 
         prompt = self._prompts.of(task)
         vectors = np.empty((len(texts), self._inputs.dimension), dtype=np.float32)
@@ -107,7 +107,7 @@ class OpenVinoRuntime:
 
     def _lay_out(self, rows: list[list[int]]) -> dict[str, NDArray[np.int64]]:
         """Each input as (rows, width)."""
-        import numpy as np
+        import numpy as np  # noqa: PLC0415 - heavy
 
         width = _width(max(map(len, rows)))
         if self._inputs.max_tokens is not None:

@@ -48,7 +48,7 @@ class TorchRuntime:
         return int(dimension)
 
     def embed(self, texts: Sequence[str], task: Task) -> Vectors:
-        import numpy as np
+        import numpy as np  # noqa: PLC0415 - heavy
 
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         places = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
@@ -61,7 +61,7 @@ class TorchRuntime:
         return unit
 
     def _encode(self, texts: list[str], task: Task) -> Vectors:
-        import torch
+        import torch  # noqa: PLC0415 - heavy: seconds
 
         encode = self._loaded.encode_query if task == "query" else self._loaded.encode_document
         while True:
@@ -89,7 +89,7 @@ def load_on_cpu(model: ModelFolder, *, threads: int, reason: str) -> TorchRuntim
 
 def load_on_gpu(model: ModelFolder, *, threads: int) -> TorchRuntime | None:
     """In half precision where that is exact enough, else in fp32; None where PyTorch finds no GPU."""
-    import torch
+    import torch  # noqa: PLC0415 - heavy: seconds
 
     if not torch.cuda.is_available():
         return None
@@ -113,8 +113,8 @@ def load(
 ) -> SentenceTransformer:
     """The model in fp32. Raises InvalidSettings where its files cannot be loaded without running code."""
     with no_garbage_collection():
-        import torch
-        from sentence_transformers import SentenceTransformer
+        import torch  # noqa: PLC0415 - heavy: seconds
+        from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - heavy: seconds
 
         torch.set_num_threads(threads)
         try:

@@ -14,25 +14,25 @@ SPECIAL = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls"
 
 def make_tokenizer(words):
     """WordPiece over whole words, single characters and their continuations, as BERT has it."""
-    from tokenizers import BertWordPieceTokenizer
-    from transformers import PreTrainedTokenizerFast
+    from tokenizers import BertWordPieceTokenizer  # noqa: PLC0415 - heavy, and not for every test
+    from transformers import PreTrainedTokenizerFast  # noqa: PLC0415 - as above
 
     letters = string.ascii_lowercase + string.digits + string.punctuation
     pieces = [*SPECIAL.values(), *words, *letters, *(f"##{each}" for each in letters)]
     vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
     wordpiece = BertWordPieceTokenizer(vocabulary, lowercase=True)
     return PreTrainedTokenizerFast(
-        tokenizer_object=wordpiece._tokenizer,
+        tokenizer_object=wordpiece._tokenizer,  # noqa: SLF001 - the only way from one to the other
         **SPECIAL,
     ), len(vocabulary)
 
 
 def save_model(folder, *, words=ENGLISH, pooling="mean", normalize=True, dense=None, prompts=None, length=64):
     """A BERT of dimension 32 with random weights; its vectors of different texts differ well."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer import modules
-    from transformers import BertConfig, BertModel
+    import torch  # noqa: PLC0415 - heavy, and not for every test
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - as above
+    from sentence_transformers.sentence_transformer import modules  # noqa: PLC0415 - as above
+    from transformers import BertConfig, BertModel  # noqa: PLC0415 - as above
 
     torch.manual_seed(7)
     transformer = folder.with_name(f"{folder.name}-transformer")
