@@ -7,12 +7,20 @@ encoding read as another give rare characters, half-width kana and Hangul by acc
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_JAPANESE = ("cp932", "euc_jp")
+_NO_KANA = 0.8  # times as likely is Japanese without any kana
+_DOUBT = 0.9  # times as likely is Chinese with a space after each word
+_FEWEST_SPACES = 3
+_LONGEST_WORD = 6  # characters of two bytes, on average
+_WORD = re.compile(rb"(?:[\x81-\xfe][\x81-\xfe])+")
+_SPACE = re.compile(rb"(?<=[\x81-\xfe]) (?=[\x81-\xfe])")
 _FEWEST = 2  # characters beyond ASCII
 _SURE = 0.75  # of them common in the language of the encoding
 # In order of preference where two fit alike: Chinese is the project's second language.
@@ -22,8 +30,18 @@ _ENCODINGS = ("gb18030", "big5", "cp932", "euc_jp", "euc_kr")
 def likely_encoding(sample: bytes) -> str | None:
     """The likeliest of the encodings, None where the bytes fit none of them well."""
     scores = {encoding: _score(sample, encoding) for encoding in _ENCODINGS}
+    if _has_words(sample):  # Hangul and common Chinese take the same bytes; only one parts its words
+        scores["gb18030"] *= _DOUBT
     best = max(scores, key=lambda encoding: scores[encoding])
     return best if scores[best] >= _SURE else None
+
+
+def _has_words(sample: bytes) -> bool:
+    """Whether spaces stand between runs of two-byte characters, again and again."""
+    words = _WORD.findall(sample)
+    return len(_SPACE.findall(sample)) >= _FEWEST_SPACES and sum(map(len, words)) <= 2 * _LONGEST_WORD * len(
+        words
+    )
 
 
 def _score(sample: bytes, encoding: str) -> float:
@@ -35,7 +53,11 @@ def _score(sample: bytes, encoding: str) -> float:
     if len(foreign) < _FEWEST:
         return 0.0
     common = _common(encoding)
-    return sum(character in common for character in foreign) / len(foreign)
+    share = sum(character in common for character in foreign) / len(foreign)
+    is_doubtful = encoding in _JAPANESE and not any(
+        "\u3041" <= character <= "\u30ff" for character in foreign
+    )
+    return _NO_KANA * share if is_doubtful else share
 
 
 def _decoded(sample: bytes, encoding: str) -> str | None:

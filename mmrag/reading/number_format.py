@@ -149,8 +149,8 @@ def _as_date(section: str, days: float, *, from_1904: bool) -> str | None:
         return None
     epoch = _EPOCH_1904 if from_1904 else _EPOCH_1900
     if not from_1904 and 1 <= days < 60:  # noqa: PLR2004 - 1900 is taken for a leap year: day 60 is its 29 February
-        days += 1
-    moment = epoch + timedelta(microseconds=round(days * 86_400_000) * 1000)
+        epoch += timedelta(days=1)
+    moment = epoch + timedelta(milliseconds=round(days * 86_400_000))
     tokens = _DATE_TOKEN.findall(
         re.sub(r"\[\$[^\]]*\]|\[(?![hms]+\])[^\]]*\]", "", _PADDING.sub("", section))
     )
@@ -168,7 +168,7 @@ def _as_date(section: str, days: float, *, from_1904: bool) -> str | None:
 
 def _date_part(token: str, moment: datetime, days: float, *, halves: bool, is_minutes: bool) -> str:  # noqa: PLR0911 - one line for each letter
     letter, length = token.strip("[]")[:1].lower(), len(token.strip("[]"))
-    if token.startswith("["):
+    if token.startswith("[") and letter:
         unit = {"h": 24, "m": 1440, "s": 86_400}[letter]
         return str(int(round(days * 86_400, 3) * unit / 86_400)).zfill(length)
     if token.upper() in ("AM/PM", "A/P", "上午/下午"):

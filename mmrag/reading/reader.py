@@ -34,7 +34,7 @@ from mmrag.reading.zipped import Archive
 from mmrag.types import Reading
 
 _NO_TEXT = "No text was found in this picture."
-_MAX_DEPTH = 3  # archives and messages in each other
+_MAX_DEPTH = 4  # archives and messages that a file may lie in
 _EMPTY_DOCUMENT = "No text was found in this document."
 
 

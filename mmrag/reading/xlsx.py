@@ -160,7 +160,7 @@ def _row_cells(row: Element, book: _Book) -> Iterator[tuple[int, tuple[str, bool
 
 
 def _lacks_result(row: Element) -> bool:
-    return any(c.find(f"{SHEET}f") is not None and c.find(f"{SHEET}v") is None for c in row)
+    return any(c.find(f"{SHEET}f") is not None and not c.findtext(f"{SHEET}v") for c in row)
 
 
 def _cell_text(cell: Element, book: _Book) -> tuple[str, bool]:  # noqa: PLR0911 - one line for each type
