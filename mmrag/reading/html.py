@@ -29,7 +29,7 @@ _INLINE = frozenset(
 _MAIN = ("main", "[role=main]", "article")
 _MIN_MAIN_SHARE = 0.4  # a main element with less of the page's text than this is a teaser
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
-_FURNITURE = frozenset({"navigation", "banner", "search", "menu", "menubar", "tablist", "toolbar"})
+_FURNITURE = frozenset({"navigation", "banner", "search", "menu", "menubar", "toolbar"})
 _MENU_LINKS = 20
 _MENU_SHARE = 0.95  # of a menu's text is in its links
 _MENU_REST = 8  # times a menu's text is on its page; an index of links is the page itself

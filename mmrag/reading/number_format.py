@@ -31,6 +31,7 @@ _LITERAL_MARK = "\ue000"  # a private character: stands for quoted text while th
 _EPOCH_1900 = datetime(1899, 12, 30)  # noqa: DTZ001 - a sheet's dates have no zone
 _EPOCH_1904 = datetime(1904, 1, 1)  # noqa: DTZ001 - as above
 _LAST_DAY = 2_958_465  # 9999-12-31
+_MOST_DIGITS = 30  # no format spells out longer numbers
 _SIGNIFICANT = 11  # digits that General shows
 _MONTHS = "January February March April May June July August September October November December".split()
 _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
@@ -42,12 +43,15 @@ def display(text: str, code: str, *, from_1904: bool = False) -> str:
         number = Decimal(text)
     except InvalidOperation:
         return text
-    if not number.is_finite() or abs(number.adjusted()) > 30:  # noqa: PLR2004 - no format spells these out
+    if not number.is_finite() or abs(number.adjusted()) > _MOST_DIGITS:
         return text
     section, shown = _section(code, number)
-    if is_date(section):
-        return _as_date(section, float(number), from_1904=from_1904) or _general(number)
-    return _as_number(section, shown) if shown is not None else _general(number)
+    try:
+        if is_date(section):
+            return _as_date(section, float(number), from_1904=from_1904) or _general(number)
+        return _as_number(section, shown) if shown is not None else _general(number)
+    except InvalidOperation:  # more places than a decimal holds: no format that a person chose
+        return text
 
 
 @lru_cache(maxsize=1024)
@@ -162,7 +166,7 @@ def _as_date(section: str, days: float, *, from_1904: bool) -> str | None:
         is_minutes = token[0].lower() == "m" and len(token) <= 2 and (clock or following == "s")  # noqa: PLR2004 - `mmm` names a month
         shown.append(_date_part(token, moment, days, halves=halves, is_minutes=is_minutes))
         if token[0].isalpha() or token[0] == "[":
-            clock = token.strip("[]")[0].lower() == "h"
+            clock = token.strip("[]")[:1].lower() == "h"
     return "".join(shown).partition(";")[0].strip()
 
 

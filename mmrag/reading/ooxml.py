@@ -174,7 +174,7 @@ def _elements(chunks: Iterator[bytes], depth: int) -> Iterator[Element]:
                     if opened:
                         opened[-1].clear()
         parser.close()
-    except ParseError:
+    except (ParseError, LookupError, ValueError):  # the latter two for encodings that there are not
         raise NotReadable(DAMAGED) from None
 
 
