@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from mmrag import wire
 from mmrag.cli import output
-from mmrag.cli.files import file_bytes, files_below, folder_bytes, read_file
+from mmrag.cli.files import folder_bytes, items_below, read_file
 from mmrag.errors import InvalidInput, NotReadable, UserFacingError
 from mmrag.exits import DONE, FAILED
-from mmrag.types import DEFAULT_COLLECTION, Attachment, Question, Rating, Source, Turn
+from mmrag.types import DEFAULT_COLLECTION, Attachment, Question, Rating, Turn
 
 if TYPE_CHECKING:
     import argparse
@@ -27,23 +27,24 @@ if TYPE_CHECKING:
 
 def add(arguments: argparse.Namespace, settings: Settings) -> int:
     """Each file on its own: a bad one is named with its reason, the others go in."""
-    paths = [path for given in arguments.paths for path in files_below(given)]
-    if not paths:
+    limit = settings.max_file_bytes
+    items = [item for given in arguments.paths for item in items_below(given, limit=limit)]
+    if not items:
         print("mmrag: there is no file to add: name files, or folders that hold some.", file=sys.stderr)
         return FAILED
     failed = 0
-    sizes = [file_bytes(path) for path in paths]
-    loaders = [partial(_load, path, settings.max_file_bytes) for path in paths]
+    loaders = [partial(item.source, limit=limit) for item in items]
+    sizes = [item.size for item in items]
     with _engine(settings) as engine, output.adding(sizes, quiet=arguments.json) as progress:
         outcomes = engine.add_many(loaders, collection=arguments.collection, listener=progress.pages)
-        for number, (path, outcome) in enumerate(zip(paths, outcomes, strict=True)):
+        for number, (item, outcome) in enumerate(zip(items, outcomes, strict=True)):
             if isinstance(outcome, UserFacingError):
                 failed += 1
-                progress.failed(number, path, str(outcome))
+                progress.failed(number, item.path, str(outcome))
             else:
-                progress.done(number, path, outcome)
+                progress.done(number, item.path, outcome)
             if arguments.json:
-                _print_json(_outcome_to_json(path, outcome))
+                _print_json(_outcome_to_json(item.path, outcome))
     return FAILED if failed else DONE
 
 
@@ -54,10 +55,6 @@ def _outcome_to_json(path: Path, outcome: AddOutcome) -> dict[str, Any]:
     if isinstance(outcome, UserFacingError):
         return {"path": str(path), **_FAILED_REPORT, "reason": str(outcome)}
     return wire.report_to_json(str(path), outcome)
-
-
-def _load(path: Path, limit: int) -> Source:
-    return Source(name=path.name, data=read_file(path, limit=limit), uri=path.resolve().as_uri())
 
 
 def documents(arguments: argparse.Namespace, settings: Settings) -> int:

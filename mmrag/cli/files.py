@@ -3,17 +3,77 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from mmrag.errors import NotReadable
+from mmrag.types import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from mmrag.reading.zipped import Archive
+
+_ZIP = b"PK"
+_PASSED_OVER = ("__MACOSX", "Thumbs.db", "desktop.ini")  # what systems leave behind
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A file to add, or a member of a ZIP: each is a document of its own."""
+
+    file: Path
+    member: str | None = None
+    size: int = 0  # bytes to read, for the progress shown; 0 where they can't be told
+
+    @property
+    def path(self) -> Path:
+        """How it is shown: a member as if its archive were a folder."""
+        return self.file if self.member is None else self.file / self.member
+
+    def source(self, *, limit: int) -> Source:
+        """Its bytes. Raises NotReadable with the reason."""
+        uri = self.file.resolve().as_uri()
+        if self.member is None:
+            return Source(name=self.file.name, data=read_file(self.file, limit=limit), uri=uri)
+        data = _archive(self.file, limit).read(self.member, limit=limit)
+        return Source(name=self.path.name, data=data, uri=f"{uri}#{quote(self.member)}")
+
+
+def items_below(path: Path, *, limit: int) -> Iterator[Item]:
+    """What is to be added of a file or folder; of a ZIP that is no document by itself, its members."""
+    for file in files_below(path):
+        yield from _members(file, limit) or [Item(file, size=_file_bytes(file))]
+
+
+def _members(file: Path, limit: int) -> list[Item]:
+    """Members of a plain ZIP; none for anything else, which says itself what is wrong with it."""
+    from mmrag.reading import containers, media, packages  # noqa: PLC0415 - only for ZIP files
+
+    try:
+        with file.open("rb") as opened:
+            if opened.read(2) != _ZIP:
+                return []
+        archive = _archive(file, limit)
+        if packages.zip_type(archive) != media.ZIP:
+            return []
+        return [Item(file, name, archive.size(name)) for name in containers.members(archive)]
+    except (OSError, NotReadable):
+        return []
+
+
+@lru_cache(maxsize=1)  # its members come one after the other
+def _archive(file: Path, limit: int) -> Archive:
+    from mmrag.reading.zipped import Archive  # noqa: PLC0415 - only for ZIP files
+
+    return Archive(read_file(file, limit=limit))
+
 
 def files_below(path: Path) -> Iterator[Path]:
-    """The file itself, or every file of a folder in order; hidden ones are passed over.
+    """The file itself, or every file of a folder in order; hidden ones and locks are passed over.
 
     What is neither is yielded too, so that reading it names the reason.
     """
@@ -21,7 +81,7 @@ def files_below(path: Path) -> Iterator[Path]:
         yield path
         return
     for child in sorted(path.iterdir()):
-        if not child.name.startswith("."):
+        if not child.name.startswith((".", "~$")) and child.name not in _PASSED_OVER:
             yield from files_below(child)
 
 
@@ -43,7 +103,7 @@ def read_file(path: Path, *, limit: int) -> bytes:
         raise NotReadable(f"{path} could not be read: {error.strerror}.") from None
 
 
-def file_bytes(path: Path) -> int:
+def _file_bytes(path: Path) -> int:
     """The size of a file; 0 where there is none to be had."""
     try:
         return path.stat().st_size

@@ -1,6 +1,7 @@
 """Reading: bytes become pages of text with headings, tables and figures, and pages become chunks.
 
-One module a format (plaintext, markdown, html, pdf, picture), one shape out. `reader` decides by
+One module a format (docx, pptx, xlsx, delimited, html, markdown, plaintext, mail, containers, pdf,
+picture), one shape out. `reader` decides by
 content which of them reads a file. It knows no index, no generator and no store.
 """
 

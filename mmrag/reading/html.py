@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mmrag.errors import NotReadable
+from mmrag.reading.grid import Cell, flatten
 from mmrag.reading.media import HTML
 from mmrag.reading.page_builder import PageBuilder, one_line
 from mmrag.types import Reading
@@ -28,6 +29,11 @@ _INLINE = frozenset(
 _MAIN = ("main", "[role=main]", "article")
 _MIN_MAIN_SHARE = 0.4  # a main element with less of the page's text than this is a teaser
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+_FURNITURE = frozenset({"navigation", "banner", "search", "menu", "menubar", "toolbar"})
+_MENU_LINKS = 20
+_MENU_SHARE = 0.95  # of a menu's text is in its links
+_MENU_REST = 8  # times a menu's text is on its page; an index of links is the page itself
+_LONGEST_SPAN = 4  # digits
 _SPACES = re.compile(r"[ \t\n\r\f]+")
 
 
@@ -114,6 +120,7 @@ class _Writer:
         if tag == "pre":
             self._page.paragraph(node.text())
         elif tag == "table":
+            self._page.paragraph("\n".join(map(_text_of, node.css("caption"))))
             self._page.table(_rows(node))
         else:
             self._page.heading(_text_of(node), level=_HEADINGS[tag])
@@ -183,7 +190,8 @@ def _is_dropped(node: LexborNode, tag: str) -> bool:
         or tag.startswith(("!", "-"))
         or "hidden" in attributes
         or attributes.get("aria-hidden") == "true"
-        or attributes.get("role") == "navigation"
+        or attributes.get("role") in _FURNITURE
+        or (tag in ("ul", "ol") and _is_menu(node))
     )
 
 
@@ -204,4 +212,25 @@ def _is_data(table: LexborNode) -> bool:
 
 
 def _rows(table: LexborNode) -> list[list[str]]:
-    return [[_text_of(cell) for cell in row.iter() if cell.tag in ("td", "th")] for row in table.css("tr")]
+    return flatten(
+        [[_cell(cell) for cell in row.iter() if cell.tag in ("td", "th")] for row in table.css("tr")]
+    )
+
+
+def _cell(node: LexborNode) -> Cell:
+    spans = (node.attributes.get(name) or "" for name in ("colspan", "rowspan"))
+    columns, rows = (int(span) if span.isdigit() and len(span) <= _LONGEST_SPAN else 1 for span in spans)
+    return Cell(_text_of(node), columns=columns, rows=rows)
+
+
+def _is_menu(items: LexborNode) -> bool:
+    """Many links and nothing else, on a page that holds far more: other languages, other pages."""
+    links = items.css("li a")
+    if len(links) < _MENU_LINKS:
+        return False
+    length = len("".join(items.text().split()))
+    linked = len("".join("".join(link.text() for link in links).split()))
+    page = items
+    while page.parent is not None:
+        page = page.parent
+    return linked > _MENU_SHARE * length and len(page.text()) > _MENU_REST * length

@@ -14,8 +14,20 @@ PDF = "application/pdf"
 TEXT = "text/plain"
 MARKDOWN = "text/markdown"
 HTML = "text/html"
+CSV = "text/csv"
+NOTEBOOK = "application/x-ipynb+json"
+FEED = "application/xml"
+MAIL = "message/rfc822"
+ZIP = "application/zip"
+EPUB = "application/epub+zip"
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+OLE = "application/x-ole-storage"
 
-SUPPORTED = "text, Markdown, HTML, PDF, PNG, JPEG, GIF, WebP, BMP, TIFF or AVIF"
+SUPPORTED = (
+    "text, Markdown, HTML, CSV, EML, PDF, DOCX, PPTX, XLSX, ZIP, PNG, JPEG, GIF, WebP, BMP, TIFF or AVIF"
+)
 
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -27,13 +39,15 @@ _SIGNATURES = (
     (b"MM\x00*", "image/tiff"),
     (b"II+\x00", "image/tiff"),
     (b"MM\x00+", "image/tiff"),
+    (b"PK\x03\x04", ZIP),
+    (b"PK\x05\x06", ZIP),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", OLE),
 )
 _UNREAD_SIGNATURES = (
-    (b"PK\x03\x04", "Office documents and ZIP archives are not read yet: save it as PDF and send that."),
-    (b"PK\x05\x06", "Office documents and ZIP archives are not read yet: save it as PDF and send that."),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "Old Office documents are not read: save it as PDF and send that."),
-    (b"{\\rtf", "RTF documents are not read: save it as PDF and send that."),
+    (b"{\\rtf", "RTF documents are not read: save it as DOCX or PDF and send that."),
     (b"\x1f\x8b", "Compressed files are not read: unpack it and send what is inside."),
+    (b"7z\xbc\xaf\x27\x1c", "7z archives are not read: unpack it and send what is inside, or as ZIP."),
+    (b"Rar!\x1a\x07", "RAR archives are not read: unpack it and send what is inside, or as ZIP."),
 )
 _UNREAD_SVG = "SVG pictures are not read: save it as PNG and send that."
 _UNREAD_HEIC = "HEIC pictures are not read: save it as JPEG or PNG and send that."
@@ -44,11 +58,32 @@ _PROLOGUE = r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*"
 _SVG = re.compile(rf"{_PROLOGUE}(?:<!doctype svg[^>]*>\s*)?<svg[\s>]".encode(), re.IGNORECASE | re.DOTALL)
 _HTML = re.compile(rf"{_PROLOGUE}<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
 _HTML_NAMES = frozenset({".html", ".htm", ".xhtml"})
+_TEXT_NAMES = frozenset({".txt", ".text"})
+_MAIL_NAMES = frozenset({".eml"})
+_TEXT_HEAD = 16 * 1024  # characters that tell what a text is
+_FEED = re.compile(rf"{_PROLOGUE}<(?:rss|feed|rdf:RDF)[\s>]", re.DOTALL)
+_FRAGMENT = re.compile(r"</(?:p|div|table|ul|ol|h[1-6]|span|a|li|tr|td)>", re.IGNORECASE)
+_FEWEST_MARKS = 2
+_NOTEBOOK_KEYS = ('"cells"', '"nbformat"', '"cell_type"')
+_MAIL_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*:(?:\s|$)")
+_MAIL_HEADERS = frozenset("from to subject date message-id mime-version received return-path cc".split())
+_MAIL_MARKS = frozenset("message-id mime-version received return-path content-type x-mailer".split())
+_MARKDOWN_MARKS = tuple(
+    re.compile(pattern, re.MULTILINE)
+    for pattern in (
+        r"^#{1,6} \S",
+        r"^\|?\s*:?-{3,}:?\s*\|",
+        r"^```",
+        r"\[[^\]\n]+\]\([^)\s]+\)",
+        r"\*\*[^*\n]+\*\*",
+        r"^\s{0,3}(?:[-*+]|\d+\.) \S.*\n\s{0,3}(?:[-*+]|\d+\.) \S",
+    )
+)
 _MARKDOWN_NAMES = frozenset({".md", ".markdown", ".mdown", ".mkd"})
 
 
 def binary_type(data: bytes) -> str | None:
-    """The media type of a PDF or picture, None for what may be text.
+    """The media type of a PDF, picture or container, None for what may be text.
 
     Raises NotReadable for formats that are known and not read.
     """
@@ -69,12 +104,39 @@ def binary_type(data: bytes) -> str | None:
     return None
 
 
-def text_type(text: str, *, name: str) -> str:
-    """Which text format this is."""
+def text_type(text: str, *, name: str) -> str:  # noqa: PLR0911 - one line for each kind
+    """Which text format this is, a delimited table aside: by its content, else by its name."""
     suffix = PurePath(name).suffix.casefold()
-    if suffix in _HTML_NAMES or _HTML.match(text[:4096]):
+    head = text[:_TEXT_HEAD]
+    if suffix in _MAIL_NAMES or _is_mail(head):
+        return MAIL
+    if _FEED.match(head):
+        return FEED
+    if suffix in _HTML_NAMES or _HTML.match(head):
         return HTML
-    return MARKDOWN if suffix in _MARKDOWN_NAMES else TEXT
+    if head.lstrip().startswith("{") and all(key in text for key in _NOTEBOOK_KEYS):
+        return NOTEBOOK
+    if suffix in _MARKDOWN_NAMES:
+        return MARKDOWN
+    if suffix and suffix not in _TEXT_NAMES:
+        return TEXT  # a program or its data: `#` is a remark there
+    if len(_FRAGMENT.findall(head)) >= _FEWEST_MARKS and head.lstrip().startswith("<"):
+        return HTML
+    return MARKDOWN if _is_markdown(head) else TEXT
+
+
+def _is_mail(head: str) -> bool:
+    """Lines of headers before the first blank line, the telling ones among them."""
+    lines = head.lstrip("\n").partition("\n\n")[0].split("\n")
+    if not all(_MAIL_HEADER.match(line) or line[:1] in (" ", "\t") for line in lines):
+        return False
+    names = {line.partition(":")[0].casefold() for line in lines if line[:1] not in (" ", "\t")}
+    return len(names & _MAIL_HEADERS) >= 3 and bool(names & _MAIL_MARKS)  # noqa: PLR2004 - a memo has "From", "To" and "Date"
+
+
+def _is_markdown(head: str) -> bool:
+    """Two kinds of marks: one alone may be a remark, a list or a diff."""
+    return sum(mark.search(head) is not None for mark in _MARKDOWN_MARKS) >= 2  # noqa: PLR2004 - kinds
 
 
 def _is_bitmap(data: bytes) -> bool:

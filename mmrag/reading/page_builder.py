@@ -120,6 +120,29 @@ class PageBuilder:
         self._length += len(text)
 
 
+def followed_by(first: Page, second: Page) -> Page:
+    """One page with the text of both; the second one's headings stand a level below the first one's."""
+    if not first.text or not second.text:
+        return replace(first if first.text else second, number=first.number)
+    shift = len(first.text) + len(_BLOCK_SEPARATOR)
+
+    def moved(table: Table) -> Table:
+        return replace(table, start=table.start + shift, end=table.end + shift)
+
+    lowered = (replace(h, offset=h.offset + shift, level=h.level + 1) for h in second.headings)
+    figures = (
+        replace(f, start=f.start + shift, end=f.end + shift, table=f.table and moved(f.table))
+        for f in second.figures
+    )
+    return Page(
+        number=first.number,
+        text=f"{first.text}{_BLOCK_SEPARATOR}{second.text}",
+        headings=(*first.headings, *lowered),
+        tables=(*first.tables, *map(moved, second.tables)),
+        figures=(*first.figures, *figures),
+    )
+
+
 def even_rows(rows: Sequence[Sequence[str]]) -> list[list[str]]:
     """Cells as single lines, every row as long as the longest, empty rows left out."""
     cells = [[one_line(cell) for cell in row] for row in rows]

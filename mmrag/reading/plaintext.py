@@ -6,6 +6,7 @@ import codecs
 import contextlib
 
 from mmrag.errors import NotReadable
+from mmrag.reading.east_asian import likely_encoding
 from mmrag.reading.media import SUPPORTED, TEXT
 from mmrag.reading.page_builder import clean
 from mmrag.types import Page, Reading
@@ -41,6 +42,8 @@ def _decode(data: bytes, declared: str | None) -> str | None:
     for mark, encoding in _BOMS:
         if data.startswith(mark):
             return data.decode(encoding, errors="replace")
+    if utf32 := _utf32_without_mark(data):
+        return data.decode(utf32, errors="replace")
     if utf16 := _utf16_without_mark(data[:_SAMPLE]):
         return data.decode(utf16, errors="replace")
     if b"\x00" in data:
@@ -49,6 +52,18 @@ def _decode(data: bytes, declared: str | None) -> str | None:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return _decode_legacy(data, declared)
+
+
+def _utf32_without_mark(data: bytes) -> str | None:
+    """UTF-32: every fourth byte is zero, and what its neighbours make are characters."""
+    if len(data) < 8 or len(data) % 4:  # noqa: PLR2004 - two characters prove nothing
+        return None
+    sample = data[:_SAMPLE]
+    if not any(sample[3::4]):
+        return "utf-32-le" if max(sample[2::4]) <= 0x10 and any(sample[::2]) else None  # noqa: PLR2004 - planes
+    if not any(sample[::4]):
+        return "utf-32-be" if max(sample[1::4]) <= 0x10 and any(sample[1::2]) else None  # noqa: PLR2004 - planes
+    return None
 
 
 def _utf16_without_mark(sample: bytes) -> str | None:
@@ -64,13 +79,13 @@ def _utf16_without_mark(sample: bytes) -> str | None:
 
 
 def _decode_legacy(data: bytes, declared: str | None) -> str | None:
-    """As declared; else Chinese before what only might be: short GB text is easily taken for Korean."""
+    """As declared; else East Asian before what only might be: short GB text is easily taken for Korean."""
     if declared:
         with contextlib.suppress(LookupError, UnicodeDecodeError):
             return data.decode(declared)
     sample = data[:_SAMPLE]
-    if _is_gb18030(sample):
-        return data.decode("gb18030", errors="replace")
+    if east_asian := likely_encoding(sample):
+        return data.decode(east_asian, errors="replace")
     from charset_normalizer import from_bytes  # noqa: PLC0415 - half a second to import
 
     matches = from_bytes(sample)
@@ -81,20 +96,6 @@ def _decode_legacy(data: bytes, declared: str | None) -> str | None:
     equal = (match for match in matches if match.chaos == best.chaos and match.coherence == best.coherence)
     western = any("cp1252" in (match.encoding, *match.could_be_from_charset) for match in equal)
     return data.decode("cp1252" if western else best.encoding, errors="replace")
-
-
-def _is_gb18030(sample: bytes) -> bool:
-    """Whether most two-byte characters are GB 2312's common Han (rows 16 to 55) or its marks (1 to 3)."""
-    common = pairs = position = 0
-    while position + 1 < len(sample):
-        first, second = sample[position], sample[position + 1]
-        if first < 0x81:  # noqa: PLR2004 - ASCII, and 0x80, which GB 18030 does not use
-            position += 1
-            continue
-        pairs += 1
-        common += (0xB0 <= first <= 0xD7 or 0xA1 <= first <= 0xA3) and second >= 0xA1  # noqa: PLR2004 - rows
-        position += 2
-    return pairs > 1 and common >= 0.8 * pairs
 
 
 def _is_binary(text: str) -> bool:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 
 import pytest
 from PIL import Image, PngImagePlugin
@@ -95,6 +96,29 @@ def test_a_failed_file_is_a_line_of_json_too(run, tmp_path):
     assert code == 1
     assert json.loads(out)["status"] == "failed"
     assert "is not there" in json.loads(out)["reason"]
+
+
+def test_members_of_an_archive_are_documents_of_their_own_in_a_folder_too(run, tmp_path):
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    (folder / "~$limits.docx").write_bytes(b"a lock")
+    with zipfile.ZipFile(folder / "team.zip", "w") as archive:
+        archive.writestr("travel/limits.csv", "City,Limit,Note\nPorto,120,a\nOslo,180,b\n")
+        archive.writestr("tool.bin", b"\x7fELF\0\0\0")
+        archive.writestr("__MACOSX/travel/limits.csv", "no")
+    code, out, _ = run("add", folder, "--json")
+    reports = [json.loads(line) for line in out.splitlines()]
+
+    assert code == 1
+    assert [(report["path"][-23:], report["status"]) for report in reports] == [
+        ("/shared/team.zip/tool.bin"[-23:], "failed"),
+        ("team.zip/travel/limits.csv"[-23:], "added"),
+    ]
+    assert "This type of file is not read" in reports[0]["reason"]
+    [document] = json.loads(run("documents", "--json")[1])
+    assert document["title"] == "limits.csv"
+    assert document["uri"].endswith("/shared/team.zip#travel/limits.csv")
+    assert json.loads(run("add", folder / "team.zip", "--json")[1].splitlines()[1])["status"] == "unchanged"
 
 
 def test_a_folder_without_files_is_nothing_to_do(run, tmp_path):

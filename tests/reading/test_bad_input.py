@@ -34,10 +34,10 @@ def png_header(width, height):
     ("data", "reason"),
     [
         (b"", "is empty"),
-        (bytes(range(256)) * 8, "send text, Markdown, HTML, PDF, PNG"),
-        (b"PK\x03\x04" + b"\0" * 60, "save it as PDF"),
+        (bytes(range(256)) * 8, "send text, Markdown, HTML, CSV, EML, PDF, DOCX"),
+        (b"PK\x03\x04" + b"\0" * 60, "is damaged"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 60, "save it as PDF"),
-        (rb"{\rtf1 text}", "save it as PDF"),
+        (rb"{\rtf1 text}", "save it as DOCX or PDF"),
         (b"\x1f\x8b\x08\0\0", "unpack it"),
         (
             b'<?xml version="1.0"?><!-- a --><svg xmlns="http://www.w3.org/2000/svg"/>',

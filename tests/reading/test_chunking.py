@@ -64,6 +64,9 @@ blocks = st.one_of(
     st.tuples(st.sampled_from(["#", "##", "###"]), words),
     st.tuples(st.just("table"), rows),
     st.tuples(st.just("figure"), prose),
+    st.sampled_from(
+        ["Table 1: Limits", "Figure 2. Orders", "图2 订单", "The chart below shows it.", "See Figure 2."]
+    ),
 )
 
 
@@ -162,3 +165,46 @@ def test_a_monstrous_line_is_cut_hard_and_fast_with_the_real_tokeniser(count_tok
     assert max(count_tokens(draft.text) for draft in drafts) <= 240
     assert max(len(draft.text) for draft in drafts) <= 1_600
     assert_lawful([Page(1, text)], drafts)
+
+
+def test_a_chunk_ends_with_a_paragraph_where_that_costs_little():
+    page = page_of("One two three four five six. " * 4, "Seven eight nine ten. " * 5)
+    drafts = chunker(40).chunk([page], title="T")
+    assert drafts[0].text == ("One two three four five six. " * 4).strip()
+
+
+def test_a_caption_goes_with_its_table_and_with_its_figure_on_either_side():
+    table = ("table", [["City", "Limit"], ["Porto", "120"]])
+    page = page_of(
+        "Before.", "Table 2: Limits", table, "Between.", ("figure", "Q1: 12"), "Figure 3. Orders", "After."
+    )
+    drafts = chunker().chunk([page], title="T")
+    assert [(draft.kind, draft.text) for draft in drafts] == [
+        ("text", "Before."),
+        ("table", "Table 2: Limits\n\nCity | Limit\nPorto | 120"),
+        ("text", "Between."),
+        ("figure", "Q1: 12\n\nFigure 3. Orders"),
+        ("text", "After."),
+    ]
+    assert_lawful([page], drafts)
+
+
+def test_what_the_text_says_of_a_figure_is_its_context_and_never_its_text():
+    first = page_of("Orders doubled in March, as Fig. 3 shows. Costs did not.", number=1)
+    second = page_of("The chart below shows it by city.", ("figure", "Figure 3: Orders\nQ1: 12"), number=2)
+    figure = next(d for d in chunker().chunk([first, second], title="T") if d.kind == "figure")
+    assert figure.context == "T\nOrders doubled in March, as Fig. 3 shows. The chart below shows it by city."
+    assert figure.text == "Figure 3: Orders\nQ1: 12"
+
+
+def test_a_chinese_figure_is_named_in_chinese():
+    page = page_of("如图2所示，订单翻了一番。成本没有变化。", ("figure", "图2 订单\n一月: 12"))
+    figure = next(d for d in chunker().chunk([page], title="") if d.kind == "figure")
+    assert figure.context == "如图2所示，订单翻了一番。"
+
+
+def test_header_rows_of_a_split_table_are_joined_above_their_columns():
+    head = [["", "2024", "", "2025", ""], ["City", "Q1", "Q2", "Q1", "Q2"]]
+    body = [[f"City{number}", *"1234"] for number in range(60)]
+    drafts = chunker(60).chunk([page_of(("table", head + body))], title="T")
+    assert drafts[1].context == "T\nCity | 2024 Q1 | 2024 Q2 | 2025 Q1 | 2025 Q2"

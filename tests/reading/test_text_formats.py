@@ -145,3 +145,67 @@ def test_the_content_decides_and_the_name_only_tells_text_formats_apart(read, na
     reading = read(b"# Notes\n\nText.", name=name)
     assert reading.media_type == ("text/markdown" if name == "notes.md" else "text/plain")
     assert read(HTML.encode(), name=name).media_type == "text/html"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("big5", "退貨期限是三十天，請保留收據。"),
+        ("cp932", "返品期限は三十日です。レシートを保管してください。"),
+        ("euc_jp", "返品期限は三十日です。レシートを保管してください。"),
+        ("euc_kr", "반품 기한은 삼십일입니다. 영수증을 보관하십시오."),
+        ("utf-32-le", "Café, 三十天"),
+        ("utf-32-be", "Café, 三十天"),
+        ("utf-16-be", "The leave is 27 days."),
+    ],
+)
+def test_east_asian_and_wide_encodings_are_told_by_their_characters(read, encoding, text):
+    assert read(text.encode(encoding)).pages[0].text == text
+
+
+def test_cells_that_span_stand_where_they_can_be_read():
+    table = (
+        "<table><caption>Sales</caption><tr><th rowspan=2>City<th colspan=2>2025</tr><tr><th>Q1<th>Q2</tr>"
+        "<tr><td rowspan=2>Porto<td>1<td>2</tr><tr><td>3<td>4</tr></table>"
+    )
+    page = html.read_html(f"<body>{table}</body>").pages[0]
+    assert page.tables[0].rows == (
+        ("", "2025", ""),
+        ("City", "Q1", "Q2"),
+        ("Porto", "1", "2"),
+        ("Porto", "3", "4"),
+    )
+    assert page.text.startswith("Sales\n\n")
+
+
+def test_a_cell_that_claims_to_span_millions_takes_no_memory():
+    table = "<table><tr><td colspan=9999 rowspan=9999>a<td>b</tr><tr><td>c<td>d</tr></table>"
+    assert {"a", "b"} <= set(html.read_html(f"<body>{table * 3}</body>").pages[0].tables[0].rows[0])
+
+
+def test_a_long_list_of_links_beside_a_text_is_a_menu_and_an_index_of_links_is_not():
+    menu = "<ul>" + "".join(f"<li><a href=x>Language {n}</a>" for n in range(30)) + "</ul>"
+    assert (
+        "Language"
+        not in html.read_html(f"<body>{menu}<p>{'Text of the page. ' * 400}</p></body>").pages[0].text
+    )
+    assert "Language 29" in html.read_html(f"<body><h1>All pages</h1>{menu}</body>").pages[0].text
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("# Notes\n\n- one\n- two\n", "text/markdown"),
+        ("| a | b |\n|---|---|\n| **1** | 2 |\n", "text/markdown"),
+        ("<p>One</p><p>Two</p>", "text/html"),
+        ("#!/bin/sh\n# restart\nlfctl restart\n", "text/plain"),
+        ('{"a": [1, 2], "b": "x"}', "text/plain"),
+        ("From: the desk\n\nHello.", "text/plain"),
+    ],
+)
+def test_a_text_without_a_telling_name_is_told_by_its_content(read, text, kind):
+    assert read(text.encode()).media_type == kind
+
+
+def test_programs_are_text_whatever_they_hold(read):
+    assert read(b"# Title\n\n- a\n- b\n[x](y)\n", name="script.py").media_type == "text/plain"
