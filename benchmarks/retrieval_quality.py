@@ -171,7 +171,9 @@ class KeptVectors:
 
 
 class KeptReadings:
-    """A reader that remembers, without the pictures: PDFs take minutes."""
+    """A reader that remembers, without the pictures: PDFs take minutes, charts seconds."""
+
+    _SLOW = (b"%PDF", b"\x89PNG", b"\xff\xd8")
 
     def __init__(self, reader: Reader, folder: Path) -> None:
         self._reader = reader
@@ -179,7 +181,7 @@ class KeptReadings:
         self._json = TypeAdapter(Reading)
 
     def read(self, data: bytes, *, name: str) -> Reading:
-        if not data.startswith(b"%PDF"):
+        if not data.startswith(self._SLOW):
             return self._reader.read(data, name=name)
         kept = self._folder / f"{hashlib.blake2b(data, digest_size=16).hexdigest()}.{READING_VERSION}.json"
         if not kept.exists():

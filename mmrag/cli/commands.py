@@ -172,6 +172,20 @@ def eval_retrieval(arguments: argparse.Namespace, settings: Settings) -> int:
     return DONE
 
 
+def eval_answers(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Ask every question over its own documents, in a folder that is deleted afterwards, and judge."""
+    from mmrag.evaluation import answers  # noqa: PLC0415 - brings the engine, which `--help` does not need
+
+    rows = answers.load(arguments.file)
+    with output.measuring(quiet=arguments.json) as progress:
+        report = answers.evaluate(rows, settings=settings, progress=progress)
+    if arguments.json:
+        _print_json(report.to_json())
+    else:
+        output.print_answers_report(report)
+    return DONE
+
+
 def doctor(arguments: argparse.Namespace, settings: Settings) -> int:
     """Show the settings, or each part's state; 1 where something must be mended."""
     from mmrag.doctor import examine, list_settings  # noqa: PLC0415 - looks at every heavy part

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmrag.doctor import Finding
+    from mmrag.evaluation.answers import AnswersReport
     from mmrag.evaluation.retrieval import RetrievalReport
     from mmrag.types import (
         AddReport,
@@ -274,6 +275,37 @@ def print_retrieval_report(report: RetrievalReport) -> None:
         f"[dim]{figures['p50_ms']:.1f} ms a query (p95 {figures['p95_ms']:.1f}), "
         f"{figures['documents_per_s']:,.1f} documents a second[/]"
     )
+    _print_unread(console, report.unread)
+
+
+def print_answers_report(report: AnswersReport) -> None:
+    """Abstention, right answers, grounding and numbers; what could not be read last."""
+    console = _console()
+    figures = report.to_json()
+    console.print(
+        f"{_count(figures['questions'], 'question')}: {figures['answerable']} with an answer in their "
+        f"documents, {figures['unanswerable']} without"
+    )
+    grid = Grid(box=None, pad_edge=False, show_header=False)
+    grid.add_column("")
+    grid.add_column("", justify="right")
+    abstention, numeric = figures["abstention"], figures["numeric"]
+    for name, value in (
+        ("answered where there is an answer", abstention["answerable_answered"]),
+        ("refused where there is none", abstention["unanswerable_refused"]),
+        ("balanced accuracy of the two", abstention["balanced_accuracy"]),
+        ("right", figures["right"]),
+        ("right, of those answered", figures["right_of_answered"]),
+        (f"right numbers, of {numeric['questions']} asked for", numeric["right"]),
+        ("wrong numbers", numeric["wrong"]),
+        (f"supported, of {_count(figures['sentences'], 'sentence')}", figures["grounding"]),
+        ("citation precision", figures["citation_precision"]),
+        ("citation recall", figures["citation_recall"]),
+    ):
+        grid.add_row(name, "–" if value is None else f"{value:.3f}")
+    grid.add_row("numbers without a source", str(figures["number_errors"]))
+    console.print(grid)
+    console.print(f"[dim]{figures['p50_ms']:.0f} ms an answer (p95 {figures['p95_ms']:.0f})[/]")
     _print_unread(console, report.unread)
 
 

@@ -87,6 +87,15 @@ def _evaluation(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     retrieval.add_argument("--mode", choices=["hybrid", "bm25", "dense"], default="hybrid", help="(hybrid)")
 
+    answers = _command(subjects, "answers", "measure answers: abstention, grounding, citations, numbers")
+    answers.set_defaults(command="eval_answers")
+    answers.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE.jsonl",
+        help='rows {"question", "documents", "answer"}; "history", "image" where there are some',
+    )
+
 
 def _cuts(text: str) -> tuple[int, ...]:
     cuts = tuple(sorted({int(part) for part in text.split(",")}))
