@@ -113,6 +113,7 @@ def _build(
 ) -> Engine:
     from mmrag.grounding import EvidenceGrounder  # noqa: PLC0415 - the stages need an extra; the caller names it
     from mmrag.reading import READING_VERSION  # noqa: PLC0415 - as above
+    from mmrag.reading.pixels import pixel_digest  # noqa: PLC0415 - as above
     from mmrag.reading.chunking import SentenceChunker  # noqa: PLC0415 - as above
     from mmrag.retrieval.hybrid import HybridRetriever  # noqa: PLC0415 - as above
     from mmrag.storage.cache import DiskAnswerCache  # noqa: PLC0415 - as above
@@ -153,6 +154,11 @@ def _build(
             grounder=EvidenceGrounder(embedder),
             reading_version=f"{READING_VERSION} {settings.chunk_tokens}",
             generator_reason=reason,
+            pixel_digest=partial(
+                pixel_digest, max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels
+            ),
+            # Without a cache nobody would find what another process did meanwhile.
+            flights=settings.home / "flights" if settings.cache_bytes else None,
         ),
         limits=Limits(question_chars=settings.max_question_chars, attachments=settings.max_attachments),
         compact_after_seconds=settings.compact_after_seconds,

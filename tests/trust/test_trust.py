@@ -17,6 +17,8 @@ SAMPLES = {
     "canaries": 12,
     "sharing": 1,
     "cached": 100,
+    "stampede": 1_100,
+    "pictures": 60,
 }
 
 
