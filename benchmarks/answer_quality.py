@@ -127,7 +127,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--most", type=int, metavar="N", help="ask at most so many questions of a set")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keeps what was read and embedded")
-    parser.add_argument("--answers", type=Path, metavar="FILE", help="writes the answers, a line of JSON each")
+    parser.add_argument(
+        "--answers", type=Path, metavar="FILE", help="writes the answers, a line of JSON each"
+    )
     parser.add_argument("--json", action="store_true", help="a line of JSON for each row")
     parser.add_argument("--markdown", action="store_true", help="the table as it stands in docs/answers.md")
     arguments = parser.parse_args(argv)
@@ -148,7 +150,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             )))  # fmt: skip
             embedder = KeptVectors(embedder, database)
             reader = KeptReadings(reader, arguments.cache / "readings")
-        read = stack.enter_context(arguments.answers.open("w", encoding="utf-8")) if arguments.answers else None
+        read = (
+            stack.enter_context(arguments.answers.open("w", encoding="utf-8")) if arguments.answers else None
+        )
         for one in chosen:
             print(f"{one.name} ({one.language}): {one.about} ...", file=sys.stderr)
             rows = sampled(one.rows(arguments.data / one.folder), arguments.most or one.most)

@@ -137,7 +137,9 @@ def faq(folder: Path) -> list[AnswerRow]:
 def open_charts(folder: Path) -> list[AnswerRow]:
     """Open questions about a chart whose answers hold numbers: the numbers are what counts."""
     rows = []
-    for picture, _, _, question, answer, _ in json.loads((folder / "val300.json").read_text("utf-8")).values():
+    for picture, _, _, question, answer, _ in json.loads(
+        (folder / "val300.json").read_text("utf-8")
+    ).values():
         if len(numbers(answer)) >= _MINIMUM_NUMBERS:
             image = folder / "chart_images" / picture
             rows.append(AnswerRow(question, (), (answer,), images=(image,), numeric=True))
@@ -212,9 +214,18 @@ def campus(folder: Path) -> list[AnswerRow]:
         rows.append(AnswerRow(row["question"], (page,), answers, history, numeric=_asks_number(answers)))
     for row in _json_lines(folder / "structured_qa" / "structured_qa_twopositive.dev.jsonl"):
         answers = tuple(_flat(row["answers"]))
-        pages = tuple(dict.fromkeys(_page(page) for page in row["positive_reference"]))
+        pages = tuple(dict.fromkeys(_page(page) for page in _pages(row["positive_reference"])))
         rows.append(AnswerRow(row["question"], pages, answers, numeric=_asks_number(answers)))
     return rows
+
+
+def _pages(listed: Any) -> Iterator[dict[str, Any]]:
+    """Pages out of lists in lists."""
+    for one in [listed] if isinstance(listed, dict) else listed:
+        if isinstance(one, dict):
+            yield one
+        elif isinstance(one, list):
+            yield from _pages(one)
 
 
 def _page(page: dict[str, Any]) -> AnswerDocument:
@@ -260,9 +271,7 @@ SETS = (
     AnswerSet("falseqa", "en", "falseqa_dev", "false premises", false_premises, 300),
     AnswerSet("opencqa", "en", "opencqa_dev", "open questions about a chart", open_charts, 120),
     AnswerSet("multichartqa", "en", "multichartqa_dev", "several charts", several_charts, 130),
-    AnswerSet(
-        "rgb", "en", "rgb_dev", "search results", partial(search_results, files=("en_fact.json",))
-    ),
+    AnswerSet("rgb", "en", "rgb_dev", "search results", partial(search_results, files=("en_fact.json",))),
     AnswerSet(
         "rgb",
         "zh",
@@ -272,11 +281,7 @@ SETS = (
     ),
     AnswerSet("domainrag", "zh", "domainrag_dev", "a university's pages", campus),
     AnswerSet("halluqa", "zh", "halluqa_dev", "misleading questions", misconceptions),
-    AnswerSet(
-        "xquad", "en", "xquad_dev", "paragraphs", partial(paragraphs, file="xquad.en.dev.json"), 150
-    ),
-    AnswerSet(
-        "xquad", "zh", "xquad_dev", "paragraphs", partial(paragraphs, file="xquad.zh.dev.json"), 150
-    ),
+    AnswerSet("xquad", "en", "xquad_dev", "paragraphs", partial(paragraphs, file="xquad.en.dev.json"), 150),
+    AnswerSet("xquad", "zh", "xquad_dev", "paragraphs", partial(paragraphs, file="xquad.zh.dev.json"), 150),
     AnswerSet("slackfaq", "en", "slackfaq_dev", "questions about courses", faq, 250),
 )

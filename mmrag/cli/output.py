@@ -6,7 +6,7 @@ Text from documents is data: control characters in it never reach the terminal.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -307,6 +307,21 @@ def print_answers_report(report: AnswersReport) -> None:
     console.print(grid)
     console.print(f"[dim]{figures['p50_ms']:.0f} ms an answer (p95 {figures['p95_ms']:.0f})[/]")
     _print_unread(console, report.unread)
+
+
+def print_truthfulqa(figures: Mapping[str, Any]) -> None:
+    """Multiple choice first, then what was said with and without retrieval."""
+    console = _console()
+    console.print(_count(figures["questions"], "question"))
+    if "mc1" in figures:
+        console.print(f"MC1 {figures['mc1']:.3f}   MC2 {figures['mc2']:.3f}")
+    for name in ("generation", "generation_with_retrieval", "engine"):
+        if name in figures:
+            cells = (
+                f"{measure} {'–' if value is None else format(value, '.3f')}"
+                for measure, value in figures[name].items()
+            )
+            console.print(f"{name.replace('_', ' ')}: {'   '.join(cells)}")
 
 
 # ------------------------------------------------------------------ doctor

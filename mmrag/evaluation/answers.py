@@ -179,7 +179,9 @@ def _expected(answer: object, where: str) -> tuple[str, ...]:
     listed = [] if answer is None else answer if isinstance(answer, list) else [answer]
     texts = [str(one) if isinstance(one, int | float) else one for one in listed]
     if not all(isinstance(one, str) and one.strip() for one in texts):
-        raise InvalidInput(f"{where}: 'answer' is a text, a list of texts of which any one is right, or null.")
+        raise InvalidInput(
+            f"{where}: 'answer' is a text, a list of texts of which any one is right, or null."
+        )
     return tuple(texts)
 
 
@@ -325,7 +327,8 @@ def _stray_numbers(text: str, evidence: str) -> Iterable[str]:
     for one in shown:
         if not one.holds:
             yield str(one.result.value)
-        yield from (str(n.value) for n in one.operands if n not in known and not _counts(n, one.operands))
+        if any(operand.value != 1 for operand in one.operands):  # a count adds ones
+            yield from (str(n.value) for n in one.operands if n not in known and not _counts(n, one.operands))
         known |= {one.result}
     yield from (str(number.value) for number in numbers(rest) if number not in known)
 

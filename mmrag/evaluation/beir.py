@@ -17,8 +17,10 @@ from mmrag.errors import InvalidInput
 from mmrag.evaluation import jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from mmrag.types import Turn
 
 Judgements = dict[str, dict[str, int]]  # query id -> corpus id -> grade
 

@@ -34,9 +34,16 @@ _ALIKE = 0.75
 
 # Words that join facts and state none; those that compare are checked by the guard.
 _JOINING = frozenset(
-    words("highest lowest largest smallest most least difference between value according respectively source")
+    words(
+        """highest lowest largest smallest most least biggest fewest difference between value according
+        respectively source second third fourth fifth total average share from to rose fell
+        changed by next these"""
+    )
 )
-_CHINESE_JOINING = re.compile("相差|最高|最低|最大|最小|最多|最少|根据|[在中为的与是和]")
+_CHINESE_JOINING = re.compile(
+    "相差|合计|平均值?|占比|增加|减少|变化|排第[二三四五2-5]|从|到|有|"
+    "最高|最低|最大|最小|最多|最少|根据|[在中为的与是和]"
+)
 _NEGATION = re.compile(
     r"\b(?:not|no|never|none|neither|nor|cannot|without|nobody|nothing)\b|n['’]t\b|不|没|无|未|非|勿|别",
     re.IGNORECASE,

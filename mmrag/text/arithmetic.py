@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _EQUALS = re.compile(r"\s*(?:=|≈)\s*")
-_OPERATORS = {"+": "+", "−": "-", "–": "-", "-": "-", "÷": "/", "/": "/", "×": "*", "*": "*", "(": "(", ")": ")"}
+_OPERATORS = {
+    "+": "+",
+    "−": "-",
+    "–": "-",
+    "-": "-",
+    "÷": "/",
+    "/": "/",
+    "×": "*",
+    "*": "*",
+    "(": "(",
+    ")": ")",
+}
 _UNIT_CHARS = 12  # of a word or symbol that stands behind an operand: "3 days + 4 days"
 _UNIT = re.compile(rf"[^\W\d_]{{1,{_UNIT_CHARS}}}")
 _LONGEST = 400  # characters of a working
