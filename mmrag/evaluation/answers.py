@@ -178,11 +178,12 @@ def _row(row: Mapping[str, Any], path: Path, where: str) -> AnswerRow:
 def _expected(answer: object, where: str) -> tuple[str, ...]:
     listed = [] if answer is None else answer if isinstance(answer, list) else [answer]
     texts = [str(one) if isinstance(one, int | float) else one for one in listed]
-    if not all(isinstance(one, str) and one.strip() for one in texts):
+    written = [one for one in texts if isinstance(one, str) and one.strip()]
+    if len(written) < len(texts):
         raise InvalidInput(
             f"{where}: 'answer' is a text, a list of texts of which any one is right, or null."
         )
-    return tuple(texts)
+    return tuple(written)
 
 
 def _listed(row: Mapping[str, Any], name: str, where: str) -> list[Any]:

@@ -235,6 +235,9 @@ class TransformersModel:
             AutoModelForSeq2SeqLM,
             AutoTokenizer,
         )
+        from transformers.utils import logging  # noqa: PLC0415 - heavy
+
+        logging.disable_progress_bar()  # it would mix with ours
 
         options = {"local_files_only": True, "trust_remote_code": False}
         try:

@@ -38,7 +38,7 @@ _FEWEST = 2  # operands of a calculation
 
 @dataclass(frozen=True, slots=True)
 class Calculation:
-    """What was put together from which operands; `holds` if the result is theirs, as rounded as it is shown."""
+    """What was put together; `holds` if the result is that of the operands, as rounded as it is shown."""
 
     operands: tuple[Number, ...]
     result: Number
