@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
     from mmrag.config import Settings
+    from mmrag.grounding.entailment import Entailment
     from mmrag.ports import Embedder, Generator, Reader
     from mmrag.reading.reader import FileReader
     from mmrag.retrieval.dense import DenseBuilder
@@ -108,6 +109,18 @@ def build_reranker(settings: Settings) -> CrossEncoderReranker | None:
     return CrossEncoderReranker(settings.rerank_model, threads=settings.threads)
 
 
+def build_entailment(settings: Settings) -> Entailment | None:
+    """The entailment model of these settings, if they name one; it loads when first used.
+
+    Raises InvalidSettings where what is named cannot be used.
+    """
+    if not settings.entailment_model:
+        return None
+    from mmrag.grounding.entailment import CrossEncoderEntailment  # noqa: PLC0415 - needs an extra
+
+    return CrossEncoderEntailment(settings.entailment_model, threads=settings.threads)
+
+
 def _build(
     settings: Settings, embedder: Embedder | None, reader: Reader | None, retrievers: Container[str]
 ) -> Engine:
@@ -151,7 +164,7 @@ def _build(
             embedder=embedder,
             retriever=retriever,
             generator=generator,
-            grounder=EvidenceGrounder(embedder),
+            grounder=EvidenceGrounder(embedder, build_entailment(settings)),
             reading_version=f"{READING_VERSION} {settings.chunk_tokens}",
             generator_reason=reason,
             pixel_digest=partial(

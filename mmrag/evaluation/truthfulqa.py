@@ -237,7 +237,7 @@ class TransformersModel:
         )
         from transformers.utils import logging  # noqa: PLC0415 - heavy
 
-        logging.disable_progress_bar()  # it would mix with ours
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # it would mix with ours
 
         options = {"local_files_only": True, "trust_remote_code": False}
         try:

@@ -20,6 +20,7 @@ from mmrag.errors import InvalidInput, InvalidSettings
 from mmrag.evaluation import truthfulqa
 from mmrag.evaluation.truthfulqa import TransformersModel, TruthfulRow
 
+SPECIAL_TOKENS = {"pad_token": "<pad>", "eos_token": "</s>"}
 CSV = (
     "Type,Category,Question,Best Answer,Correct Answers,Incorrect Answers,Source\n"
     "A,M,What falls?,Nothing falls,Nothing falls; It lies,Coins fall; You fall.,x\n"
@@ -42,7 +43,7 @@ def checkpoint(request, tmp_path):
     }
     plain = Tokenizer(models.WordLevel(letters, unk_token="<pad>"))  # noqa: S106 - no password
     plain.pre_tokenizer = pre_tokenizers.Split("", "isolated")
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="<pad>", eos_token="</s>")
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=plain, **SPECIAL_TOKENS)
     torch.manual_seed(0)
     if request.param == "causal":
         config = GPT2Config(
