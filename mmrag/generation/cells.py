@@ -79,6 +79,7 @@ class ReadTable:
     title: str
     title_spans: tuple[Span, ...]
     surroundings: str
+    picture: str  # what tells the pictures and files of a question apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,8 @@ def read_table(number: int, hit: Hit, grid: Grid) -> ReadTable:
     text = hit.chunk.text
     surroundings = "\n".join([hit.title, hit.chunk.context, text[: grid.start], text[grid.end :]])
     if grid.caption is not None:
-        return ReadTable(number, grid, grid.caption.text, grid.caption.spans, surroundings)
-    return ReadTable(number, grid, hit.title[:_TITLE_CHARS], (), surroundings)
+        return ReadTable(number, grid, grid.caption.text, grid.caption.spans, surroundings, hit.uri)
+    return ReadTable(number, grid, hit.title[:_TITLE_CHARS], (), surroundings, hit.uri)
 
 
 def query_of(asked: Asked) -> Query:
@@ -104,6 +105,15 @@ def query_of(asked: Asked) -> Query:
     text = _spoken_and_written(text)
     topic = topic_words(_CHINESE_ASIDE.sub(" ", text)) - _ASIDE
     return Query(text, frozenset(words(text)), topic, asked.chinese)
+
+
+def labels_meet(query: Query, table: ReadTable) -> bool:
+    """Whether a table is about what is asked: its labels and title hold a third of the topic's words."""
+    labels = [row.label.text for row in table.grid.rows]
+    known = frozenset(
+        words(_spoken_and_written(normalise("\n".join([*labels, *table.grid.columns, table.surroundings]))))
+    )
+    return len(query.topic & known) * 3 >= len(query.topic)
 
 
 def without(query: Query, words_of_asking: re.Pattern[str]) -> Query:

@@ -35,6 +35,7 @@ _MOST_SENTENCES = 3  # of one part of the question
 # Where the likelihoods of answering and of not answering weigh the same, see scoring.
 _ANSWERS = 0.5
 _NAMED = 0.5  # share of a question's names that a passage must know; the likelihood weighs the others
+_SHARED = 0.3  # of the topic's weight that a passage must hold where nothing was asked before
 _GOOD_AS_BEST = 0.75  # of the best sentence's likelihood: another one that is worth saying
 _ROW_NAMED = 0.5  # share of a row's name that a question must hold for its numbers to answer
 _DUPLICATE = 0.7  # shared share of the shorter sentence's words
@@ -96,11 +97,18 @@ def _is_answered(asked: Asked, best: Scored, nearest: float | None = None) -> bo
     return (
         is_about_it
         and features.named >= _NAMED
+        and (bool(asked.background) or features.similarity is None or _is_shared(asked, best))
         and features.numbered == 1
         and features.kind >= 0
         and answers(features, nearest=nearest) >= _ANSWERS
         and states_what_is_derived(asked.text, f"{best.sentence.lead} {best.sentence.text}")
     )
+
+
+def _is_shared(asked: Asked, best: Scored) -> bool:
+    """Whether enough of the topic is there, by weight or, where all sentences are alike, by number."""
+    covered = best.covered & asked.topic
+    return best.features.near >= _SHARED or 2 * len(covered) >= len(asked.topic)
 
 
 def _is_row_asked_for(asked: Asked, sentence: Sentence) -> bool:

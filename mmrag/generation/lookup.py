@@ -25,6 +25,7 @@ from mmrag.generation.cells import (
     subject_of,
 )
 from mmrag.generation.grids import parse_grid
+from mmrag.generation.overview import attached_tables, count_shared, describe
 from mmrag.generation.workings import TOTAL_ROW, work_out
 from mmrag.text.words import normalise
 from mmrag.types import Claim, Quote
@@ -60,6 +61,11 @@ def look_up(asked: Asked, hits: Sequence[Hit]) -> tuple[Claim, ...]:
         claims = attached if hit.origin == "attachment" else stored
         for claim in _answers(asked, read_table(number, hit, grid)):
             claims.setdefault(claim.text, claim)
+    if not attached:
+        query, pictures = query_of(asked), attached_tables(hits)
+        seen = count_shared(query, pictures) or describe(query, pictures)
+        if seen:
+            return seen
     return tuple((attached or stored).values())[:_MOST_CLAIMS]
 
 

@@ -40,7 +40,7 @@ _JOINING = frozenset(
     words(
         """highest lowest largest smallest most least biggest fewest difference between value according
         respectively source second third fourth fifth total average share from to rose fell
-        changed by next these"""
+        changed by next these both charts have"""
     )
 )
 _CHINESE_JOINING = re.compile(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mmrag.generation.asked import understand
@@ -78,3 +80,28 @@ def quoted():
         return Claim(text, (Quote(0, 0, len(source)),))
 
     return make
+
+
+def test_an_open_question_about_an_attached_chart_is_told_its_values(hit, embedder):
+    chart = hit(TICKETS, kind="figure", origin="attachment", title="chart.png")
+    prompt = Prompt("How do support tickets differ by month?", (chart,))
+    (asked,) = understand(prompt)
+    claims = look_up(asked, prompt.hits)
+    assert [claim.text for claim in EvidenceGrounder(embedder).ground(Draft(claims), prompt)] == [
+        "In “Support tickets per month”, Jan 365, Feb 372, Mar 342, Apr 389, May 547."
+    ]
+
+
+def test_labels_that_two_attached_charts_share_are_counted_by_name(hit, embedder):
+    charts = [
+        replace(hit(text, kind="figure", origin="attachment", number=place), uri=f"attachment:00{place}")
+        for place, text in enumerate(
+            ("Rate in 2020\nFrance: 3\nPeru: 4\nChad: 5", "Rate in 2021\nPeru: 6\nOman: 1\nChad: 2"), start=1
+        )
+    ]
+    question = "How many of the same labels are there in the second chart and the first chart?"
+    prompt = Prompt(question, (charts[1], charts[0]))
+    claims = tuple(claim for asked in understand(prompt) for claim in look_up(asked, prompt.hits))
+    (claim,) = EvidenceGrounder(embedder).ground(Draft(claims), prompt)
+    assert claim.text == "Both charts have Peru, Chad: 1 + 1 = 2."
+    assert {quote.hit for quote in claim.support} == {0, 1}
