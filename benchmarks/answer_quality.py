@@ -163,7 +163,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 for judged in report.judged:
                     print(json.dumps(_readable(one, judged), ensure_ascii=False), file=read, flush=True)
             if arguments.json:
-                print(*(json.dumps(asdict(line)) for line in measured), sep="\n", flush=True)
+                for line in measured:
+                    print(json.dumps(asdict(line)), flush=True)
         if lines and not arguments.json:
             print_lines(lines, markdown=arguments.markdown)
         if judges:
