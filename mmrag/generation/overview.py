@@ -35,6 +35,8 @@ _ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4}
 _ORDINAL = re.compile(r"\b(first|second|third|fourth|fifth) chart\b")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _MOST_COUNTED = 40
+# A label that ends so has swallowed the cell beside it: "Economy 13" and then 13.
+_TRAILING_NUMBER = re.compile(r"\D\s(?!(?:19|20)\d\d$)[\d.,]+\s?%?$")
 
 
 def attached_tables(hits: Sequence[Hit]) -> list[ReadTable]:
@@ -62,7 +64,7 @@ def describe(query: Query, tables: Sequence[ReadTable]) -> tuple[Claim, ...]:
 
 def _column(query: Query, table: ReadTable, column: str) -> Claim | None:
     values = [Value(row, cell) for row in table.grid.rows for cell in cells_of(row, column) if cell.number]
-    if len(values) < _FEWEST:
+    if len(values) < _FEWEST or any(_TRAILING_NUMBER.search(value.row.label.text) for value in values):
         return None
     shown = values if len(values) <= _ALL_VALUES else _standing_out(values)
     listed = ", ".join(f"{value.row.label.text} {value.cell.text.rstrip('.。')}" for value in shown)
