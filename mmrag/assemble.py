@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
     from mmrag.config import Settings
+    from mmrag.grounding.entailment import Entailment
     from mmrag.ports import Embedder, Generator, Reader
     from mmrag.reading.contained import ContainedReader
     from mmrag.retrieval.dense import DenseBuilder
@@ -125,12 +126,25 @@ def build_reranker(settings: Settings) -> CrossEncoderReranker | None:
     return CrossEncoderReranker(settings.rerank_model, threads=settings.threads)
 
 
+def build_entailment(settings: Settings) -> Entailment | None:
+    """The entailment model of these settings, if they name one; it loads when first used.
+
+    Raises InvalidSettings where what is named cannot be used.
+    """
+    if not settings.entailment_model:
+        return None
+    from mmrag.grounding.entailment import CrossEncoderEntailment  # noqa: PLC0415 - needs an extra
+
+    return CrossEncoderEntailment(settings.entailment_model, threads=settings.threads)
+
+
 def _build(
     settings: Settings, embedder: Embedder | None, reader: Reader | None, retrievers: Container[str]
 ) -> Engine:
     from mmrag.grounding import EvidenceGrounder  # noqa: PLC0415 - the stages need an extra; the caller names it
     from mmrag.reading import READING_VERSION  # noqa: PLC0415 - as above
     from mmrag.reading.chunking import SentenceChunker  # noqa: PLC0415 - as above
+    from mmrag.reading.pixels import pixel_digest  # noqa: PLC0415 - as above
     from mmrag.retrieval.hybrid import HybridRetriever  # noqa: PLC0415 - as above
     from mmrag.storage.cache import DiskAnswerCache  # noqa: PLC0415 - as above
     from mmrag.storage.catalog import SqliteStore  # noqa: PLC0415 - as above
@@ -171,9 +185,14 @@ def _build(
             embedder=embedder,
             retriever=retriever,
             generator=generator,
-            grounder=EvidenceGrounder(embedder),
+            grounder=EvidenceGrounder(embedder, build_entailment(settings)),
             reading_version=f"{READING_VERSION} {settings.chunk_tokens}",
             generator_reason=reason,
+            pixel_digest=partial(
+                pixel_digest, max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels
+            ),
+            # Without a cache nobody would find what another process did meanwhile.
+            flights=settings.home / "flights" if settings.cache_bytes else None,
         ),
         limits=Limits(
             question_chars=settings.max_question_chars,

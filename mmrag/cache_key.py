@@ -7,7 +7,9 @@ change of the documents or of the generator made stale is never asked for again.
 from __future__ import annotations
 
 import json
+import unicodedata
 from hashlib import blake2b
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,15 +24,26 @@ def cache_key(
     collections: Sequence[str],
     history: Sequence[Turn],
     attachments: Sequence[Attachment],
+    pixels: Sequence[str | None] = (),
     index_version: str,
     generator_version: str,
 ) -> str:
-    """A hex digest of the question and of what answers it; the order of `collections` is no part of it."""
+    """A hex digest of the question and of what answers it; the order of `collections` is no part of it.
+
+    `pixels` are digests of what the attachments show, None for those that are told by their bytes: a
+    picture that was saved anew, as a PNG after a BMP, asks nothing new. White space says nothing.
+    """
+    shown = [*pixels, *[None] * len(attachments)]
     parts = [
-        text,
+        " ".join(unicodedata.normalize("NFC", text).split()),
         sorted(set(collections)),
         [[turn.role, turn.text] for turn in history],
-        [[file.name, blake2b(file.data).hexdigest(), file.failure] for file in attachments],
+        [
+            [PurePath(file.name).stem, digest, "pixels", file.failure]
+            if digest is not None
+            else [file.name, blake2b(file.data).hexdigest(), "bytes", file.failure]
+            for file, digest in zip(attachments, shown, strict=False)
+        ],
         index_version,
         generator_version,
     ]

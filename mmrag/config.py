@@ -125,6 +125,11 @@ class Settings(BaseSettings):
     rerank_candidates: Annotated[int, Field(ge=2, le=500)] = Field(
         default=50, description="How many candidates the cross-encoder reads for a question."
     )
+    entailment_model: str = Field(
+        default="",
+        description="Cross-encoder for natural language inference that checks phrased answers: a folder, or "
+        "a name in the local Hugging Face cache; empty to check them by words.",
+    )
     cache_bytes: Annotated[int, Field(ge=0)] = Field(
         default=256 * MiB, description="Size limit of the answer cache, in bytes; 0 turns it off."
     )

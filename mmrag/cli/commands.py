@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -171,6 +171,51 @@ def eval_retrieval(arguments: argparse.Namespace, settings: Settings) -> int:
         _print_json(report.to_json())
     else:
         output.print_retrieval_report(report)
+    return DONE
+
+
+def eval_answers(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Ask every question over its own documents, in a folder that is deleted afterwards, and judge."""
+    from mmrag.evaluation import answers  # noqa: PLC0415 - brings the engine, which `--help` does not need
+
+    rows = answers.load(arguments.file)
+    with output.measuring(quiet=arguments.json) as progress:
+        report = answers.evaluate(rows, settings=settings, progress=progress)
+    if arguments.json:
+        _print_json(report.to_json())
+    else:
+        output.print_answers_report(report)
+    return DONE
+
+
+def eval_truthfulqa(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Multiple choice and generation of a model, and the engine's own answers from collections."""
+    from mmrag.evaluation import truthfulqa  # noqa: PLC0415 - brings models, which `--help` does not need
+
+    if not arguments.model and not arguments.collection:
+        raise InvalidInput("Nothing to measure: name a --model, a --collection, or both.")
+    rows = truthfulqa.load(arguments.file)[: arguments.limit]
+    primer = read_file(arguments.primer, limit=settings.max_file_bytes).decode() if arguments.primer else ""
+    figures: dict[str, Any] = {"questions": len(rows)}
+    with ExitStack() as stack:
+        progress = stack.enter_context(output.measuring(quiet=arguments.json))
+        engine = stack.enter_context(_engine(settings)) if arguments.collection else None
+        if arguments.model:
+            model = truthfulqa.TransformersModel(arguments.model)
+            figures |= truthfulqa.multiple_choice(rows, model, primer=primer, progress=progress)
+            said = truthfulqa.generate(rows, model, primer=primer, progress=progress)
+            figures["generation"] = truthfulqa.similarity(said)
+            if engine:
+                retrieve = truthfulqa.retriever(engine, arguments.collection)
+                said = truthfulqa.generate(rows, model, primer=primer, retrieve=retrieve, progress=progress)
+                figures["generation_with_retrieval"] = truthfulqa.similarity(said)
+        if engine:
+            said = truthfulqa.ask_engine(rows, engine, arguments.collection, progress=progress)
+            figures["engine"] = truthfulqa.similarity(said)
+    if arguments.json:
+        _print_json(figures)
+    else:
+        output.print_truthfulqa(figures)
     return DONE
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmrag.doctor import Finding
+    from mmrag.evaluation.answers import AnswersReport
     from mmrag.evaluation.retrieval import RetrievalReport
     from mmrag.types import (
         AddReport,
@@ -334,6 +335,52 @@ def print_retrieval_report(report: RetrievalReport) -> None:
         f"{figures['documents_per_s']:,.1f} documents a second[/]"
     )
     _print_unread(console, report.unread)
+
+
+def print_answers_report(report: AnswersReport) -> None:
+    """Abstention, right answers, grounding and numbers; what could not be read last."""
+    console = _console()
+    figures = report.to_json()
+    console.print(
+        f"{_count(figures['questions'], 'question')}: {figures['answerable']} with an answer in their "
+        f"documents, {figures['unanswerable']} without"
+    )
+    grid = Grid(box=None, pad_edge=False, show_header=False)
+    grid.add_column("")
+    grid.add_column("", justify="right")
+    abstention, numeric = figures["abstention"], figures["numeric"]
+    for name, value in (
+        ("answered where there is an answer", abstention["answerable_answered"]),
+        ("refused where there is none", abstention["unanswerable_refused"]),
+        ("balanced accuracy of the two", abstention["balanced_accuracy"]),
+        ("right", figures["right"]),
+        ("right, of those answered", figures["right_of_answered"]),
+        (f"right numbers, of {numeric['questions']} asked for", numeric["right"]),
+        ("wrong numbers", numeric["wrong"]),
+        (f"supported, of {_count(figures['sentences'], 'sentence')}", figures["grounding"]),
+        ("citation precision", figures["citation_precision"]),
+        ("citation recall", figures["citation_recall"]),
+    ):
+        grid.add_row(name, "–" if value is None else f"{value:.3f}")
+    grid.add_row("numbers without a source", str(figures["number_errors"]))
+    console.print(grid)
+    console.print(f"[dim]{figures['p50_ms']:.0f} ms an answer (p95 {figures['p95_ms']:.0f})[/]")
+    _print_unread(console, report.unread)
+
+
+def print_truthfulqa(figures: Mapping[str, Any]) -> None:
+    """Multiple choice first, then what was said with and without retrieval."""
+    console = _console()
+    console.print(_count(figures["questions"], "question"))
+    if "mc1" in figures:
+        console.print(f"MC1 {figures['mc1']:.3f}   MC2 {figures['mc2']:.3f}")
+    for name in ("generation", "generation_with_retrieval", "engine"):
+        if name in figures:
+            cells = (
+                f"{measure} {'–' if value is None else format(value, '.3f')}"
+                for measure, value in figures[name].items()
+            )
+            console.print(f"{name.replace('_', ' ')}: {'   '.join(cells)}")
 
 
 # ------------------------------------------------------------------ doctor

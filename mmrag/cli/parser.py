@@ -87,6 +87,27 @@ def _evaluation(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     retrieval.add_argument("--mode", choices=["hybrid", "bm25", "dense"], default="hybrid", help="(hybrid)")
 
+    answers = _command(subjects, "answers", "measure answers: abstention, grounding, citations, numbers")
+    answers.set_defaults(command="eval_answers")
+    answers.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE.jsonl",
+        help='rows {"question", "documents", "answer"}; "history", "image" where there are some',
+    )
+
+    truthfulqa = _command(subjects, "truthfulqa", "measure whether a model repeats what people believe")
+    truthfulqa.set_defaults(command="eval_truthfulqa")
+    truthfulqa.add_argument("file", type=Path, metavar="TruthfulQA.csv")
+    truthfulqa.add_argument(
+        "--model", metavar="NAME|DIR", help="a causal or sequence-to-sequence checkpoint on this machine"
+    )
+    truthfulqa.add_argument(
+        "--collection", action="append", metavar="NAME", help="answer with what is found here, too"
+    )
+    truthfulqa.add_argument("--primer", type=Path, metavar="FILE", help="text before each question")
+    truthfulqa.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
+
 
 def _cuts(text: str) -> tuple[int, ...]:
     cuts = tuple(sorted({int(part) for part in text.split(",")}))

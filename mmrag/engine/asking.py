@@ -34,7 +34,7 @@ class Asking:
         self._stages = stages
         self._limits = limits
         self._desk = AttachmentDesk(stages.reader, stages.chunker, most=limits.attachments)
-        self._flights: SingleFlight[Answer] = SingleFlight()
+        self._flights: SingleFlight[Answer] = SingleFlight(stages.flights)
 
     def ask(self, question: Question, listener: Listener) -> Answer:
         """From the cache where nothing changed since; once, however many ask at the same time."""
@@ -52,6 +52,9 @@ class Asking:
     def _answer(
         self, question: Question, key: str, index_version: str, watch: Stopwatch, listener: Listener
     ) -> Answer:
+        cached = self._stages.cache.get(key)  # by another process, while this one waited for it
+        if cached is not None:
+            return replace(cached, cached=True, timings_ms=watch.timings())
         prompt, unread = self._gather(question, watch, listener)
         answer = self._compose(prompt, unread, index_version, watch, listener)
         stored = StoredAnswer(answer, question.standalone, question.collections, key)
@@ -149,6 +152,7 @@ class Asking:
             collections=question.collections,
             history=question.history,
             attachments=question.attachments,
+            pixels=[self._stages.pixel_digest(file.data) for file in question.attachments],
             index_version=index_version,
             generator_version=f"{generator.name} {generator.model} {generator.version}",
         )

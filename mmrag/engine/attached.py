@@ -48,7 +48,7 @@ class AttachmentDesk:
             except NotReadable as error:
                 unread.append(Unread(attachment.name, str(error)))
                 continue
-            found = self._pieces(attachment.name, reading.pages)
+            found = self._pieces(attachment.name, reading.pages, number)
             passages.extend(found)
             if not found:
                 reason = " ".join(reading.warnings) or "no text was found in it."
@@ -70,7 +70,7 @@ class AttachmentDesk:
                 self._readings.popitem(last=False)
         return reading
 
-    def _pieces(self, title: str, pages: Sequence[Page]) -> list[Hit]:
+    def _pieces(self, title: str, pages: Sequence[Page], place: int) -> list[Hit]:
         drafts = self._chunker.chunk(pages, title=title)
         return [
             Hit(
@@ -85,7 +85,7 @@ class AttachmentDesk:
                     kind=draft.kind,
                 ),
                 title=title,
-                uri="",
+                uri=f"attachment:{place:03d}",  # "the second chart" is told by it
                 rank=number + 1,
                 score=0.0,
                 retrievers=("attachment",),

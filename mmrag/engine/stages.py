@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from mmrag.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from mmrag.ports import AnswerCache, Chunker, Embedder, Generator, Grounder, Reader, Retriever, Store
 
 COLLECTION_NAME = re.compile(r"[\w.:@-]{1,200}")
@@ -28,7 +31,9 @@ class Stages:
     """The parts an engine is built from.
 
     `reading_version` changes when the same bytes would be read or cut differently;
-    `generator_reason` says why this generator was chosen.
+    `generator_reason` says why this generator was chosen; `pixel_digest` tells pictures apart by what
+    they show, None where bytes must; `flights` is where processes on one data folder keep from doing
+    the same work, None where there is but one.
     """
 
     store: Store
@@ -41,6 +46,8 @@ class Stages:
     grounder: Grounder
     reading_version: str
     generator_reason: str
+    pixel_digest: Callable[[bytes], str | None]
+    flights: Path | None
 
 
 def check_collection(name: str) -> None:

@@ -10,16 +10,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mmrag.errors import InvalidInput
-from mmrag.types import Turn
+from mmrag.evaluation import jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from mmrag.types import Turn
 
 Judgements = dict[str, dict[str, int]]  # query id -> corpus id -> grade
 
@@ -81,12 +82,12 @@ def read_corpus(path: Path) -> tuple[CorpusRow, ...]:
     """Read CORPUS.jsonl. Raises InvalidInput."""
     rows = [
         CorpusRow(
-            id=_text(row, "_id", where),
-            title=_text(row, "title", where, default=""),
-            text=_text(row, "text", where, default="" if "image" in row else None),
-            image=_image(row, path, where),
+            id=jsonl.text(row, "_id", where),
+            title=jsonl.text(row, "title", where, default=""),
+            text=jsonl.text(row, "text", where, default="" if "image" in row else None),
+            image=jsonl.beside(row, path, where),
         )
-        for where, row in _json_lines(path)
+        for where, row in jsonl.json_lines(path)
     ]
     _check_ids(path, [row.id for row in rows])
     return tuple(rows)
@@ -96,12 +97,12 @@ def read_queries(path: Path) -> tuple[QueryRow, ...]:
     """Read QUERIES.jsonl. Raises InvalidInput."""
     rows = [
         QueryRow(
-            id=_text(row, "_id", where),
+            id=jsonl.text(row, "_id", where),
             text=_question(row, where),
-            history=_history(row, where),
-            image=_image(row, path, where),
+            history=jsonl.history(row, where),
+            image=jsonl.beside(row, path, where),
         )
-        for where, row in _json_lines(path)
+        for where, row in jsonl.json_lines(path)
     ]
     _check_ids(path, [row.id for row in rows])
     return tuple(rows)
@@ -110,7 +111,7 @@ def read_queries(path: Path) -> tuple[QueryRow, ...]:
 def read_qrels(path: Path) -> Judgements:
     """Read QRELS.tsv. Raises InvalidInput."""
     judgements: Judgements = {}
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(jsonl.lines(path), start=1):
         fields = line.rstrip("\r\n").split("\t") if "\t" in line else line.split()
         if not line.strip() or (number == 1 and _is_header(fields)):
             continue
@@ -139,69 +140,11 @@ def _is_grade(text: str) -> bool:
         return False
 
 
-def _json_lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """(where it stands, object) of each line that is not blank."""
-    for number, line in enumerate(_lines(path), start=1):
-        where = f"{path}, line {number}"
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as fault:
-            raise InvalidInput(f"{where}: this is no JSON ({fault}).") from None
-        if not isinstance(row, dict):
-            raise InvalidInput(f'{where}: a row is a JSON object such as {{"_id": "1", "text": "..."}}.')
-        yield where, row
-
-
-def _lines(path: Path) -> Iterator[str]:
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            yield from file
-    except OSError as error:
-        raise InvalidInput(f"{path} could not be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise InvalidInput(f"{path} is not UTF-8 text: save it as UTF-8.") from None
-
-
-def _text(row: Mapping[str, Any], name: str, where: str, default: str | None = None) -> str:
-    value = row.get(name)
-    value = default if value is None else value
-    if isinstance(value, int) and name == "_id":
-        value = str(value)
-    if not isinstance(value, str) or (name == "_id" and not value):
-        raise InvalidInput(f"{where}: {name!r} must be a text.")
-    return value
-
-
 def _question(row: Mapping[str, Any], where: str) -> str:
-    text = _text(row, "text", where)
+    text = jsonl.text(row, "text", where)
     if not text.strip():
         raise InvalidInput(f"{where}: 'text' is empty: write the question.")
     return text
-
-
-def _history(row: Mapping[str, Any], where: str) -> tuple[Turn, ...]:
-    try:
-        turns = tuple(Turn(turn["role"], turn["text"]) for turn in row.get("history") or ())
-    except (TypeError, KeyError):
-        turns = None
-    if turns is None or any(
-        turn.role not in {"user", "assistant"} or not isinstance(turn.text, str) for turn in turns
-    ):
-        raise InvalidInput(
-            f'{where}: \'history\' is a list of {{"role", "text"}}, with the roles user and assistant.'
-        )
-    return turns
-
-
-def _image(row: Mapping[str, Any], path: Path, where: str) -> Path | None:
-    if row.get("image") is None:
-        return None
-    image = path.parent / _text(row, "image", where)
-    if not image.is_file():
-        raise InvalidInput(f"{where}: the image {row['image']} is not beside {path.name}.")
-    return image
 
 
 def _check_ids(path: Path, ids: list[str]) -> None:

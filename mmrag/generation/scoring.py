@@ -61,6 +61,7 @@ class Features:
     named: float  # share of the question's names that stand in its chunk or the source's title
     kind: float  # 1: holds the kind of answer asked for; -1: certainly not; 0: can't be told
     rank: float  # 1 / rank of the hit among those of its origin
+    numbered: float = 1.0  # share of the question's codes and numbers that stand there
     similarity: float | None = None  # cosine of question and sentence, if the embedder reads both
 
 
@@ -105,9 +106,12 @@ class _Weights:
 _FOREIGN = 0.5  # a sentence in another language than the question's answers where nothing else does
 _RANKING = _Weights(bias=-3.3, own=1.8, near=0.0, named=0.4, kind=1.0, rank=1.9, similarity=2.4)
 _RANKING_BY_WORDS = _Weights(bias=-4.3, own=4.4, near=0.0, named=0.5, kind=0.4, rank=1.8)
-# Answering learned which questions had an answer among their passages, each set and outcome
-# weighing the same; half of the questions without one were about the same topics.
-_ANSWERING = _Weights(bias=-4.8, own=1.4, near=2.2, named=1.2, kind=0.0, rank=0.0, similarity=4.5)
+# Answering: conversations over a pool of passages (docs/answers.md) showed that of all features the
+# cosine tells best whether anything answers, and that shared words and names add a little to it. The
+# bias is where, on the development part, questions with and without an answer were told apart alike.
+# Chinese has no vector: there words decide, as learned on sets of which each set and outcome weighed
+# the same.
+_ANSWERING = _Weights(bias=-8.8, own=0.0, near=1.8, named=1.2, kind=0.0, rank=0.0, similarity=12.0)
 _ANSWERING_BY_WORDS = _Weights(bias=-5.2, own=2.4, near=3.6, named=2.8, kind=0.0, rank=0.0)
 
 
@@ -130,8 +134,13 @@ def score(asked: Asked, hits: Sequence[Hit], found: Sequence[Sentence], embedder
     return sorted(scored, key=lambda one: one.likelihood, reverse=True)
 
 
-def answers(features: Features) -> float:
-    """How likely the question is answered by evidence whose best sentence has these features."""
+def answers(features: Features, *, nearest: float | None = None) -> float:
+    """How likely the question is answered by evidence whose best sentence has these features.
+
+    `nearest` is the highest cosine of any sentence: the best one need not be the nearest.
+    """
+    if nearest is not None:
+        features = replace(features, similarity=nearest)
     weights = _ANSWERING_BY_WORDS if features.similarity is None else _ANSWERING
     return weights.likelihood(features)
 
@@ -161,6 +170,7 @@ class _Evidence:
         sentence = self._found[index]
         chunk = self._chunks[sentence.hit]
         named = self._asked.names
+        numbered = {name for name in named if any(map(str.isdigit, name))}
         own = [(self._own[index], 1.0), (self._leads[index], _LEAD)]
         beside = [
             (self._own[other], _NEIGHBOUR)
@@ -173,6 +183,7 @@ class _Evidence:
             named=len(named & chunk) / len(named) if named else 1.0,
             kind=_kind_shown(self._asked, sentence.text),
             rank=1 / self._ranks[sentence.hit],
+            numbered=len(numbered & chunk) / len(numbered) if numbered else 1.0,
         )
 
     def covered(self, index: int) -> frozenset[str]:

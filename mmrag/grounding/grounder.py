@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mmrag.grounding.citations import cite
 from mmrag.grounding.guard import extremes_hold, numbers_stand
+from mmrag.grounding.units import units_agree
 from mmrag.text.names import name_words, names
 from mmrag.text.numbers import numbers
 from mmrag.text.sentences import sentence_spans
@@ -22,6 +23,7 @@ from mmrag.types import Quote
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from mmrag.grounding.entailment import Entailment
     from mmrag.ports import Embedder
     from mmrag.types import Citation, Claim, Draft, Hit, Prompt
 
@@ -31,12 +33,20 @@ _MOST_SPANS = 3  # sentences that one phrased claim may rest on
 _COVERED = 0.8
 _COVERED_IF_ALIKE = 0.6
 _ALIKE = 0.75
+_ENTAILED = 0.5  # probability, of a model that is asked: likelier than not
 
 # Words that join facts and state none; those that compare are checked by the guard.
 _JOINING = frozenset(
-    words("highest lowest largest smallest most least difference between value according respectively source")
+    words(
+        """highest lowest largest smallest most least biggest fewest difference between value according
+        respectively source second third fourth fifth total average share from to rose fell
+        changed by next these both charts have"""
+    )
 )
-_CHINESE_JOINING = re.compile("相差|最高|最低|最大|最小|最多|最少|根据|[在中为的与是和]")
+_CHINESE_JOINING = re.compile(
+    "相差|合计|平均值?|占比|增加|减少|变化|排第[二三四五2-5]|从|到|有|"
+    "最高|最低|最大|最小|最多|最少|根据|[在中为的与是和]"
+)
 _NEGATION = re.compile(
     r"\b(?:not|no|never|none|neither|nor|cannot|without|nobody|nothing)\b|n['’]t\b|不|没|无|未|非|勿|别",
     re.IGNORECASE,
@@ -63,8 +73,9 @@ class _Support:
 class EvidenceGrounder:
     """Checks claims word by word and number by number. Implements `ports.Grounder`."""
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, embedder: Embedder, entailment: Entailment | None = None) -> None:
         self._embedder = embedder
+        self._entailment = entailment
 
     def ground(self, draft: Draft, prompt: Prompt) -> tuple[Claim, ...]:
         checked = (self._checked(claim, prompt.hits) for claim in draft.claims)
@@ -107,14 +118,24 @@ class EvidenceGrounder:
         support = _support(quotes, hits)
         wanted = _claim_words(text)
         share = len(_covered(wanted, support.quoted)) / len(wanted) if wanted else 0.0
-        if share < _COVERED and not (share >= _COVERED_IF_ALIKE and self._alike(text, support.quoted)):
+        if self._entailment is not None:
+            if not self._entails(support.quoted, text):
+                return False
+        elif share < _COVERED and not (share >= _COVERED_IF_ALIKE and self._alike(text, support.quoted)):
             return False
         return (
             _without_numbers(name_words(text)) <= frozenset(words(support.known))
             and _agree(text, support)
             and numbers_stand(text, support.quoted)
+            and units_agree(text, support.quoted)
             and extremes_hold(text, support.spans, support.quoted)
         )
+
+    def _entails(self, quoted: str, text: str) -> bool:
+        if self._entailment is None:
+            return False
+        ((entailed, contradicted),) = self._entailment.judge([quoted], text)
+        return entailed >= _ENTAILED and entailed > contradicted
 
     def _alike(self, one: str, other: str) -> bool:
         if not (self._embedder.understands(one) and self._embedder.understands(other)):
@@ -137,6 +158,7 @@ def _follows(text: str, quotes: Sequence[Quote], hits: Sequence[Hit]) -> bool:
         _covered(wanted, support.known) == wanted
         and _agree(text, support)
         and numbers_stand(text, support.known)
+        and units_agree(text, support.known)
         and extremes_hold(text, support.spans, support.quoted)
     )
 

@@ -1,7 +1,7 @@
 """The number guard: every number of a claim must stand in what it cites, or be shown to follow from it.
 
 Values are compared, not spellings. A number of the question supports nothing, and a result
-of arithmetic counts only where the claim shows it ("4.2 − 3.0 = 1.2") with operands that
+of arithmetic counts only where the claim shows it ("(4.2 − 3.0) ÷ 3.0 = 40 %") with operands that
 stand in the evidence and a result that is right.
 """
 
@@ -10,26 +10,25 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from mmrag.text.arithmetic import calculations
 from mmrag.text.numbers import numbers, sole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mmrag.text.arithmetic import Calculation
     from mmrag.text.numbers import Number
 
-_OPERAND = r"[$€£¥₹]?\s?\d[\d,.]*(?:\s?(?:%|[^\W\d_]{1,9}))?"
-_SUBTRACTION = re.compile(
-    rf"(?P<left>{_OPERAND})\s*[−–-]\s*(?P<right>{_OPERAND})\s*=\s*(?P<result>-?{_OPERAND})"
-)
 _HIGHEST = re.compile(r"\b(?:highest|largest|most|maximum|biggest)\b|最高|最大|最多", re.IGNORECASE)
 _LOWEST = re.compile(r"\b(?:lowest|smallest|least|minimum|fewest)\b|最低|最小|最少", re.IGNORECASE)
 
 
 def numbers_stand(text: str, evidence: str) -> bool:
-    """Whether every number of a claim stands in the evidence or is a shown difference of two that do."""
+    """Whether every number of a claim stands in the evidence or is worked out, to be seen, from such."""
     known = set(numbers(evidence))
-    shown, rest = _shown_differences(text)
-    return all(_is_right(*subtraction, known) for subtraction in shown) and set(numbers(rest)) <= known
+    shown, rest = calculations(text)
+    results = {calculation.result for calculation in shown}
+    return all(_stand(calculation, known) for calculation in shown) and set(numbers(rest)) <= known | results
 
 
 def extremes_hold(text: str, quoted: Iterable[str], evidence: str) -> bool:
@@ -51,18 +50,12 @@ def extremes_hold(text: str, quoted: Iterable[str], evidence: str) -> bool:
     return True
 
 
-def _shown_differences(text: str) -> tuple[list[tuple[Number, Number, Number]], str]:
-    shown = []
-    for match in _SUBTRACTION.finditer(text):
-        parts = [numbers(match[name]) for name in ("left", "right", "result")]
-        if all(len(part) == 1 for part in parts):
-            shown.append((parts[0][0], parts[1][0], parts[2][0]))
-    return shown, _SUBTRACTION.sub(" ", text)
+def _stand(calculation: Calculation, known: set[Number]) -> bool:
+    """Whether a result is right and its operands stand in the evidence.
 
-
-def _is_right(left: Number, right: Number, result: Number, known: set[Number]) -> bool:
-    return (
-        {left, right} <= known
-        and left.percent == right.percent == result.percent
-        and left.value - right.value == result.value
-    )
+    The divisor of an average is the number of what was added, and a count adds ones.
+    """
+    *operands, last = calculation.operands
+    counts = not any(one.percent or one.value != 1 for one in calculation.operands)
+    is_average = last.value == len(operands) and not last.percent
+    return calculation.holds and (counts or (set(operands) <= known and (last in known or is_average)))

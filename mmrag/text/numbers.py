@@ -44,6 +44,11 @@ def numbers(text: str) -> tuple[Number, ...]:
     return tuple(_number(match) for match in _NUMBER.finditer(normalise(text)))
 
 
+def place_numbers(text: str) -> tuple[tuple[Number, int, int], ...]:
+    """(number, start, end) of each number of a text that is normalised already."""
+    return tuple((_number(match), match.start(), match.end()) for match in _NUMBER.finditer(text))
+
+
 def sole_number(text: str) -> Number | None:
     """The number that a table cell is, or None where it holds anything else.
 

@@ -46,3 +46,28 @@ def test_an_error_is_shared_and_forgotten():
 def test_other_keys_do_not_wait():
     flight = SingleFlight()
     assert flight.run("a", lambda: flight.run("b", lambda: "inner")) == "inner"
+
+
+def test_who_waits_takes_over_from_an_owner_that_dies():
+    flight = SingleFlight()
+    working, release, results = threading.Event(), threading.Event(), []
+
+    def die():
+        working.set()
+        release.wait()
+        raise MemoryError
+
+    def lead():
+        with pytest.raises(MemoryError):
+            flight.run("key", die)
+
+    leader = threading.Thread(target=lead)
+    leader.start()
+    working.wait()
+    follower = threading.Thread(target=lambda: results.append(flight.run("key", lambda: "answer")))
+    follower.start()
+    release.set()
+    leader.join()
+    follower.join()
+
+    assert results == ["answer"]

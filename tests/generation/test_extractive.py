@@ -168,3 +168,13 @@ def test_what_the_title_says_needs_no_second_sentence(draft, hit):
     )
     claims = draft("How many employees does Nordwind have?", staff, site)
     assert said(claims) == "As of May we had approximately 76,700 employees worldwide."
+
+
+def test_sources_that_disagree_are_both_shown(draft, hit):
+    old = hit("The warranty of the pump lasts 24 months.", title="Old terms", number=1)
+    new = hit("The warranty of the pump lasts 36 months.", title="New terms", number=2)
+    claims = draft("How long does the warranty of the pump last?", old, new)
+    assert [claim.text for claim in claims] == [
+        "The warranty of the pump lasts 24 months.",
+        "The warranty of the pump lasts 36 months.",
+    ]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmrag.errors import InvalidSettings
 from mmrag.grounding import EvidenceGrounder
 from mmrag.grounding.citations import cite
+from mmrag.grounding.entailment import CrossEncoderEntailment
 from mmrag.types import Chunk, Claim, Draft, Hit, Prompt, Quote
+from tests.retrieval.cross_encoders import make_cross_encoder
 
 
 def make_hit(text, number=1, *, title="Report", origin="collection"):
@@ -146,3 +150,43 @@ def test_what_stays_unanswered_is_said_without_a_marker():
 
     assert text == "The code is 17. [1] I found no answer to “and why (2)?”."
     assert len(citations) == 1
+
+
+@pytest.mark.parametrize(
+    ("claim", "source"),
+    [
+        ("Leave is 12 weeks a year.", "Leave is 12 days a year."),
+        ("The licence costs $5 a month.", "The licence costs €5 a month."),
+        ("年假为 12 个月。", "年假为 12 天。"),
+    ],
+)
+def test_a_number_with_another_unit_is_dropped(ground, claim, source):
+    assert ground(claim, source) == ()
+    assert ground(source, source) != ()
+
+
+def test_an_entailment_model_decides_on_words_and_the_guards_on_numbers(embedder, tmp_path):
+    """A tiny one without training: whatever it says, no number passes that does not stand there."""
+    folder = make_cross_encoder(tmp_path / "nli", labels=3)
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    verdicts = set()
+    for entails in range(3):
+        labels = {str(n): "entailment" if n == entails else f"label {n}" for n in range(3)}
+        (folder / "config.json").write_text(json.dumps(config | {"id2label": labels}), "utf-8")
+        grounder = EvidenceGrounder(embedder, CrossEncoderEntailment(str(folder)))
+        prompt = Prompt("What?", (make_hit(REVENUE),))
+        for claim in (
+            "Revenue was 4.2 million euros in the third quarter.",
+            "Revenue was 4.3 million euros.",
+        ):
+            kept = grounder.ground(Draft((Claim(claim),)), prompt)
+            verdicts.add((claim[:15], bool(kept)))
+    assert ("Revenue was 4.2", True) in verdicts
+    assert ("Revenue was 4.2", False) in verdicts
+    assert ("Revenue was 4.3", True) not in verdicts
+
+
+def test_a_model_that_knows_no_entailment_is_refused_in_a_sentence(tmp_path):
+    folder = make_cross_encoder(tmp_path / "other", labels=3)
+    with pytest.raises(InvalidSettings, match="none of its labels is entailment"):
+        CrossEncoderEntailment(str(folder))

@@ -61,3 +61,20 @@ def test_the_order_of_the_thread_and_of_attachments_matters():
         for attachments in (files, files[::-1])
     }
     assert len(keys) == 4
+
+
+def test_a_picture_counts_by_what_it_shows_and_white_space_not_at_all():
+    def key(text, data, pixels):
+        return cache_key(
+            text=text,
+            collections=["c"],
+            history=(),
+            attachments=[Attachment("chart.png", data)],
+            pixels=[pixels],
+            index_version="1",
+            generator_version="g",
+        )
+
+    assert key("How  many?\n", b"one encoding", "same") == key("How many?", b"another", "same")
+    assert key("How many?", b"x", "same") != key("How many?", b"x", "other")
+    assert key("How many?", b"x", None) != key("How many?", b"y", None)

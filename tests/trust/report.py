@@ -49,6 +49,20 @@ PROMISES = (
         "cached",
     ),
     Promise(
+        "However many ask the same thing at once, it is worked out once, even if who began dies.",
+        "A thousand threads at a time ask one question of the engine while the first one's work runs out of "
+        "memory, or while another process that works on it is killed with `kill -9`. One generation may be "
+        "completed, and all must get its answer. A trial is a question.",
+        "stampede",
+    ),
+    Promise(
+        "An answer about one picture is never given for another, and is for a copy of it.",
+        "Charts that differ in one pixel row of one bar, or one grey level of its colour, must have other "
+        "cache keys; a copy that was saved anew without loss as PNG, BMP, TIFF or WebP the same one. A trial "
+        "is a pair and a copy.",
+        "pictures",
+    ),
+    Promise(
         "A full disk loses nothing, says so in one sentence, and what is indexed goes on answering.",
         "Store, indexes and cache lie on one small disk. At each level it has a little more room left; "
         "documents are added until it is full, then removed and compacted while it is, then room is made. "

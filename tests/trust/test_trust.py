@@ -23,6 +23,8 @@ SAMPLES = {
     "slack_cut": 30,
     "slack_forged": 300,
     "hostile": 1,
+    "stampede": 1_100,
+    "pictures": 60,
 }
 
 

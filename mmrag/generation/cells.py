@@ -1,0 +1,229 @@
+"""The cells of tables and charts that a question names, and how it is compared with their labels.
+
+Every word of the question must be found in the row, the column or the title: a table of revenue does
+not answer a question about profit. It composes no answer.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from mmrag.generation.asked import topic_words
+from mmrag.text.numbers import numbers
+from mmrag.text.words import CHINESE_STOP_CHARACTERS, STOP_WORDS, is_han, normalise, words
+from mmrag.types import Quote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from mmrag.generation.asked import Asked
+    from mmrag.generation.grids import Cell, Grid, Row, Span
+    from mmrag.types import Hit
+
+_TITLE_CHARS = 90
+
+_UNIT = re.compile(r"\([^()]*\)|（[^（）]*）")
+_AMOUNT = re.compile(r"(?P<before>\D*)(?P<digits>\d[\d,]*(?:\.\d+)?)(?P<after>\D*)")
+# Words of comparing and of kinds of rows ("which quarter"): no table need explain them.
+_ASIDE = frozenset(
+    words(
+        """highest largest biggest greatest most maximum peak lowest smallest least fewest minimum difference gap
+        more less higher lower larger fewer compared versus than bar value values quarter month country region
+        category segment item row column reported came come comes received receive opened open got had reached
+        recorded sold registered there amount rate"""
+    )
+)
+_CHINESE_ASIDE = re.compile(
+    "最高|最大|最多|最低|最小|最少|相差|差多少|差距|之差|差额|数值|数据|月份|季度|国家|地区|类别|项目|相比|比较|达到|达"
+)
+# Spoken quarters as charts write them.
+_QUARTERS = tuple(
+    (re.compile(rf"\b{ordinal} quarter\b|第?{digit}季度|第{number}季度"), f" q{number} ")
+    for number, (ordinal, digit) in enumerate(
+        (("first", "一"), ("second", "二"), ("third", "三"), ("fourth", "四")), start=1
+    )
+)
+# Months in full and as charts write them; the label and the question may each use either.
+_MONTHS = tuple(
+    (
+        re.compile(rf"\b(?:{name}|{name[:3]}|{name[:4]})\b\.?|(?<!\d){number}\s?月"),
+        f" {name} {name[:3]} {number}月 ",
+    )
+    for number, name in enumerate(
+        "january february march april may june july august september october november december".split(),
+        start=1,
+    )
+)
+_FUNCTION_WORDS = frozenset(words(" ".join(STOP_WORDS))) | CHINESE_STOP_CHARACTERS
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question as it is compared with labels: its normalised text and the words to explain."""
+
+    text: str
+    words: frozenset[str]
+    topic: frozenset[str]
+    chinese: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTable:
+    """A grid of one hit, with its title and the text around it."""
+
+    hit: int
+    grid: Grid
+    title: str
+    title_spans: tuple[Span, ...]
+    surroundings: str
+    picture: str  # what tells the pictures and files of a question apart
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A cell with the row it stands in."""
+
+    row: Row
+    cell: Cell
+
+
+def read_table(number: int, hit: Hit, grid: Grid) -> ReadTable:
+    """A grid with its title and what stands around it."""
+    text = hit.chunk.text
+    surroundings = "\n".join([hit.title, hit.chunk.context, text[: grid.start], text[grid.end :]])
+    if grid.caption is not None:
+        return ReadTable(number, grid, grid.caption.text, grid.caption.spans, surroundings, hit.uri)
+    return ReadTable(number, grid, hit.title[:_TITLE_CHARS], (), surroundings, hit.uri)
+
+
+def query_of(asked: Asked) -> Query:
+    """The question as labels are compared with it."""
+    text = normalise(asked.text)
+    text = _spoken_and_written(text)
+    topic = topic_words(_CHINESE_ASIDE.sub(" ", text)) - _ASIDE
+    return Query(text, frozenset(words(text)), topic, asked.chinese)
+
+
+def labels_meet(query: Query, table: ReadTable) -> bool:
+    """Whether a table is about what is asked: its labels and title hold a third of the topic's words."""
+    labels = [row.label.text for row in table.grid.rows]
+    known = frozenset(
+        words(_spoken_and_written(normalise("\n".join([*labels, *table.grid.columns, table.surroundings]))))
+    )
+    return len(query.topic & known) * 3 >= len(query.topic)
+
+
+def without(query: Query, words_of_asking: re.Pattern[str]) -> Query:
+    """The query as if these words, which no table need explain, were not there."""
+    bare = words_of_asking.sub(" ", _CHINESE_ASIDE.sub(" ", query.text))
+    return replace(query, topic=topic_words(bare) - _ASIDE)
+
+
+# ------------------------------------------------------- which cells are meant
+
+
+def named_values(
+    query: Query, table: ReadTable, *, aside: Callable[[str], bool] | None = None
+) -> list[Value]:
+    """The cells that the question names by row and column, if nothing in it is left unexplained.
+
+    Words of which `aside` holds need no explanation.
+    """
+    labels = named(query, [row.label.text for row in table.grid.rows])
+    columns = meant_columns(query, table.grid)
+    rows = [row for row in table.grid.rows if row.label.text in labels]
+    if len(rows) > len(labels):  # a label stands twice: only its section tells which is meant
+        sections = named(query, [row.section.text for row in rows if row.section])
+        rows = [row for row in rows if row.section and row.section.text in sections]
+        if len(rows) != len(labels):
+            return []
+    known = [*labels, *columns, *(row.section.text for row in rows if row.section), table.surroundings]
+    if not rows or not explains(known, query, aside=aside):
+        return []
+    return [Value(row, cell) for row in rows for column in columns for cell in cells_of(row, column)]
+
+
+def meant_columns(query: Query, grid: Grid) -> list[str]:
+    """The columns that are named, or the only one there is."""
+    if len(grid.columns) == 1:
+        return list(grid.columns)
+    meant = named(query, grid.columns)
+    return [column for column in grid.columns if column in meant]
+
+
+def cells_of(row: Row, column: str) -> list[Cell]:
+    """The row's cell in a column, if there is just one."""
+    cells = [cell for cell in row.cells if cell.column.text == column]
+    return cells if len(cells) == 1 else []  # two columns of one name can't be told apart
+
+
+def named(query: Query, labels: Sequence[str]) -> set[str]:
+    """Labels that stand whole in the question, less those that are only part of another one there.
+
+    What all labels share ("2025" in "Q1 2025", "Q2 2025") need not be said.
+    """
+    each = {label: _label_words(label) for label in labels}
+    shared = frozenset.intersection(*each.values()) if len(each) > 1 else frozenset()
+    held = {label: own for label, own in each.items() if own - shared and _holds(query, label, own - shared)}
+    return {label for label, own in held.items() if not any(own < other for other in held.values())}
+
+
+def _holds(query: Query, label: str, own: frozenset[str]) -> bool:
+    if own <= query.words:
+        return True
+    bare = _spoken_and_written(normalise(_UNIT.sub("", label))).replace(" ", "")
+    return any(map(is_han, bare)) and bare in query.text.replace(" ", "")
+
+
+def _label_words(label: str) -> frozenset[str]:
+    return frozenset(words(_spoken_and_written(normalise(_UNIT.sub(" ", label))))) - _FUNCTION_WORDS
+
+
+def _spoken_and_written(text: str) -> str:
+    for spoken, written in _QUARTERS:
+        text = spoken.sub(written, text)
+    for month, both in _MONTHS:
+        text = month.sub(both, text)
+    return text
+
+
+def explains(known: Iterable[str], query: Query, *, aside: Callable[[str], bool] | None = None) -> bool:
+    """Whether every topic word of the question is among the words known, or is set aside."""
+    text = _spoken_and_written(normalise("\n".join(known)))
+    known_words = frozenset(words(text))
+    return all(
+        word in known_words
+        or (aside is not None and aside(word))
+        or (is_han(word[0]) and all(character in text for character in word))
+        for word in query.topic
+    )
+
+
+def subject_of(query: Query, value: Value) -> str:
+    """What a cell is the value of."""
+    label, column = value.row.label.text, value.cell.column.text
+    if not column:
+        return label
+    return f"{label}的{column}" if query.chinese else f"{column} for {label}"
+
+
+def size(value: Value) -> Decimal:
+    """What values are ranked by."""
+    return value.cell.number.value if value.cell.number else Decimal(0)
+
+
+def amount(cell: Cell) -> tuple[str, Decimal, str]:
+    """What stands before the digits, the amount they write, what stands after: ("$", 4.2, " million")."""
+    match = _AMOUNT.fullmatch(cell.text)
+    if match is None:
+        return cell.text, Decimal(0), ""
+    return match["before"], numbers(match["digits"])[0].value, match["after"]
+
+
+def quotes(table: ReadTable, value: Value) -> tuple[Quote, ...]:
+    """The cell, its row's and column's names and the title, as far as they stand in the chunk's text."""
+    labels = [table.title_spans, value.row.label.spans, value.cell.column.spans, (value.cell.span,)]
+    return tuple(Quote(table.hit, *span) for spans in labels for span in spans)

@@ -1,0 +1,317 @@
+"""What a table says only when its cells are put together: rank, total, average, share, growth, count.
+
+Each claim shows its working ("(547 − 400) ÷ 400 = 36.75 %"), so that a reader can follow it and
+grounding can check it. Cells of different units are never put together, and neither are a part and
+the total that holds it.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TYPE_CHECKING
+
+from mmrag.generation.cells import (
+    Value,
+    amount,
+    cells_of,
+    explains,
+    meant_columns,
+    named_values,
+    quotes,
+    size,
+    subject_of,
+    without,
+)
+from mmrag.text.numbers import numbers
+from mmrag.text.words import normalise
+from mmrag.types import Claim, Quote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mmrag.generation.cells import Query, ReadTable
+
+_MOST_OPERANDS = 12  # of a working that can still be read
+_FEWEST = 2  # values that can be put together
+_PLACES = Decimal("0.01")  # of a result that does not come out even
+_DECIMALS = 2
+
+TOTAL_ROW = re.compile(r"\b(?:total|sum|all|overall|average|mean)\b|合计|总计|总额|平均|总和|全部")
+_TOTAL = re.compile(r"\b(?:total|sum|altogether|combined|in all)\b|合计|总计|总共|一共|总和|总额|加起来")
+_AVERAGE = re.compile(r"\baverage\b|\bmean\b|平均")
+_SHARE = re.compile(r"\b(?:share|percentage|proportion|fraction) of\b|占.*(?:比|多少)|占比")
+_GROWTH = re.compile(
+    r"\b(?:grow|grew|growth|increased?|decreased?|decline[ds]?|changed?|rise|rose|risen|fall|fell|drop(?:ped)?)\b"
+    r"|增长|增加|减少|下降|上升|变化|增幅|降幅"
+)
+_IN_PER_CENT = re.compile(r"\b(?:percent|percentage|per cent|rate)\b|%|百分之|百分比|率|幅")
+_RANK = re.compile(
+    r"\b(?P<english>second|third|fourth|fifth|2nd|3rd|4th|5th)[ -](?P<kind>highest|largest|biggest|most|lowest|smallest|fewest)\b"
+    r"|第(?P<chinese>[二三四五2345])(?P<sort>高|大|多|低|小|少)"
+)
+_PLACES_OF = {
+    "second": 2, "third": 3, "fourth": 4, "fifth": 5, "2nd": 2, "3rd": 3, "4th": 4, "5th": 5,
+    "二": 2, "三": 3, "四": 4, "五": 5, "2": 2, "3": 3, "4": 4, "5": 5,
+}  # fmt: skip
+_LOW = frozenset(("lowest", "smallest", "fewest", "低", "小", "少"))
+_COUNT = re.compile(
+    r"\bhow many\b.*\b(?P<side>above|over|below|under|(?:more|greater|higher|larger|less|lower|fewer|smaller) than|at least|at most)\s+"
+    r"(?P<bound>[$€£¥]?\d[\d,.]*\d|\d)"
+    r"|(?P<chinese_side>超过|高于|大于|多于|低于|小于|少于|不足)\s*(?P<chinese_bound>\d[\d,.]*).*(?:几个|多少个|有几|哪些)"
+)
+_SIDES: dict[str, Callable[[Decimal, Decimal], bool]] = {
+    "above": lambda value, bound: value > bound,
+    "below": lambda value, bound: value < bound,
+    "at least": lambda value, bound: value >= bound,
+    "at most": lambda value, bound: value <= bound,
+}
+_UPWARD = frozenset("above over more greater higher larger 超过 高于 大于 多于".split())
+
+
+def work_out(query: Query, table: ReadTable) -> list[Claim]:
+    """The claim that answers, or none where the table does not for certain."""
+    query = without(query, _CHINESE_WORKING)
+    ways = (
+        (_RANK, _rank), (_COUNT, _count), (_SHARE, _share), (_GROWTH, _growth), (_AVERAGE, _average),
+        (_TOTAL, _total),
+    )  # fmt: skip
+    for asks, way in ways:
+        if asks.search(query.text):
+            return way(query, table)
+    return []
+
+
+# ------------------------------------------------------------------ which cells
+
+
+def _column(query: Query, table: ReadTable) -> list[Value]:
+    """All values of the one column that is meant, without rows of totals; empty if any is unclear."""
+    columns = meant_columns(query, table.grid)
+    if len(columns) != 1 or not explains([columns[0], table.surroundings], query, aside=_words_of_working):
+        return []
+    rows = [row for row in table.grid.rows if not TOTAL_ROW.search(normalise(row.label.text))]
+    values = [Value(row, cell) for row in rows for cell in cells_of(row, columns[0])]
+    return values if len(values) == len(rows) and _alike(values) else []
+
+
+def _words_of_working(word: str) -> bool:
+    return _ANY_WORKING.search(word) is not None
+
+
+_CHINESE_WORKING = re.compile(
+    "总计|总共|一共|总和|总额|合计|加起来|平均|增长率|增长|增幅|降幅|增加|减少|下降|上升|变化|占比|占|比例|比重"
+    r"|第[二三四五2-5][高大多低小少]?|(?:超过|高于|大于|多于|低于|小于|少于|不足)\s*[\d.,]+|总|从|到|了"
+)
+_ANY_WORKING = re.compile(
+    r"^(?:total|sum|altogeth|combin|averag|mean|share|percentag|proport|percent|fraction|grow|grew|growth|increas|decreas"
+    r"|declin|chang|rise|rose|risen|fall|fell|drop|second|third|fourth|fifth|2nd|3rd|4th|5th|abov|over|below|under|least|all|whole|overal)"
+    r"|^\d[\d.,]*$|合计|总计|总共|一共|总和|总额|加起|起来|平均|占比|占总|增长|增加|减少|下降|上升|变化|增幅|降幅|长率|长了|第[二三四五]|超过|高于|大于|低于|小于"
+)
+
+
+def _meant(query: Query, table: ReadTable) -> list[Value]:
+    """The values that are named, all of one kind."""
+    values = named_values(query, table, aside=_words_of_working)
+    return values if _alike(values) else []
+
+
+def _alike(values: Sequence[Value]) -> bool:
+    kinds = {(amount(value.cell)[0], amount(value.cell)[2]) for value in values}
+    return len(values) >= _FEWEST and all(value.cell.number for value in values) and len(kinds) == 1
+
+
+# --------------------------------------------------------------------- workings
+
+
+def _total(query: Query, table: ReadTable) -> list[Claim]:
+    values = _meant(query, table) or _column(query, table)
+    if not _FEWEST <= len(values) <= _MOST_OPERANDS or values[0].cell.number is None:
+        return []
+    if values[0].cell.number.percent:
+        return []  # shares of different wholes, or the trivial 100 %
+    result = sum((amount(value.cell)[1] for value in values), Decimal(0))
+    working = f"{_added(values)} = {_written(values, result)}"
+    return [
+        _claim(
+            query,
+            table,
+            values,
+            (
+                f"the total of {_names(query, values)} is {working}",
+                f"{_names(query, values)}合计为 {working}",
+            ),
+        )
+    ]
+
+
+def _average(query: Query, table: ReadTable) -> list[Claim]:
+    values = _meant(query, table) or _column(query, table)
+    if not _FEWEST <= len(values) <= _MOST_OPERANDS:
+        return []
+    result = sum((amount(value.cell)[1] for value in values), Decimal(0)) / len(values)
+    working = f"({_added(values)}) ÷ {len(values)} = {_written(values, result)}"
+    return [
+        _claim(
+            query,
+            table,
+            values,
+            (
+                f"the average of {_names(query, values)} is {working}",
+                f"{_names(query, values)}的平均值为 {working}",
+            ),
+        )
+    ]
+
+
+def _share(query: Query, table: ReadTable) -> list[Claim]:
+    parts = named_values(query, table, aside=_words_of_working)
+    parts = [part for part in parts if not TOTAL_ROW.search(normalise(part.row.label.text))]
+    if len(parts) != 1 or not parts[0].cell.number or parts[0].cell.number.percent:
+        return []
+    (part,) = parts
+    column = part.cell.column.text
+    wholes = [
+        Value(row, cell)
+        for row in table.grid.rows
+        if re.search(r"\btotal\b|合计|总计", normalise(row.label.text))
+        for cell in cells_of(row, column)
+    ]
+    values = wholes or [Value(row, cell) for row in table.grid.rows for cell in cells_of(row, column)]
+    if len(wholes) > 1 or len(values) > _MOST_OPERANDS or not _alike([part, *values]):
+        return []
+    whole = sum((amount(value.cell)[1] for value in values), Decimal(0))
+    if not whole:
+        return []
+    share = _rounded(amount(part.cell)[1] / whole * 100)
+    divisor = _added(values) if wholes else f"({_added(values)})"
+    working = f"{part.cell.text} ÷ {divisor} = {share} %"
+    return [
+        _claim(
+            query,
+            table,
+            [part, *values],
+            (
+                f"the share of {subject_of(query, part)} is {working}",
+                f"{subject_of(query, part)}的占比为 {working}",
+            ),
+        )
+    ]
+
+
+def _growth(query: Query, table: ReadTable) -> list[Claim]:
+    """From the value that stands first in the table to the one that stands last."""
+    values = _meant(query, table)
+    if len(values) != 2 or (values[0].cell.span > values[1].cell.span and values[0].row is not values[1].row):  # noqa: PLR2004 - from one to another
+        return []
+    before, after = values
+    start, end = amount(before.cell)[1], amount(after.cell)[1]
+    larger, smaller = (after, before) if end >= start else (before, after)
+    difference = f"{larger.cell.text} − {smaller.cell.text}"
+    if _IN_PER_CENT.search(query.text) and start and not (before.cell.number and before.cell.number.percent):
+        working = f"({difference}) ÷ {before.cell.text} = {_rounded(abs(end - start) / start * 100)} %"
+    else:
+        working = f"{difference} = {_written(values, abs(end - start))}"
+    english = "rose" if end > start else "fell" if end < start else "changed"
+    chinese = "增加" if end > start else "减少" if end < start else "变化"
+    names = [subject_of(query, value) for value in values]
+    return [
+        _claim(
+            query,
+            table,
+            values,
+            (
+                f"from {names[0]} to {names[1]} it {english} by {working}",
+                f"从{names[0]}到{names[1]}{chinese} {working}",
+            ),
+        )
+    ]
+
+
+def _rank(query: Query, table: ReadTable) -> list[Claim]:
+    match = _RANK.search(query.text)
+    values = _column(query, table)
+    if match is None or not values:
+        return []
+    place = _PLACES_OF[match["english"] or match["chinese"]]
+    low = (match["kind"] or match["sort"]) in _LOW
+    ranked = sorted(values, key=size, reverse=not low)
+    sizes = [size(value) for value in ranked]
+    if len(ranked) < place or sizes.count(sizes[place - 1]) > 1:
+        return []
+    value = ranked[place - 1]
+    order = (
+        " > ".join(one.cell.text for one in ranked[:place])
+        if not low
+        else " < ".join(one.cell.text for one in ranked[:place])
+    )
+    label = value.row.label.text
+    english = (
+        f"{label} is the {match['english']} {match['kind']}: {order}"
+        if match["english"]
+        else f"{label} is next: {order}"
+    )
+    return [
+        _claim(
+            query,
+            table,
+            [*ranked[:place], *ranked[place:]],
+            (english, f"{label}排第{match['chinese'] or place}：{order}"),
+        )
+    ]
+
+
+def _count(query: Query, table: ReadTable) -> list[Claim]:
+    """Which rows lie beyond a bound, one by one; so many are they."""
+    match = _COUNT.search(query.text)
+    values = _column(query, table)
+    if match is None or not values:
+        return []
+    bound = numbers(match["bound"] or match["chinese_bound"])
+    side = (match["side"] or match["chinese_side"]).removesuffix(" than")
+    beyond = _SIDES[side if side in _SIDES else "above" if side in _UPWARD else "below"]
+    if len(bound) != 1:
+        return []
+    found = [value for value in values if beyond(amount(value.cell)[1], bound[0].value)]
+    if not 0 < len(found) <= _MOST_OPERANDS:
+        return []
+    listed = ", ".join(f"{value.row.label.text} ({value.cell.text})" for value in found)
+    one_by_one = " + ".join("1" * len(found))
+    counted = f"{one_by_one} = {len(found)}" if len(found) > 1 else "1"
+    return [_claim(query, table, values, (f"these are {listed}: {counted}", f"有 {listed}：{counted}"))]
+
+
+# ------------------------------------------------------------------------ words
+
+
+def _claim(query: Query, table: ReadTable, values: Sequence[Value], texts: tuple[str, str]) -> Claim:
+    english, chinese = texts
+    text = f"在“{table.title}”中，{chinese}。" if query.chinese else f"In “{table.title}”, {english}."
+    cited = dict.fromkeys(quote for value in values for quote in quotes(table, value))
+    return Claim(text, tuple(sorted(cited, key=_place)))
+
+
+def _place(quote: Quote) -> tuple[int, int, int]:
+    return quote.hit, quote.start, quote.end
+
+
+def _names(query: Query, values: Sequence[Value]) -> str:
+    return ("、" if query.chinese else ", ").join(dict.fromkeys(subject_of(query, value) for value in values))
+
+
+def _added(values: Sequence[Value]) -> str:
+    return " + ".join(value.cell.text.rstrip(".。") for value in values)
+
+
+def _written(values: Sequence[Value], result: Decimal) -> str:
+    """A result in the unit of its operands."""
+    before, _, after = amount(values[0].cell)
+    return f"{before}{_rounded(result)}{after}"
+
+
+def _rounded(value: Decimal) -> str:
+    exponent = value.normalize().as_tuple().exponent
+    if isinstance(exponent, int) and -exponent > _DECIMALS:
+        value = value.quantize(_PLACES, ROUND_HALF_UP)
+    plain = value.normalize()
+    return f"{plain:,f}"
