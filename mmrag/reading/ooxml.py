@@ -39,6 +39,8 @@ CORE_TITLE = "{http://purl.org/dc/elements/1.1/}title"
 
 MAX_XML = 48 * 1024**2  # bytes of a part that is held in memory at once
 _MAX_MEDIA = 64 * 1024**2  # bytes of a picture; its own limits come later
+_MAX_HELD = 1_000_000  # elements held at once, of a few hundred bytes each
+_TOO_LARGE = "A part of this file is larger than can be read at once: save it in parts and send those."
 _MAX_DEPTH = 200  # of nested elements: the readers walk them recursively
 _STRICT = b"http://purl.oclc.org/ooxml/"
 _USUAL = {
@@ -118,9 +120,7 @@ class Package:
     def root(self, part: str) -> Element:
         """A part's XML whole."""
         if self._archive.size(part) > MAX_XML:
-            raise NotReadable(
-                "A part of this file is larger than can be read at once: save it in parts and send those."
-            )
+            raise NotReadable(_TOO_LARGE)
         return next(self.stream(part, depth=0))
 
     def stream(self, part: str, *, depth: int) -> Iterator[Element]:
@@ -158,6 +158,7 @@ def _elements(chunks: Iterator[bytes], depth: int) -> Iterator[Element]:
     """Elements that are `depth` levels below the root, one at a time; see `Package.stream`."""
     parser: XMLPullParser[Element] = XMLPullParser(("start", "end"))
     opened: list[Element] = []
+    held = 0  # elements since the last one that was handed on
     try:
         for chunk in _usual_namespaces(_without_declarations(chunks)):
             parser.feed(chunk)
@@ -165,12 +166,16 @@ def _elements(chunks: Iterator[bytes], depth: int) -> Iterator[Element]:
             for event, element in cast("Iterator[tuple[str, Element]]", parser.read_events()):
                 if event == "start":
                     opened.append(element)
+                    held += 1
                     if len(opened) > _MAX_DEPTH:
                         raise NotReadable(DAMAGED)
+                    if held > _MAX_HELD:
+                        raise NotReadable(_TOO_LARGE)
                     continue
                 opened.pop()
                 if len(opened) == depth:
                     yield element
+                    held = 0
                     if opened:
                         opened[-1].clear()
         parser.close()

@@ -40,10 +40,7 @@ _TOO_LARGE = "This file unpacks to {size}, more than the limit of {limit}: send 
 
 
 class Archive:
-    """The members of a ZIP. Raises NotReadable where it is damaged or beyond its bounds.
-
-    A context manager's work is not needed: it holds nothing but memory.
-    """
+    """The members of a ZIP. Raises NotReadable where it is damaged or beyond its bounds."""
 
     def __init__(self, data: bytes) -> None:
         _check_directory(data)

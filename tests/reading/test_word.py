@@ -220,10 +220,11 @@ def test_numbered_headings_and_nested_lists_count_as_in_word(read):
             "damaged",
         ),
         (word("<w:sdt>" * 300 + "</w:sdt>" * 300), "damaged"),
+        (word("<w:sdt>" + "<w:p/>" * 1_000_001 + "</w:sdt>"), "larger than can be read at once"),
         (zipped({"word/document.xml": b"0" * 80_000_000}), "unpacks to"),
         (zipped({f"{number}": b"" for number in range(10_001)}), "more than 10,000 files"),
     ],
-    ids=["truncated", "open", "entity", "deep", "bomb", "many"],
+    ids=["truncated", "open", "entity", "deep", "wide", "bomb", "many"],
 )
 def test_damaged_and_hostile_documents_are_refused_in_a_sentence(read, data, reason):
     with pytest.raises(NotReadable, match=reason):
