@@ -27,7 +27,7 @@ class Stages:
     """The parts an engine is built from.
 
     `reading_version` changes when the same bytes would be read or cut differently;
-    `generator_reason` says why this generator was chosen.
+    `generator_reason` says why this generator was chosen. `fallback` answers where it cannot.
     """
 
     store: Store
@@ -40,6 +40,7 @@ class Stages:
     grounder: Grounder
     reading_version: str
     generator_reason: str
+    fallback: Generator | None = None
 
 
 def check_collection(name: str) -> None:

@@ -92,6 +92,8 @@ class DecodeLoop:
         self.rows = []
         self._capacity = rows
         self._stepper.forget()
+        if self._model.device.type == "cuda":
+            torch.cuda.empty_cache()  # what graphs and failed steps held
         self._model.allocate(
             rows=rows, read=self.options.read, written=self.options.written, spare=self.options.look_up
         )

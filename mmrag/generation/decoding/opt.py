@@ -42,6 +42,7 @@ class OptDecoder:
         self._all_rows: Tensor
 
     def allocate(self, *, rows: int, read: int, written: int, spare: int) -> None:
+        self.__dict__.pop("_cache", None)  # before the new one is made: both may not fit
         shape = CacheShape(len(self._layers), rows, self._heads, read + written + spare, self._head_dim)
         self._cache = KeyValueCache(shape, dtype=self.dtype, device=self.device, int8=self._int8_cache)
         self._all_rows = torch.arange(rows, device=self.device)

@@ -59,6 +59,8 @@ class T5Decoder:
             shape = CacheShape(len(self._layers), rows, self._heads, length, self._head_dim)
             return KeyValueCache(shape, dtype=self.dtype, device=self.device, int8=self._int8_cache)
 
+        for old in ("_written", "_read"):  # before the new ones are made: both may not fit
+            self.__dict__.pop(old, None)
         self._written, self._read = cache(1 + written + spare), cache(read)
         self._read_lengths = torch.zeros(rows, dtype=torch.long, device=self.device)
         self._all_rows = torch.arange(rows, device=self.device)
