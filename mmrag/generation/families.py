@@ -10,18 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from mmrag.errors import InvalidSettings
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from PIL.Image import Image
 
-# The open Flamingo (Idefics 1) and BLIP lose or never had a template.
-_IDEFICS_TEMPLATE = (
-    "{% for message in messages %}{{ message['role'] | capitalize }}:"
-    "{% for part in message['content'] %}{% if part['type'] == 'image' %}{{ '<image>' }}"
-    "{% else %}{{ ' ' + part['text'] }}{% endif %}{% endfor %}\n{% endfor %}"
-    "{% if add_generation_prompt %}Assistant:{% endif %}"
-)
 _MOST_PICTURES = 4  # of one question: each takes hundreds of tokens
 
 
@@ -29,15 +24,18 @@ class Family:
     """The common case: a chat template, left padding, several pictures, text alone like text with pictures."""
 
     most_pictures = _MOST_PICTURES
-    template: str | None = None
+    needs_template = True
 
     def prepare(self, processor: Any) -> None:  # noqa: ANN401 - one of many classes of transformers
         """Set a processor up for generating in batches."""
         processor.tokenizer.padding_side = "left"  # right padding changes what the shorter rows say
         if processor.tokenizer.pad_token is None:
             processor.tokenizer.pad_token = processor.tokenizer.eos_token
-        if not processor.chat_template:
-            processor.chat_template = self.template
+        if self.needs_template and not processor.chat_template:
+            raise InvalidSettings(
+                "The model that generator_model names brings no chat template, and none is known for its kind: "
+                "put the one of its model card into its folder as chat_template.jinja."
+            )
 
     def inputs(self, processor: Any, rows: Sequence[tuple[str, Sequence[Image]]]) -> dict[str, Any]:  # noqa: ANN401 - as above
         """A batch of (text, pictures), as many pictures in each row, as the model takes it."""
@@ -70,9 +68,18 @@ class Family:
 
 
 class Idefics(Family):
-    """Idefics 1, the open Flamingo."""
+    """Idefics 1, the open Flamingo: no template; text and pictures take turns in a list.
 
-    template = _IDEFICS_TEMPLATE
+    Its processor fetches what is nothing but an address: here no text is, it begins with the role.
+    """
+
+    needs_template = False
+
+    def inputs(self, processor: Any, rows: Sequence[tuple[str, Sequence[Image]]]) -> dict[str, Any]:  # noqa: ANN401 - as above
+        tokens = processor.tokenizer.get_vocab()
+        end = "<end_of_utterance>" if "<end_of_utterance>" in tokens else ""
+        prompts = [["User:", *pictures, f" {text}{end}\nAssistant:"] for text, pictures in rows]
+        return dict(processor(text=prompts, padding=True, return_tensors="pt"))
 
 
 class SlicingIdefics(Family):
@@ -95,10 +102,7 @@ class OnePicture(Family):
 class InstructBlip(OnePicture):
     """InstructBLIP and BLIP-2 over language models that the decode loop does not know (Vicuna)."""
 
-    def prepare(self, processor: Any) -> None:  # noqa: ANN401 - as above
-        processor.tokenizer.padding_side = "left"
-        if processor.tokenizer.pad_token is None:
-            processor.tokenizer.pad_token = processor.tokenizer.eos_token
+    needs_template = False
 
     def inputs(self, processor: Any, rows: Sequence[tuple[str, Sequence[Image]]]) -> dict[str, Any]:  # noqa: ANN401 - as above
         texts = [text for text, _ in rows]
