@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mmrag.engine import Engine, Limits, Stages
 from mmrag.errors import InvalidSettings, MissingExtra, UserFacingError
@@ -186,7 +186,9 @@ def choose_generator(settings: Settings, embedder: Embedder) -> tuple[Generator,
     if settings.generator == "auto" and not settings.generator_model:
         return ExtractiveGenerator(embedder), "needs no model, and `generator_model` names none"
     if not settings.generator_model:
-        raise InvalidSettings(f"generator is {settings.generator}, so set generator_model to the model to use.")
+        raise InvalidSettings(
+            f"generator is {settings.generator}, so set generator_model to the model to use."
+        )
     has_server = bool(settings.openai_base_url or settings.openai_api_key.get_secret_value())
     if settings.generator == "openai" or (settings.generator == "auto" and has_server):
         return _openai_generator(settings), _why(settings, "a server or its key is set")
@@ -241,10 +243,12 @@ def _local_generator(settings: Settings) -> tuple[LocalGenerator, str]:
         int8_cache=settings.generator_cache_8bit,
         threads=settings.threads,
     )
-    name = "blip2" if checkpoint.suits_decode_loop and settings.generator != "vlm" else "vlm"
+    name: Literal["blip2", "vlm"] = (
+        "blip2" if checkpoint.suits_decode_loop and settings.generator != "vlm" else "vlm"
+    )
     if settings.generator == "blip2" and name == "vlm":
         raise InvalidSettings(
-            f"The model {settings.generator_model!r} is of kind {checkpoint.kind}, not BLIP-2 or InstructBLIP "
-            "over OPT or T5: set generator to vlm or auto."
+            f"The model {settings.generator_model!r} is of kind {checkpoint.kind}, not BLIP-2 or "
+            "InstructBLIP over OPT or T5: set generator to vlm or auto."
         )
     return LocalGenerator(name, checkpoint, options), checkpoint.kind

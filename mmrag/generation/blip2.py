@@ -56,8 +56,8 @@ class Blip2:
     def __init__(self, loaded: Loaded, checkpoint: Checkpoint, options: LocalOptions) -> None:
         self._loaded = loaded
         self._model = loaded.model
-        self._tokenizer = loaded.processor.tokenizer
-        self._inert = Inert(special_tokens(self._tokenizer))
+        self.tokenizer = loaded.processor.tokenizer
+        self._inert = Inert(special_tokens(self.tokenizer))
         self._queries = int(self._model.config.num_query_tokens)
         self._embed = self._model.get_input_embeddings()
         self._most_tokens = options.most_tokens
@@ -96,7 +96,7 @@ class Blip2:
             raise GenerationFailed(str(failure)) from failure
 
     def decode(self, tokens: Sequence[int]) -> str:
-        text: str = self._tokenizer.decode(tokens, skip_special_tokens=True)
+        text: str = self.tokenizer.decode(tokens, skip_special_tokens=True)
         return text
 
     def close(self) -> None:
@@ -106,13 +106,13 @@ class Blip2:
         """The prompt's text as tokens, and its first picture. Raises GenerationFailed where it is too long."""
         picture = prompt.pictures[0] if prompt.pictures else None
         room = self._read - (self._queries if picture else 0)
-        special = len(self._tokenizer("").input_ids)
+        special = len(self.tokenizer("").input_ids)
         text = written(prompt, PLAIN, count=self._count, budget=room - special, inert=self._inert)
-        tokens = tuple(self._tokenizer(text, split_special_tokens=True).input_ids)
+        tokens = tuple(self.tokenizer(text, split_special_tokens=True).input_ids)
         return Asked(tokens, self._inert(prompt.question), picture)
 
     def _count(self, text: str) -> int:
-        return len(self._tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
+        return len(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
 
     def _encoded(self, asked: Sequence[Asked]) -> list[Prefix]:
         """What the model reads; the pictures of several questions are looked at together."""
@@ -146,7 +146,9 @@ class Blip2:
             return {}
         most = int(self._model.config.qformer_config.max_position_embeddings)
         rows = [
-            torch.tensor(tokenizer(question, truncation=True, max_length=most, split_special_tokens=True).input_ids)
+            torch.tensor(
+                tokenizer(question, truncation=True, max_length=most, split_special_tokens=True).input_ids
+            )
             for question in questions
         ]
         present = [torch.ones_like(row) for row in rows]
@@ -170,10 +172,12 @@ def _rows(options: LocalOptions, config: Any, tokens: int, loaded: Loaded) -> in
         return options.batch
     layers = getattr(config, "num_decoder_layers", None) or config.num_hidden_layers
     size = 1 if options.int8_cache else loaded.dtype.itemsize
-    inner = getattr(config, "d_kv", config.hidden_size // config.num_attention_heads) * config.num_attention_heads
+    inner = (
+        getattr(config, "d_kv", config.hidden_size // config.num_attention_heads) * config.num_attention_heads
+    )
     row = 2 * layers * (tokens + options.most_tokens) * inner * size  # keys and values, in bytes
     free, _ = torch.cuda.mem_get_info()
-    return max(1, min(options.batch, int(_MEMORY_SHARE * free) // row))
+    return max(1, min(options.batch, int(_MEMORY_SHARE * free / row)))
 
 
 def _loop_that_fits(decoder: LanguageModel, options: Options) -> DecodeLoop:

@@ -19,7 +19,9 @@ _LOOKALIKES = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "|": "�
 # What templates of open models use; those of the model at hand come from its tokenizer.
 _MARKUP = re.compile(r"<[^<>]{0,60}>|<\||\|>|<<|>>|\[/?[A-Z_]{2,20}\]|\{\{|\}\}|\{%|%\}|`{3,}")
 # A number in any kind of brackets, as sources have it.
-_SOURCE_NUMBER = re.compile(r"[\[［【〔〖｢⟦]([^\[\]［］【】〔〕〖〗｢｣⟦⟧]{0,20}\d[^\[\]［］【】〔〕〖〗｢｣⟦⟧]{0,20})[\]］】〕〗｣⟧]")
+_SOURCE_NUMBER = re.compile(
+    r"[\[［【〔〖｢⟦]([^\[\]［］【】〔〕〖〗｢｣⟦⟧]{0,20}\d[^\[\]［］【】〔〕〖〗｢｣⟦⟧]{0,20})[\]］】〕〗｣⟧]"
+)
 _LABEL = re.compile(
     r"\b(context|before|question|answer(?: in chinese)?|asked|answered|picture|sources?|system|user|assistant|human|bot)"
     r"\s*[:：]|(资料|此前的对话|提问|回答|问题|答案|系统|用户|助手)\s*[:：]",

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from mmrag.generation.checkpoint import Checkpoint
 
-Precision = Literal["auto", "fp32", "bf16", "fp16", "int8", "int8-torchao", "int8-bitsandbytes", "4bit-bitsandbytes"]
+Precision = Literal[
+    "auto", "fp32", "bf16", "fp16", "int8", "int8-torchao", "int8-bitsandbytes", "4bit-bitsandbytes"
+]
 # In more than 8 bits: what is small, and what the picture goes through.
 _NOT_QUANTISED = ["lm_head", "qformer", "language_projection", "vision_model"]
 _NEEDED = {
@@ -60,12 +62,15 @@ def load(checkpoint: Checkpoint, *, precision: Precision, threads: int) -> Loade
         dtype, reason = _dtype(precision, device)
         options: dict[str, Any] = {}
         if precision in _NEEDED:
-            options = {"quantization_config": _quantisation(precision, dtype), "device_map": {"": str(device)}}
+            options = {
+                "quantization_config": _quantisation(precision, dtype),
+                "device_map": {"": str(device)},
+            }
         try:
-            processor = AutoProcessor.from_pretrained(
+            processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call] # transformers' own gap
                 checkpoint.folder, local_files_only=True, trust_remote_code=False
             )
-            model = AutoModelForImageTextToText.from_pretrained(
+            model: Any = AutoModelForImageTextToText.from_pretrained(
                 checkpoint.folder,
                 dtype=dtype,
                 use_safetensors=True,
@@ -111,8 +116,10 @@ def _quantisation(precision: Precision, dtype: torch.dtype) -> Any:  # noqa: ANN
 
         return TorchAoConfig(Int8WeightOnlyConfig(), modules_to_not_convert=_NOT_QUANTISED)
     if precision == "int8-bitsandbytes":
-        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=_NOT_QUANTISED)
-    return BitsAndBytesConfig(
+        return BitsAndBytesConfig(  # type: ignore[no-untyped-call] # transformers' own gap
+            load_in_8bit=True, llm_int8_skip_modules=_NOT_QUANTISED
+        )
+    return BitsAndBytesConfig(  # type: ignore[no-untyped-call] # as above
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_compute_dtype=dtype,
@@ -130,7 +137,7 @@ def _quiet() -> Iterator[None]:
 
         bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
         logging.disable_progress_bar()  # type: ignore[no-untyped-call] # transformers' own gap
-        logging.set_verbosity_error()
+        logging.set_verbosity_error()  # type: ignore[no-untyped-call] # as above
         try:
             yield
         finally:

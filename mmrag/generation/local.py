@@ -41,6 +41,8 @@ class LocalOptions:
 class Served(Protocol):
     """A loaded model that answers many questions at once."""
 
+    tokenizer: Any  # of transformers
+
     def submit(self, prompt: Prompt, *, seconds: float) -> Stream:
         """Start answering. Raises GenerationFailed."""
         ...

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 _RETRIES = 2  # of a connection that fails, a 429 or a 5xx; the client waits between them
 _MOST_PICTURES = 4
 _PICTURE_TOKENS = 1_500  # about what the dearest models charge for a picture
-_CHARACTERS_A_TOKEN = 3  # of other than Chinese text: fewer than the average, so that the estimate is not too low
+_CHARACTERS_A_TOKEN = (
+    3  # of other than Chinese text: fewer than the average, so that the estimate is not too low
+)
 _OPTIONAL = {"temperature", "seed", "max_tokens", "max_completion_tokens", "stream_options"}
 
 
@@ -75,7 +77,9 @@ class OpenAIGenerator:
 
     def texts(self, prompt: Prompt, ending: list[str]) -> Iterator[str]:
         """The answer's text as it comes; how it ended is appended to `ending`. Raises GenerationFailed."""
-        text = written(prompt, CHAT, count=estimated_tokens, budget=self._options.read_tokens, inert=self._inert)
+        text = written(
+            prompt, CHAT, count=estimated_tokens, budget=self._options.read_tokens, inert=self._inert
+        )
         pictures = prompt.pictures[:_MOST_PICTURES]
         read = estimated_tokens(text) + _PICTURE_TOKENS * len(pictures)
         reserved = self._spending.reserve(read, self._options.most_tokens) if self._spending else 0
@@ -86,7 +90,9 @@ class OpenAIGenerator:
                     if time.monotonic() > deadline:
                         raise GenerationFailed("it did not answer in time")
                     if chunk.usage and self._spending:
-                        self._spending.settle(reserved, chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
+                        self._spending.settle(
+                            reserved, chunk.usage.prompt_tokens, chunk.usage.completion_tokens
+                        )
                     for choice in chunk.choices:
                         if choice.delta.content:
                             yield choice.delta.content
@@ -130,7 +136,9 @@ def _refused_parameters(error: openai.APIStatusError) -> frozenset[str]:
     """Which optional parameter a server complains about: servers differ in what they know."""
     named = str(error.param or "")
     complaint = f"{named} {error.message}"
-    return frozenset(name for name in _OPTIONAL if name == named or f"'{name}'" in complaint or f'"{name}"' in complaint)
+    return frozenset(
+        name for name in _OPTIONAL if name == named or f"'{name}'" in complaint or f'"{name}"' in complaint
+    )
 
 
 def estimated_tokens(text: str) -> int:
@@ -145,18 +153,21 @@ def data_url(picture: Picture) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(picture.data).decode()}"
 
 
+_EXPLANATIONS: tuple[tuple[type[openai.OpenAIError], str], ...] = (
+    (openai.APITimeoutError, "it did not answer in time"),
+    (openai.APIConnectionError, "its server cannot be reached"),
+    (openai.AuthenticationError, "its server refused the key"),
+    (openai.PermissionDeniedError, "its server refused the key"),
+    (openai.NotFoundError, "its server does not know this model"),
+    (openai.RateLimitError, "its server is overloaded, or the quota is used up"),
+)
+
+
 def explained(error: openai.OpenAIError) -> str:
     """What to tell of an error: never the server's own words, which may hold the question or the key."""
-    if isinstance(error, openai.APITimeoutError):
-        return "it did not answer in time"
-    if isinstance(error, openai.APIConnectionError):
-        return "its server cannot be reached"
-    if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-        return "its server refused the key"
-    if isinstance(error, openai.NotFoundError):
-        return "its server does not know this model"
-    if isinstance(error, openai.RateLimitError):
-        return "its server is overloaded, or the quota is used up"
+    for kind, explanation in _EXPLANATIONS:
+        if isinstance(error, kind):
+            return explanation
     if isinstance(error, openai.APIStatusError):
         return f"its server answered with status {error.status_code}"
     return f"its server's answer could not be read ({type(error).__name__})"

@@ -65,8 +65,8 @@ class VisionLanguageModel:
         self._family = family_of(checkpoint.model_type)
         self._family.prepare(loaded.processor)
         self._layout = PLAIN if isinstance(self._family, InstructBlip) else CHAT
-        self._tokenizer = loaded.processor.tokenizer
-        self._inert = Inert(special_tokens(self._tokenizer))
+        self.tokenizer = loaded.processor.tokenizer
+        self._inert = Inert(special_tokens(self.tokenizer))
         self._options = options
         self._stops = _stop_ids(loaded.model)
         self._batch = options.batch
@@ -99,7 +99,7 @@ class VisionLanguageModel:
         return stream
 
     def decode(self, tokens: Sequence[int]) -> str:
-        text: str = self._tokenizer.decode(tokens, skip_special_tokens=True)
+        text: str = self.tokenizer.decode(tokens, skip_special_tokens=True)
         return text
 
     def close(self) -> None:
@@ -109,7 +109,7 @@ class VisionLanguageModel:
         self._thread.join(timeout=self._options.seconds)
 
     def _count(self, text: str) -> int:
-        return len(self._tokenizer(text, add_special_tokens=False).input_ids)
+        return len(self.tokenizer(text, add_special_tokens=False).input_ids)
 
     def _budget(self, pictures: int) -> int:
         config = self._loaded.model.config.get_text_config()
@@ -123,7 +123,7 @@ class VisionLanguageModel:
             self._busy_since = time.monotonic()
             try:
                 self._answer(batch)
-            except Exception as error:  # whoever waits is told, and the thread goes on
+            except Exception as error:  # noqa: BLE001 - whatever it is: whoever waits is told
                 _log.exception("Generating failed")
                 for request in batch:
                     request.stream.end(DecodingFailed(f"it failed ({type(error).__name__})"))
@@ -189,7 +189,7 @@ class VisionLanguageModel:
         return value.to(self._loaded.device, self._loaded.dtype if value.is_floating_point() else None)
 
 
-class _Streams(BaseStreamer):  # type: ignore[misc] # transformers' base class is untyped
+class _Streams(BaseStreamer):
     """Hands each row's tokens to its stream."""
 
     def __init__(self, batch: Sequence[_Request], stops: frozenset[int], *, most: int) -> None:

@@ -11,8 +11,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 
 _CORPUS = ["Question: what is revenue in Q3? Answer: 42", "Context: revenue rose to 42 million in Q3 2024."]
 _TEMPLATE = (
-    "{% for m in messages %}{{ m['role'] | capitalize }}: {% for c in m['content'] %}{% if c['type'] == 'image' %}"
-    "<image>{% else %}{{ c['text'] }}{% endif %}{% endfor %}\n{% endfor %}"
+    "{% for m in messages %}{{ m['role'] | capitalize }}: {% for c in m['content'] %}"
+    "{% if c['type'] == 'image' %}<image>{% else %}{{ c['text'] }}{% endif %}{% endfor %}\n{% endfor %}"
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 _SMALL = {"num_hidden_layers": 2, "num_attention_heads": 4}
@@ -59,9 +59,9 @@ def _tokenizer(*, begin="", end="", specials=(), left=False):
     fast = transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token=begin or "<s>",
-        eos_token="</s>",
-        pad_token="<pad>",
-        unk_token="<unk>",
+        eos_token="</s>",  # noqa: S106 - no password, a token of text; so are the next two
+        pad_token="<pad>",  # noqa: S106 - as above
+        unk_token="<unk>",  # noqa: S106 - as above
         padding_side="left" if left else "right",
         model_max_length=LENGTH,
     )
@@ -162,7 +162,7 @@ def _llama(tokenizer, kind="llama"):
         "hidden_size": 32,
         "intermediate_size": 64,
         "num_key_value_heads": 2,
-        "max_position_embeddings": 1_024,
+        "max_position_embeddings": 4_096,
         "pad_token_id": 1,
         "bos_token_id": 0,
         "eos_token_id": 2,

@@ -56,8 +56,17 @@ class KeyValueCache:
 
     def write(self, layer: int, rows: Tensor, positions: Tensor, keys: Tensor, values: Tensor) -> None:
         """Put keys and values (B, heads, W, head_dim) at `positions` (B, W) of `rows` (B,)."""
-        self._put(self._keys, self._key_scales, layer, rows, positions, keys)
-        self._put(self._values, self._value_scales, layer, rows, positions, values)
+        place = (rows[:, None], slice(None), positions)
+        for where, scales, what in (
+            (self._keys[layer], self._key_scales, keys),
+            (self._values[layer], self._value_scales, values),
+        ):
+            vectors = what.transpose(1, 2)  # (B, W, heads, head_dim)
+            if self._int8:
+                scale = vectors.abs().amax(-1, keepdim=True).clamp(min=_SMALLEST_SCALE) / _INT8_MAX
+                scales[layer][place] = scale
+                vectors = (vectors / scale).round().to(torch.int8)
+            where[place] = vectors
 
     def read(self, layer: int, rows: int, length: int) -> tuple[Tensor, Tensor]:
         """Keys and values of the first `rows` rows and `length` positions: (rows, heads, length, head_dim)."""
@@ -74,14 +83,3 @@ class KeyValueCache:
         for part in (self._keys, self._values, self._key_scales, self._value_scales):
             if part.dim() > 1:
                 part[:, target] = part[:, source]
-
-    def _put(
-        self, where: Tensor, scales: Tensor, layer: int, rows: Tensor, positions: Tensor, what: Tensor
-    ) -> None:
-        vectors = what.transpose(1, 2)  # (B, W, heads, head_dim)
-        place = (rows[:, None], slice(None), positions)
-        if self._int8:
-            scale = vectors.abs().amax(-1, keepdim=True).clamp(min=_SMALLEST_SCALE) / _INT8_MAX
-            scales[layer][place] = scale
-            vectors = (vectors / scale).round().to(torch.int8)
-        where[layer][place] = vectors

@@ -29,11 +29,13 @@ class Stepper:
         self._graphs: dict[tuple[int, int, int], _Graph] = {}
         self.captures = device.type == "cuda"
 
-    def __call__(self, tokens: Sequence[Sequence[int]], lengths: Sequence[int], *, span: int) -> list[list[int]]:
+    def __call__(
+        self, tokens: Sequence[Sequence[int]], lengths: Sequence[int], *, span: int
+    ) -> list[list[int]]:
         """What follows each token (B, W) after `lengths` (B,) tokens: (B, W)."""
         given = torch.tensor(tokens, device=self._device), torch.tensor(lengths, device=self._device)
         if not self.captures:
-            return self._step(*given, span=span).tolist()  # type: ignore[no-any-return] # a tensor's list is untyped
+            return _listed(self._step(*given, span=span))
         shape = (*given[0].shape, span)
         if shape not in self._graphs:
             try:
@@ -43,12 +45,17 @@ class Stepper:
             except RuntimeError as error:  # a library's kernel that cannot be captured
                 _log.warning("CUDA graphs cannot be used, decoding is slower: %s", type(error).__name__)
                 self.captures = False
-                return self._step(*given, span=span).tolist()  # type: ignore[no-any-return] # as above
-        return self._graphs[shape](*given).tolist()  # type: ignore[no-any-return] # as above
+                return _listed(self._step(*given, span=span))
+        return _listed(self._graphs[shape](*given))
 
     def forget(self) -> None:
         """Drop the graphs: they hold on to the memory of the cache they were captured over."""
         self._graphs.clear()
+
+
+def _listed(tokens: Tensor) -> list[list[int]]:
+    listed: list[list[int]] = tokens.tolist()
+    return listed
 
 
 class _Graph:
@@ -56,7 +63,7 @@ class _Graph:
 
     def __init__(self, step: Callable[..., Tensor], tokens: Tensor, lengths: Tensor, *, span: int) -> None:
         self._tokens, self._lengths = tokens.clone(), lengths.clone()
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call] # PyTorch's own gap
         stream.wait_stream(torch.cuda.current_stream())
         # A warm-up writes where the step itself will write: the same values, so nothing is lost.
         with torch.cuda.stream(stream):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import torch
 from torch import nn
@@ -49,7 +49,12 @@ class Split(nn.Module):
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """(..., in) to one (..., size) for each size."""
-        return self.linear(inputs).split(self.sizes, dim=-1)  # type: ignore[no-any-return] # modules are untyped
+        return torch.split(self.linear(inputs), self.sizes, dim=-1)
+
+
+def _is_plain(layer: nn.Module) -> TypeGuard[nn.Linear]:
+    """Whether it is PyTorch's own layer, and not one that a library put in its place."""
+    return layer.__class__ is nn.Linear
 
 
 def prepared(layer: nn.Module, *, int8: bool, shared: bool = False) -> nn.Module:
@@ -57,7 +62,7 @@ def prepared(layer: nn.Module, *, int8: bool, shared: bool = False) -> nn.Module
 
     The weights of the layer itself are then given up, unless something else shares them.
     """
-    if not int8 or type(layer) is not nn.Linear:
+    if not (int8 and _is_plain(layer)):
         return layer
     small = Int8Linear(layer.weight.data, None if layer.bias is None else layer.bias.data)
     if not shared:
@@ -70,9 +75,9 @@ def joined(layers: Sequence[nn.Module], *, int8: bool) -> Callable[[Tensor], tup
 
     Without `int8` the layers keep working and share the memory of the joined weights.
     """
-    if not all(type(layer) is nn.Linear for layer in layers):  # quantised by a library
+    plain = [layer for layer in layers if _is_plain(layer)]
+    if len(plain) < len(layers):
         return lambda inputs: tuple(layer(inputs) for layer in layers)
-    plain = [layer for layer in layers if isinstance(layer, nn.Linear)]
     sizes = [layer.out_features for layer in plain]
     weight = torch.cat([layer.weight.data for layer in plain])
     biases = [layer.bias.data for layer in plain if layer.bias is not None]
@@ -80,6 +85,6 @@ def joined(layers: Sequence[nn.Module], *, int8: bool) -> Callable[[Tensor], tup
     whole.weight = nn.Parameter(weight, requires_grad=False)
     if biases:
         whole.bias = nn.Parameter(torch.cat(biases), requires_grad=False)
-    for layer, part in zip(plain, weight.split(sizes), strict=True):
+    for layer, part in zip(plain, torch.split(weight, sizes), strict=True):
         layer.weight.data = part.new_empty(0) if int8 else part
     return Split(prepared(whole, int8=int8), sizes)

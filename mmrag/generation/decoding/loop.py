@@ -104,9 +104,7 @@ class DecodeLoop:
         return min(-(-tokens // bucket) * bucket, self.options.read)
 
     @torch.inference_mode()
-    def join(
-        self, prefixes: Sequence[Prefix], *, most: Sequence[int], stops: Collection[int]
-    ) -> list[Row]:
+    def join(self, prefixes: Sequence[Prefix], *, most: Sequence[int], stops: Collection[int]) -> list[Row]:
         """Read prompts of one width into free rows; each says at most its `most` tokens.
 
         Raises ValueError where a prompt or what is to be written does not fit.
@@ -142,7 +140,8 @@ class DecodeLoop:
         rows = 1 << (len(self.rows) - 1).bit_length()  # few shapes: each is a graph of its own
         rows = min(rows, self._capacity)
         tokens = [
-            ([row.pending, *draft] + [0] * width)[:width] for row, draft in zip(self.rows, drafts, strict=True)
+            ([row.pending, *draft] + [0] * width)[:width]
+            for row, draft in zip(self.rows, drafts, strict=True)
         ]
         tokens += [[0] * width] * (rows - len(self.rows))
         lengths = [row.length for row in self.rows] + [0] * (rows - len(self.rows))

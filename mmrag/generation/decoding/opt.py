@@ -57,7 +57,9 @@ class OptDecoder:
         hidden = self._hidden(read, positions)
         for number, layer in enumerate(self._layers):
             hidden = layer.attended(hidden, self._prefill_attention(number, places, positions))
-        last = hidden[torch.arange(len(rows), device=self.device), torch.tensor(lengths, device=self.device) - 1]
+        last = hidden[
+            torch.arange(len(rows), device=self.device), torch.tensor(lengths, device=self.device) - 1
+        ]
         tokens = self._logits(last).argmax(-1).tolist()
         return [Begun(length, token, said=True) for length, token in zip(lengths, tokens, strict=True)]
 
@@ -91,7 +93,8 @@ class OptDecoder:
 
     def _heads_of(self, projected: Tensor) -> Tensor:
         """(B, W, hidden) to (B, heads, W, head_dim)."""
-        return projected.unflatten(-1, (self._heads, self._head_dim)).transpose(1, 2)
+        rows, width, _ = projected.shape
+        return projected.view(rows, width, self._heads, self._head_dim).transpose(1, 2)
 
     def _prefill_attention(self, layer: int, rows: Tensor, positions: Tensor) -> _Attend:
         def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -102,9 +105,7 @@ class OptDecoder:
 
         return attend
 
-    def _cached_attention(
-        self, layer: int, rows: int, positions: Tensor, seen: Tensor, span: int
-    ) -> _Attend:
+    def _cached_attention(self, layer: int, rows: int, positions: Tensor, seen: Tensor, span: int) -> _Attend:
         def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
             query, key, value = (self._heads_of(part) for part in (query, key, value))
             self._cache.write(layer, self._all_rows[:rows], positions, key, value)

@@ -111,7 +111,7 @@ class Scheduler(Generic[T]):
             self._busy_since = time.monotonic()
             try:
                 self._work()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is: whoever waits is told
                 self._recover(error)
             finally:
                 self._busy_since = None
@@ -125,7 +125,7 @@ class Scheduler(Generic[T]):
                 _log.error("Decoding failed", exc_info=error)
                 self._fail_all(DecodingFailed(f"it failed ({type(error).__name__})"))
                 self._loop.reset(self._loop.capacity)
-        except Exception:  # the device is lost: whoever waits is told, and nobody waits in vain
+        except Exception:  # noqa: BLE001 - the device is lost: nobody may wait in vain
             _log.exception("Decoding cannot go on")
             self._closed = True
 

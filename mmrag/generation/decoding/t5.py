@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-_TRAINED_ON = 512  # tokens; relative positions know no limit, but answers get worse beyond (Raffel et al. 2020)
+_TRAINED_ON = (
+    512  # tokens; relative positions know no limit, but answers get worse beyond (Raffel et al. 2020)
+)
 _FP16_MARGIN = 1_000  # as in transformers: below the largest number, so that a sum stays finite
 
 
@@ -110,7 +112,8 @@ class T5Decoder:
 
     def _heads_of(self, projected: Tensor) -> Tensor:
         """(B, W, heads x head_dim) to (B, heads, W, head_dim)."""
-        return projected.unflatten(-1, (self._heads, self._head_dim)).transpose(1, 2)
+        rows, width, _ = projected.shape
+        return projected.view(rows, width, self._heads, self._head_dim).transpose(1, 2)
 
     @staticmethod
     def _attend(query: Tensor, keys: Tensor, values: Tensor, *, mask: Tensor) -> Tensor:
