@@ -83,7 +83,7 @@ def load(checkpoint: Checkpoint, *, precision: Precision, threads: int) -> Loade
                 f"The model {checkpoint.name!r} does not fit the GPU: set generator_precision to int8 or "
                 "4bit-bitsandbytes, or name a smaller one."
             ) from None
-        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        except Exception as error:  # as many kinds as libraries: damaged files, unknown architectures
             raise InvalidSettings(
                 f"The model {checkpoint.name!r} cannot be loaded ({type(error).__name__}): is it whole, and of "
                 "a kind that transformers knows?"

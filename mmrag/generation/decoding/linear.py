@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -31,7 +31,7 @@ class Int8Linear(nn.Module):
         self.bias: Tensor | None
         self.register_buffer("weight", (weight / scale[:, None]).round().to(torch.int8))
         self.register_buffer("scale", scale)
-        self.register_buffer("bias", bias)
+        self.register_buffer("bias", None if bias is None else bias.detach())
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(..., in) to (..., out)."""
@@ -52,9 +52,13 @@ class Split(nn.Module):
         return torch.split(self.linear(inputs), self.sizes, dim=-1)
 
 
-def _is_plain(layer: nn.Module) -> TypeGuard[nn.Linear]:
-    """Whether it is PyTorch's own layer, and not one that a library put in its place."""
-    return layer.__class__ is nn.Linear
+def _plain(layer: nn.Module) -> nn.Linear | None:
+    """The layer if it is PyTorch's own, and not one that a library put in its place."""
+    return layer if isinstance(layer, nn.Linear) and layer.__class__ is nn.Linear else None
+
+
+def _bias(layer: nn.Linear) -> Tensor | None:
+    return layer.bias
 
 
 def prepared(layer: nn.Module, *, int8: bool, shared: bool = False) -> nn.Module:
@@ -62,11 +66,12 @@ def prepared(layer: nn.Module, *, int8: bool, shared: bool = False) -> nn.Module
 
     The weights of the layer itself are then given up, unless something else shares them.
     """
-    if not (int8 and _is_plain(layer)):
+    plain = _plain(layer)
+    if not int8 or plain is None:
         return layer
-    small = Int8Linear(layer.weight.data, None if layer.bias is None else layer.bias.data)
+    small = Int8Linear(plain.weight.data, _bias(plain))
     if not shared:
-        layer.weight.data = layer.weight.data.new_empty(0)
+        plain.weight.data = plain.weight.data.new_empty(0)
     return small
 
 
@@ -75,16 +80,16 @@ def joined(layers: Sequence[nn.Module], *, int8: bool) -> Callable[[Tensor], tup
 
     Without `int8` the layers keep working and share the memory of the joined weights.
     """
-    plain = [layer for layer in layers if _is_plain(layer)]
+    plain = [layer for layer in map(_plain, layers) if layer is not None]
     if len(plain) < len(layers):
         return lambda inputs: tuple(layer(inputs) for layer in layers)
     sizes = [layer.out_features for layer in plain]
     weight = torch.cat([layer.weight.data for layer in plain])
-    biases = [layer.bias.data for layer in plain if layer.bias is not None]
+    biases = [bias for bias in map(_bias, plain) if bias is not None]
     whole = nn.Linear(plain[0].in_features, sum(sizes), bias=bool(biases), device="meta")
     whole.weight = nn.Parameter(weight, requires_grad=False)
     if biases:
-        whole.bias = nn.Parameter(torch.cat(biases), requires_grad=False)
+        whole.bias = nn.Parameter(torch.cat(biases).detach(), requires_grad=False)
     for layer, part in zip(plain, torch.split(weight, sizes), strict=True):
         layer.weight.data = part.new_empty(0) if int8 else part
     return Split(prepared(whole, int8=int8), sizes)
