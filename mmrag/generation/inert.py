@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _LOOKALIKES = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "|": "¦", "{": "(", "}": ")"})
 # What templates of open models use; those of the model at hand come from its tokenizer.
-_MARKUP = re.compile(r"<[^<>]{0,60}>|<\||\|>|<<|>>|\[/?[A-Z_]{2,20}\]|\{\{|\}\}|\{%|%\}|`{3,}")
+_MARKUP = re.compile(r"<[^\s<>][^<>]{0,60}>|<\||\|>|<<|>>|\[/?[A-Z_]{2,20}\]|\{\{|\}\}|\{%|%\}|`{3,}")
 # A number in any kind of brackets, as sources have it.
 _SOURCE_NUMBER = re.compile(
     r"[\[［【〔〖｢⟦]([^\[\]［］【】〔〕〖〗｢｣⟦⟧]{0,20}\d[^\[\]［］【】〔〕〖〗｢｣⟦⟧]{0,20})[\]］】〕〗｣⟧]"

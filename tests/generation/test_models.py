@@ -158,13 +158,13 @@ def test_blip2_is_also_served_by_transformers_own_generate(checkpoints, generato
         generator.close()
 
 
-def test_a_checkpoint_that_cannot_be_loaded_safely_is_refused_with_a_reason(checkpoints, tmp_path):
+def test_a_checkpoint_that_cannot_be_loaded_safely_is_refused_with_a_reason(tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
     with pytest.raises(InvalidSettings, match=r"no config\.json"):
         find_checkpoint(str(folder))
     (folder / "config.json").write_text('{"model_type": "blip-2"}')
-    with pytest.raises(InvalidSettings, match="no \\*.safetensors"):
+    with pytest.raises(InvalidSettings, match=r"no \*\.safetensors"):
         find_checkpoint(str(folder))
     (folder / "config.json").write_text('{"auto_map": {"AutoModel": "code.Model"}}')
     with pytest.raises(InvalidSettings, match="code of its own"):
@@ -176,11 +176,11 @@ def test_a_model_that_is_nowhere_is_explained_in_a_sentence(monkeypatch, tmp_pat
     with pytest.raises(InvalidSettings, match="pin what you have checked: set generator_revision"):
         find_checkpoint("somebody/some-model")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(InvalidSettings, match="could not be downloaded .*: go online once"):
+    with pytest.raises(InvalidSettings, match=r"could not be downloaded .*: go online once"):
         find_checkpoint("somebody/some-model", revision="0" * 40)
 
 
-def test_damaged_weights_fail_the_question_with_a_reason_and_not_the_process(checkpoints, tmp_path):
+def test_damaged_weights_fail_the_question_with_a_reason_and_not_the_process(tmp_path):
     folder = make_checkpoint("blip2-opt", tmp_path / "damaged")
     (weights,) = folder.glob("*.safetensors")
     weights.write_bytes(weights.read_bytes()[:5_000])
