@@ -136,11 +136,10 @@ def test_weights_in_8_bits_are_off_by_half_a_step_at_most(rows, width, seed, sca
 
 def test_distances_fall_into_the_buckets_of_transformers(models):
     attention = models["blip2-t5"].language_model.decoder.block[0].layer[0].SelfAttention
-    distances = torch.arange(600)
-    expected = attention._relative_position_bucket(
-        -distances, bidirectional=False, num_buckets=32, max_distance=128
-    )
-    assert distance_buckets(distances, 32, 128).tolist() == expected.tolist()
+    with torch.inference_mode():
+        expected = attention.compute_bias(600, 600)[0, :, -1].flip(-1).T  # (distance, heads)
+        ours = attention.relative_attention_bias(distance_buckets(torch.arange(600), 32, 128))
+    assert torch.equal(ours, expected)
 
 
 def test_what_does_not_fit_is_refused(models, prefixes):
@@ -208,11 +207,19 @@ def test_a_question_that_does_not_fit_at_all_fails_alone(scheduler):
 
 
 def test_a_question_that_is_withdrawn_leaves_and_the_others_go_on(scheduler):
+    go_on = threading.Event()
+
+    class Waits(OptDecoder):
+        def step(self, tokens, lengths, *, span):
+            go_on.wait(30)
+            return super().step(tokens, lengths, span=span)
+
     expected = collected(submitted(scheduler(rows=1), PROMPTS))
-    running = submitted(scheduler(rows=6), PROMPTS)
+    running = submitted(scheduler(Waits, rows=6), PROMPTS)
     running[1].cancel()
+    go_on.set()
     assert collected(running[:1] + running[2:]) == expected[:1] + expected[2:]
-    with pytest.raises(DecodingFailed, match="withdrawn|in time"):
+    with pytest.raises(DecodingFailed):
         collected(running[1:2])
 
 

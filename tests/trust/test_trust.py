@@ -17,6 +17,8 @@ SAMPLES = {
     "canaries": 12,
     "sharing": 1,
     "cached": 100,
+    "decoding": 30,
+    "hostile": 21,
 }
 
 
