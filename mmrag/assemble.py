@@ -251,4 +251,9 @@ def _local_generator(settings: Settings) -> tuple[LocalGenerator, str]:
             f"The model {settings.generator_model!r} is of kind {checkpoint.kind}, not BLIP-2 or "
             "InstructBLIP over OPT or T5: set generator to vlm or auto."
         )
+    if name == "vlm" and settings.generator_precision == "int8":
+        raise InvalidSettings(
+            f"generator_precision int8 is for blip2, and {settings.generator_model!r} is run as vlm: "
+            "set it to int8-torchao or int8-bitsandbytes."
+        )
     return LocalGenerator(name, checkpoint, options), checkpoint.kind

@@ -146,6 +146,8 @@ def test_the_kind_of_generator_follows_from_the_checkpoint_and_is_told(checkpoin
     assert chosen("blip2-opt", generator="vlm") == ("vlm", "chosen by the setting `generator`")
     with pytest.raises(InvalidSettings, match="set generator to vlm or auto"):
         chosen("idefics3", generator="blip2")
+    with pytest.raises(InvalidSettings, match="set it to int8-torchao or int8-bitsandbytes"):
+        chosen("idefics3", generator_precision="int8")
 
 
 def test_blip2_is_also_served_by_transformers_own_generate(checkpoints, generators):

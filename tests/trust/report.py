@@ -101,7 +101,7 @@ PROMISES = (
         "bidi and invisible characters and lines of a megabyte. Tiny models of seven families answer them in "
         "batches with a plain question, whose answer must be what it is alone. No special token, no line and "
         "no number of a source may be in a prompt that is not ours. A trial is a case.",
-        "hostile",
+        "prompts",
     ),
     Promise("What a model writes can't act.", "Comes with the chat platforms."),
     Promise("One question has one visible ending.", "Comes with the inbox of the chat platforms."),

@@ -18,7 +18,7 @@ SAMPLES = {
     "sharing": 1,
     "cached": 100,
     "decoding": 30,
-    "hostile": 21,
+    "prompts": 21,
 }
 
 
