@@ -21,7 +21,7 @@ from mmrag.generation.decoding.scheduler import Scheduler
 from mmrag.generation.decoding.streams import DecodingFailed
 from mmrag.generation.decoding.t5 import T5Decoder
 from mmrag.generation.inert import Inert
-from mmrag.generation.local import opened, special_tokens
+from mmrag.generation.local import Tokens, opened, special_tokens
 from mmrag.generation.prompting import PLAIN, written
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Blip2:
         self._loaded = loaded
         self._model = loaded.model
         self.tokenizer = loaded.processor.tokenizer
+        self._tokens = Tokens(self.tokenizer)
         self._inert = Inert(special_tokens(self.tokenizer))
         self._queries = int(self._model.config.num_query_tokens)
         self._embed = self._model.get_input_embeddings()
@@ -106,13 +107,9 @@ class Blip2:
         """The prompt's text as tokens, and its first picture. Raises GenerationFailed where it is too long."""
         picture = prompt.pictures[0] if prompt.pictures else None
         room = self._read - (self._queries if picture else 0)
-        special = len(self.tokenizer("").input_ids)
-        text = written(prompt, PLAIN, count=self._count, budget=room - special, inert=self._inert)
-        tokens = tuple(self.tokenizer(text, split_special_tokens=True).input_ids)
-        return Asked(tokens, self._inert(prompt.question), picture)
-
-    def _count(self, text: str) -> int:
-        return len(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
+        around = len(self._tokens.of("", around=True))
+        text = written(prompt, PLAIN, count=self._tokens.count, budget=room - around, inert=self._inert)
+        return Asked(self._tokens.of(text, around=True), self._inert(prompt.question), picture)
 
     def _encoded(self, asked: Sequence[Asked]) -> list[Prefix]:
         """What the model reads; the pictures of several questions are looked at together."""

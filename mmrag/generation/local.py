@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import threading
 from dataclasses import dataclass
@@ -151,6 +152,30 @@ def opened(picture: Picture) -> Image:
 
     with Image.open(io.BytesIO(picture.data)) as image:
         return image.convert("RGB")
+
+
+class Tokens:
+    """A tokenizer's tokens of a text, special tokens read as text. Safe to use from many threads.
+
+    It is a copy behind a lock: tokenizers keep padding and the like as a state that one thread
+    would change under another.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:  # noqa: ANN401 - a tokenizer of transformers, which is heavy to import
+        self._tokenizer = copy.deepcopy(tokenizer)
+        self._lock = threading.Lock()
+
+    def of(self, text: str, *, around: bool) -> tuple[int, ...]:
+        """The tokens, with those that the model wants `around` every text or without."""
+        with self._lock:
+            encoded = self._tokenizer(
+                text, add_special_tokens=around, split_special_tokens=True, verbose=False
+            )
+        return tuple(encoded.input_ids)
+
+    def count(self, text: str) -> int:
+        """How many there are, without those around."""
+        return len(self.of(text, around=False))
 
 
 def special_tokens(tokenizer: Any) -> list[str]:  # noqa: ANN401 - a tokenizer of transformers, which is heavy to import

@@ -21,7 +21,7 @@ from mmrag.errors import GenerationFailed
 from mmrag.generation.decoding.streams import Cancelled, DeadlinePassed, DecodingFailed, Stream
 from mmrag.generation.families import InstructBlip, family_of
 from mmrag.generation.inert import Inert
-from mmrag.generation.local import opened, special_tokens
+from mmrag.generation.local import Tokens, opened, special_tokens
 from mmrag.generation.prompting import CHAT, PLAIN, written
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class VisionLanguageModel:
         self._family.prepare(loaded.processor)
         self._layout = PLAIN if isinstance(self._family, InstructBlip) else CHAT
         self.tokenizer = loaded.processor.tokenizer
+        self._tokens = Tokens(self.tokenizer)
         self._inert = Inert(special_tokens(self.tokenizer))
         self._options = options
         self._stops = _stop_ids(loaded.model)
@@ -88,13 +89,17 @@ class VisionLanguageModel:
             raise GenerationFailed("it hangs")  # deadlines end a batch; one that goes on does not step at all
         pictures = prompt.pictures[: self._family.most_pictures]
         text = written(
-            prompt, self._layout, count=self._count, budget=self._budget(len(pictures)), inert=self._inert
+            prompt,
+            self._layout,
+            count=self._tokens.count,
+            budget=self._budget(len(pictures)),
+            inert=self._inert,
         )
         stream = Stream(deadline=time.monotonic() + seconds)
         with self._changed:
             if self._closed:
                 raise GenerationFailed("it was shut down")
-            self._waiting.append(_Request(text, self._count(text), pictures, stream))
+            self._waiting.append(_Request(text, self._tokens.count(text), pictures, stream))
             self._changed.notify()
         return stream
 
@@ -107,9 +112,6 @@ class VisionLanguageModel:
             self._closed = True
             self._changed.notify()
         self._thread.join(timeout=self._options.seconds)
-
-    def _count(self, text: str) -> int:
-        return len(self.tokenizer(text, add_special_tokens=False).input_ids)
 
     def _budget(self, pictures: int) -> int:
         config = self._loaded.model.config.get_text_config()

@@ -54,8 +54,9 @@ class Split(nn.Module):
 
 def _plain(layer: nn.Module) -> nn.Linear | None:
     """The layer if it is PyTorch's own and so are its weights: libraries replace the one or the other."""
-    own = isinstance(layer, nn.Linear) and layer.__class__ is nn.Linear
-    return layer if own and layer.weight.data.__class__ is torch.Tensor else None
+    if not isinstance(layer, nn.Linear) or layer.__class__ is not nn.Linear:
+        return None
+    return layer if layer.weight.data.__class__ is torch.Tensor else None
 
 
 def _bias(layer: nn.Linear) -> Tensor | None:
