@@ -181,14 +181,16 @@ class Asking:
             check_collection(collection)
 
     def _cache_key(self, question: Question, index_version: str) -> str:
-        generator = self._stages.generator
+        # Of the fallback, too: its answers are kept where the sources support nothing of the other's.
+        generators = (self._stages.generator, self._stages.fallback)
+        versions = [f"{each.name} {each.model} {each.version}" for each in generators if each is not None]
         return cache_key(
             text=question.text,
             collections=question.collections,
             history=question.history,
             attachments=question.attachments,
             index_version=index_version,
-            generator_version=f"{generator.name} {generator.model} {generator.version}",
+            generator_version="\n".join(versions),
         )
 
 
