@@ -141,4 +141,6 @@ def _footer(answer: Answer) -> str:
     if answer.cached:
         return "from the cache" if total is None else f"from the cache in {duration(total)}"
     name = one_line(answer.generation.generator)
+    if answer.generation.note:
+        name = f"{name}, since {one_line(answer.generation.note)}"
     return name if total is None else f"{name} · {duration(total)}"

@@ -55,8 +55,49 @@ class Settings(BaseSettings):
     embedding_runtime: Literal["auto", "torch", "openvino"] = Field(
         default="auto", description="What runs the embedding model; auto takes the fastest exact one."
     )
-    generator: Literal["auto", "extractive"] = Field(
-        default="auto", description="Who phrases answers; auto takes the best one that is installed."
+    generator: Literal["auto", "extractive", "blip2", "vlm", "openai"] = Field(
+        default="auto", description="Who phrases answers; auto takes the model that is named, if one is."
+    )
+    generator_model: str = Field(
+        default="",
+        description="Model that phrases answers: a folder, a model hub name, or a server's name for it.",
+    )
+    generator_revision: str = Field(
+        default="", description="Commit of a model hub name, 40 digits; nothing is downloaded without it."
+    )
+    generator_precision: Literal[
+        "auto", "fp32", "bf16", "fp16", "int8", "int8-torchao", "int8-bitsandbytes", "4bit-bitsandbytes"
+    ] = Field(default="auto", description="Numbers a local model computes with; auto looks at the device.")
+    generator_tokens: Annotated[int, Field(ge=8, le=2_048)] = Field(
+        default=128, description="Longest draft of a model, in its tokens."
+    )
+    generator_seconds: Annotated[float, Field(gt=0, le=3_600)] = Field(
+        default=60, description="Seconds a model has for a draft; then the answer is made without it."
+    )
+    generator_batch: Annotated[int, Field(ge=1, le=512)] = Field(
+        default=16, description="Most questions that a local model answers together."
+    )
+    generator_look_up: Annotated[int, Field(ge=0, le=16)] = Field(
+        default=4, description="Tokens that are guessed from the context in a step of BLIP-2; 0 for none."
+    )
+    generator_cache_8bit: bool = Field(
+        default=False, description="Whether BLIP-2 keeps past tokens in 8 bits: half the memory, less exact."
+    )
+    openai_base_url: str = Field(
+        default="", description="Address of an OpenAI-compatible server; empty for OpenAI's own."
+    )
+    openai_api_key: SecretStr = Field(default=SecretStr(""), description="Key for that server.")
+    openai_context_tokens: Annotated[int, Field(ge=500, le=200_000)] = Field(
+        default=6_000, description="Longest prompt for that server, in tokens (estimated)."
+    )
+    openai_dollars_a_day: Annotated[float, Field(ge=0)] = Field(
+        default=0, description="Most that server's answers may cost in a UTC day, in dollars; 0 for no limit."
+    )
+    openai_price_read: Annotated[float, Field(ge=0)] = Field(
+        default=0, description="Its price for a million tokens that are read, in dollars."
+    )
+    openai_price_written: Annotated[float, Field(ge=0)] = Field(
+        default=0, description="Its price for a million tokens that are written, in dollars."
     )
     max_question_chars: Annotated[int, Field(ge=100, le=100_000)] = Field(
         default=8_000, description="Longest question, in characters."

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from mmrag.config import source_of
-from mmrag.errors import UserFacingError
+from mmrag.errors import GenerationFailed, UserFacingError
+from mmrag.types import Chunk, Hit, Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -248,7 +249,24 @@ def _generator(settings: Settings) -> Iterator[Finding]:
     from mmrag.assemble import build_embedder, choose_generator  # noqa: PLC0415 - as above
 
     generator, reason = choose_generator(settings, build_embedder(settings))
-    yield Finding("generator", "ok", f"{generator.name} ({reason})")
+    if generator.name == "extractive":
+        yield Finding("generator", "ok", f"{generator.name} ({reason})")
+        return
+    try:
+        draft = generator.generate(_asked_of_a_generator())
+    except GenerationFailed as failure:
+        remedy = "until then answers are extractive, and say so"
+        yield Finding("generator", "fault", f"{generator.name} gave no answer: {failure} ({reason})", remedy)
+        return
+    how = getattr(generator, "precision_reason", "")
+    says = f"{generator.name} with {generator.model} ({reason}){f'; {how}' if how else ''}"
+    yield Finding("generator", "ok", f"{says}; it drafted {len(draft.claims)} sentences of a trial question")
+
+
+def _asked_of_a_generator() -> Prompt:
+    text = "The specimen weighs 42 grams."
+    hit = Hit(Chunk(1, "", 1, 0, len(text), text), "Specimen", "", 1, 1.0, ())
+    return Prompt("How much does the specimen weigh?", (hit,))
 
 
 def _device(_: Settings) -> Iterator[Finding]:
@@ -257,7 +275,7 @@ def _device(_: Settings) -> Iterator[Finding]:
     if torch.cuda.is_available():
         yield Finding("device", "ok", f"{torch.cuda.get_device_name()} with CUDA {torch.version.cuda}")
     else:
-        yield Finding("device", "note", "no GPU: the embedder and OCR run on the CPU, answers are extractive")
+        yield Finding("device", "note", "no GPU: the embedder, OCR and any model run on the CPU")
 
 
 def list_settings(settings: Settings) -> list[dict[str, str]]:

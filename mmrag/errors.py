@@ -1,6 +1,7 @@
 """The exception tree.
 
     MmragError                    anything this project raises on purpose
+    ├── GenerationFailed          a model gave no answer; the engine answers without it and says why
     └── UserFacingError           its text may be shown to the person who asked
         ├── InvalidInput          the request itself is at fault: wrong usage, too long
         ├── NotFound              a document or answer of that id is not there
@@ -18,6 +19,10 @@ from __future__ import annotations
 
 class MmragError(Exception):
     """Anything this project raises on purpose."""
+
+
+class GenerationFailed(MmragError):
+    """A model gave no answer; the text says why, as the end of "the model gave no answer: ..."."""
 
 
 class UserFacingError(MmragError):

@@ -265,12 +265,16 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """Who made the answer from what; `reason` says why this generator was chosen."""
+    """Who made the answer from what; `reason` says why this generator was chosen.
+
+    `note` is for the person who asked: why the chosen generator did not make this answer.
+    """
 
     generator: str
     model: str
     index_version: str
     reason: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,12 +372,24 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """An attached picture as a model is shown it: PNG or JPEG bytes, upright and on white."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a generator may use: the question, the evidence best first, and the thread."""
+    """What a generator may use: the question, the evidence best first, the thread, the pictures.
+
+    What was read from a picture is among the hits, under the picture's name as their title.
+    """
 
     question: str
     hits: tuple[Hit, ...]
     history: tuple[Turn, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
     @property
     def standalone(self) -> str:

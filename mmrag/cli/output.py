@@ -184,7 +184,8 @@ def print_answer(answer: Answer) -> None:
         if answer.cached
         else answer.generation.generator
     )
-    console.print(f"\n[dim]answer {answer.id} · {made}[/]")
+    note = f", since {escape(neutralise(answer.generation.note))}" if answer.generation.note else ""
+    console.print(f"\n[dim]answer {answer.id} · {made}{note}[/]")
 
 
 def _source(citation: Citation) -> str:

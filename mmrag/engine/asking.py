@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from mmrag.engine.flights import SingleFlight
 from mmrag.engine.joining import joined
 from mmrag.engine.stages import check_collection
 from mmrag.engine.timing import Stopwatch
-from mmrag.errors import InvalidInput
+from mmrag.errors import GenerationFailed, InvalidInput
 from mmrag.ports import StoredAnswer
 from mmrag.types import Answer, Generation, Prompt, SearchResult
 
@@ -21,10 +21,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mmrag.engine.stages import Limits, Stages
-    from mmrag.ports import Listener
-    from mmrag.types import Hit, Question, Stage, Unread
+    from mmrag.ports import Generator, Listener
+    from mmrag.types import Claim, Hit, Question, Stage, Unread
 
 EVIDENCE = 10  # passages of the collections, and as many that came with the question
+
+
+@dataclass(frozen=True, slots=True)
+class _Drafted:
+    """What may be said, and who drafted it; `failed` where that is not who should have."""
+
+    claims: tuple[Claim, ...]
+    unanswered: tuple[str, ...]
+    by: Generator
+    note: str = ""
+    failed: bool = False
 
 
 class Asking:
@@ -56,10 +67,12 @@ class Asking:
         if cached is not None:
             return replace(cached, cached=True, timings_ms=watch.timings())
         prompt, unread = self._gather(question, watch, listener)
-        answer = self._compose(prompt, unread, index_version, watch, listener)
+        drafted = self._drafted(prompt, watch, listener)
+        answer = self._compose(drafted, prompt, unread, index_version, watch)
         stored = StoredAnswer(answer, question.standalone, question.collections, key)
         # In this order no removal slips through: it finds the saved answer's key, or is seen here.
-        self._stages.cache.set(key, answer)
+        if not drafted.failed:  # the next time the generator may be well again
+            self._stages.cache.set(key, answer)
         if not self._stages.store.save_answer(stored):
             self._stages.cache.delete([key])
         return answer
@@ -77,39 +90,64 @@ class Asking:
         found = joined(self._search_collections(question, attached, EVIDENCE), self._stages.store.stored_page)
         hits = tuple(replace(hit, rank=rank) for rank, hit in enumerate(chain(ranked, found), start=1))
         watch.lap("search")
-        return Prompt(question.text, hits, question.history), unread
+        return Prompt(question.text, hits, question.history, self._desk.shown(question.attachments)), unread
 
     def _compose(
         self,
+        drafted: _Drafted,
         prompt: Prompt,
         unread: tuple[Unread, ...],
         index_version: str,
         watch: Stopwatch,
-        listener: Listener,
     ) -> Answer:
         stages = self._stages
-        listener("answering")
-        draft = stages.generator.generate(prompt)
-        watch.lap("generate")
-        listener("checking")
-        claims = stages.grounder.ground(draft, prompt)
-        text, citations = stages.grounder.cite(claims, prompt, unanswered=draft.unanswered)
+        text, citations = stages.grounder.cite(drafted.claims, prompt, unanswered=drafted.unanswered)
         watch.lap("ground")
         return Answer(
             id=secrets.token_hex(8),
             text=text,
-            abstained=not claims,
+            abstained=not drafted.claims,
             citations=citations,
             unread=unread,
             cached=False,
             generation=Generation(
-                generator=stages.generator.name,
-                model=stages.generator.model,
+                generator=drafted.by.name,
+                model=drafted.by.model,
                 index_version=index_version,
                 reason=stages.generator_reason,
+                note=drafted.note,
             ),
             timings_ms=watch.timings(),
         )
+
+    def _drafted(self, prompt: Prompt, watch: Stopwatch, listener: Listener) -> _Drafted:
+        """What grounding leaves of the draft; of the fallback's where the generator has nothing to say.
+
+        Raises GenerationFailed where there is no fallback.
+        """
+        generator, fallback = self._stages.generator, self._stages.fallback
+        failed = False
+        try:
+            drafted = self._grounded(generator, prompt, watch, listener)
+            if drafted.claims or fallback is None:
+                return drafted
+            note = f"the sources support nothing that {generator.name} wrote"
+        except GenerationFailed as failure:
+            if fallback is None:
+                raise
+            failed, note = True, f"{generator.name} gave no answer: {failure}"
+        return replace(self._grounded(fallback, prompt, watch, listener), note=note, failed=failed)
+
+    def _grounded(
+        self, generator: Generator, prompt: Prompt, watch: Stopwatch, listener: Listener
+    ) -> _Drafted:
+        listener("answering")
+        draft = generator.generate(prompt)
+        watch.lap("generate")
+        listener("checking")
+        claims = self._stages.grounder.ground(draft, prompt)
+        watch.lap("ground")
+        return _Drafted(claims, draft.unanswered, generator)
 
     def search(self, question: Question, k: int) -> SearchResult:
         """The k best hits of the question's collections."""
@@ -146,7 +184,9 @@ class Asking:
             check_collection(collection)
 
     def _cache_key(self, question: Question, index_version: str) -> str:
-        generator = self._stages.generator
+        # Of the fallback, too: its answers are kept where the sources support nothing of the other's.
+        generators = (self._stages.generator, self._stages.fallback)
+        versions = [f"{each.name} {each.model} {each.version}" for each in generators if each is not None]
         return cache_key(
             text=question.text,
             collections=question.collections,
@@ -154,7 +194,7 @@ class Asking:
             attachments=question.attachments,
             pixels=[self._stages.pixel_digest(file.data) for file in question.attachments],
             index_version=index_version,
-            generator_version=f"{generator.name} {generator.model} {generator.version}",
+            generator_version="\n".join(versions),
         )
 
 

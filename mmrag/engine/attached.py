@@ -11,7 +11,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from mmrag.errors import NotReadable
-from mmrag.types import Chunk, Hit, Unread
+from mmrag.types import Chunk, Hit, Picture, Unread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,6 +54,24 @@ class AttachmentDesk:
                 reason = " ".join(reading.warnings) or "no text was found in it."
                 unread.append(Unread(attachment.name, reason))
         return tuple(passages), tuple(unread)
+
+    def shown(self, attachments: Sequence[Attachment]) -> tuple[Picture, ...]:
+        """The pictures among what could be read, as a model is shown them."""
+        return tuple(
+            Picture(attachment.name, figure.image)
+            for attachment, reading in self._read_again(attachments)
+            if reading.media_type.startswith("image/")
+            for page in reading.pages
+            for figure in page.figures
+            if figure.image is not None
+        )
+
+    def _read_again(self, attachments: Sequence[Attachment]) -> Iterator[tuple[Attachment, Reading]]:
+        for attachment in attachments[: self._most]:
+            try:
+                yield attachment, self._read(attachment)
+            except NotReadable:
+                continue  # named when its passages were asked for
 
     def _read(self, attachment: Attachment) -> Reading:
         if attachment.failure:

@@ -31,9 +31,9 @@ class Stages:
     """The parts an engine is built from.
 
     `reading_version` changes when the same bytes would be read or cut differently;
-    `generator_reason` says why this generator was chosen; `pixel_digest` tells pictures apart by what
-    they show, None where bytes must; `flights` is where processes on one data folder keep from doing
-    the same work, None where there is but one.
+    `generator_reason` says why this generator was chosen, and `fallback` answers where it cannot;
+    `pixel_digest` tells pictures apart by what they show, None where bytes must; `flights` is where
+    processes on one data folder keep from doing the same work, None where there is but one.
     """
 
     store: Store
@@ -48,6 +48,7 @@ class Stages:
     generator_reason: str
     pixel_digest: Callable[[bytes], str | None]
     flights: Path | None
+    fallback: Generator | None = None
 
 
 def check_collection(name: str) -> None:

@@ -13,9 +13,9 @@ class Stopwatch:
         self._laps: dict[str, float] = {}
 
     def lap(self, stage: str) -> None:
-        """Book the time since the last lap under `stage`."""
+        """Book the time since the last lap under `stage`, beside what is booked there."""
         now = time.perf_counter()
-        self._laps[stage] = round((now - self._last) * 1000, 1)
+        self._laps[stage] = round(self._laps.get(stage, 0.0) + (now - self._last) * 1000, 1)
         self._last = now
 
     def timings(self) -> dict[str, float]:

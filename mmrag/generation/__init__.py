@@ -1,5 +1,4 @@
-"""Drafting answers from evidence. It knows no index, no platform, and does not check itself: grounding does."""
+"""Drafting answers from evidence. It knows no index, no platform, and does not check itself: grounding does.
 
-from mmrag.generation.extractive import ExtractiveGenerator
-
-__all__ = ["ExtractiveGenerator"]
+Nothing is imported here, so that the decode loop can be used without the rest.
+"""

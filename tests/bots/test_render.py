@@ -104,6 +104,12 @@ def test_the_footer_says_who_answered_and_how_fast(cached, milliseconds, footer)
     assert lay_out(replace(ANSWER, cached=cached, timings_ms={"total": milliseconds})).footer == footer
 
 
+def test_the_footer_says_why_the_chosen_generator_did_not_answer():
+    made = replace(ANSWER.generation, note="blip2 gave no answer: it did not answer in time")
+    footer = lay_out(replace(ANSWER, generation=made)).footer
+    assert footer == "extractive, since blip2 gave no answer: it did not answer in time · 412 ms"
+
+
 # ------------------------------------------------------------- foreign text
 
 

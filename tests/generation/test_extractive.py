@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmrag.generation import ExtractiveGenerator
+from mmrag.generation.extractive import ExtractiveGenerator
 from mmrag.types import Prompt, Turn
 
 LEAVE = (

@@ -59,10 +59,10 @@ def closure(texts):
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("mmrag", ["", "engine"]),
+        ("mmrag", ["", "engine", "openai", "quantised"]),
         ("bots", ["", "slack", "discord"]),
         ("examples", ["", "engine", "dev"]),
-        ("tests", ["", "engine", "slack", "discord", "serve", "dev"]),
+        ("tests", ["", "engine", "slack", "discord", "openai", "serve", "dev"]),
     ],
 )
 def test_whatever_is_imported_is_declared(folder, extras, root, requirements):

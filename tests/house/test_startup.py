@@ -26,13 +26,23 @@ HELP = {
     "python -m bots --help": ["-m", "bots", "--help"],
 }
 
+# The models themselves: made of torch, and imported by nothing before a model is needed.
+MODELS = (
+    "mmrag.generation.blip2",
+    "mmrag.generation.decoding.",
+    "mmrag.generation.families",
+    "mmrag.generation.vlm",
+)
+
 # Prints "library module" where importing the module was the first to import the library.
-IMPORT_EVERYTHING = """
+IMPORT_EVERYTHING = f"""
 import importlib, pkgutil, sys
 heavy = set(sys.argv[1:])
 for name in ("mmrag", "bots"):
     package = importlib.import_module(name)
-    for module in pkgutil.walk_packages(package.__path__, f"{name}."):
+    for module in pkgutil.walk_packages(package.__path__, f"{{name}}."):
+        if module.name.startswith({MODELS}):
+            continue
         importlib.import_module(module.name)
         for library in heavy.intersection(sys.modules):
             print(library, module.name)

@@ -158,6 +158,23 @@ PROMISES = (
         "log.",
         "slack_forged",
     ),
+    Promise(
+        "The decode loop says what greedy search says, token for token.",
+        "Random prompts, with and without a picture, go through transformers' own `generate` one by one, and "
+        "through the loop, over OPT and over T5: alone and in a batch that rows leave and join all the time, "
+        "each with and without look-up. In 64-bit numbers, so that no two tokens are so close that the order "
+        "of a sum decides between them. A trial is a prompt.",
+        "decoding",
+    ),
+    Promise(
+        "What people and documents write breaks no batch of a model, and stays in its place in a prompt.",
+        "Questions, passages, titles, threads and what was read from pictures hold special tokens of this "
+        "model and of others, in halves too, fences, labels, numbers in brackets, orders, links, mentions, "
+        "bidi and invisible characters and lines of a megabyte. Tiny models of seven families answer them in "
+        "batches with a plain question, whose answer must be what it is alone. No special token, no line and "
+        "no number of a source may be in a prompt that is not ours. A trial is a case.",
+        "prompts",
+    ),
     Promise("The network is contained.", "Comes with adding by address."),
     Promise("An audit log accounts for every change.", "Not yet there."),
 )

@@ -25,6 +25,8 @@ SAMPLES = {
     "hostile": 1,
     "stampede": 1_100,
     "pictures": 60,
+    "decoding": 30,
+    "prompts": 21,
 }
 
 
