@@ -266,7 +266,7 @@ def test_lines_from_a_pipe_are_played():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["slack"], "The slack adapter is not there yet"),
+        (["slack"], "SLACK_BOT_TOKEN is missing"),
         (["discord"], "The discord adapter is not there yet"),
         (["console", "--engine", "http://localhost:1"], "A remote engine can't be used yet"),
         (["console", "--script", "gone.script"], "There is no script gone.script"),

@@ -13,10 +13,24 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.platypus import SimpleDocTemplate
 
+from mmrag.reading.reader import FileReader
+
 
 @pytest.fixture
 def read(reader):
     """Read bytes under a name that tells nothing, unless the test gives one."""
+
+    def read(data, *, name="file"):
+        return reader.read(data, name=name)
+
+    return read
+
+
+@pytest.fixture
+def read_here():
+    """As `read`, in the tests' own process: limits that a test changes hold in no other."""
+    limits = {"max_pages": 10, "max_image_bytes": 10**7, "max_image_pixels": 10**7}
+    reader = FileReader(max_file_bytes=10**7, threads=1, **limits)
 
     def read(data, *, name="file"):
         return reader.read(data, name=name)

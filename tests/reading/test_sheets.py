@@ -118,14 +118,14 @@ def test_the_title_of_a_chart_on_a_sheet_is_read(read, write):
     assert [page.text[f.start : f.end].split("\n")[0] for f in page.figures] == ["Tickets per month"]
 
 
-def test_a_far_cell_costs_nothing_and_many_cells_are_cut_with_a_warning(read, write, monkeypatch):
+def test_a_far_cell_costs_nothing_and_many_cells_are_cut_with_a_warning(read_here, write, monkeypatch):
     def far(book):
         book.active["XFD1048576"] = "far away"
         book.active["A1"] = "near"
 
-    assert read(write(far)).pages[0].text == "Sheet\n\nnear\n\nfar away"
+    assert read_here(write(far)).pages[0].text == "Sheet\n\nnear\n\nfar away"
     monkeypatch.setattr(xlsx, "MAX_CELLS", 10)
-    reading = read(write(lambda book: fill_sheet(book.active, [["a", "b"]] * 20)))
+    reading = read_here(write(lambda book: fill_sheet(book.active, [["a", "b"]] * 20)))
     assert len(reading.pages[0].tables[0].rows) == 5
     assert "the rows up to 5 were read" in reading.warnings[0]
 
@@ -201,9 +201,9 @@ def test_a_csv_without_header_gets_the_columns_letters_and_short_rows_are_kept(r
     assert page.text == "1 | 2\n3 | 4\n5 |"
 
 
-def test_a_long_csv_is_cut_with_a_warning(read, monkeypatch):
+def test_a_long_csv_is_cut_with_a_warning(read_here, monkeypatch):
     monkeypatch.setattr(delimited, "MAX_CELLS", 10)
-    reading = read(b"a,b\n" + b"1,2\n" * 30, name="long.csv")
+    reading = read_here(b"a,b\n" + b"1,2\n" * 30, name="long.csv")
     assert "Only the first 6 rows of this file were read" in reading.warnings[0]
 
 

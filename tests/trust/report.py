@@ -99,8 +99,9 @@ PROMISES = (
         "Sound files of each format get bits flipped, are cut, spliced, get extreme numbers where "
         "lengths may stand, repeated and removed pieces; archives get damaged members, too. Then come bombs, "
         "cycles, deep nesting and very large files. Each is added to an engine and must be read, or refused "
-        "in a sentence within two minutes; of a refused one nothing may be left in the store. The memory of "
-        "the engine's process and of those that read is watched and must stay below a gigabyte. A trial is a "
+        "in a sentence within two minutes; of a refused one nothing may be left in the store. The "
+        "memory of the processes that read, and by how much the engine's own grows, is watched and must "
+        "stay below a gigabyte. A trial is a "
         "file; the number counts the mutated ones of each format.",
         "hostile",
     ),

@@ -37,11 +37,14 @@ class FolderChat:
     async def show_status(self, text):
         self.statuses.append(text)
 
-    async def post_answer(self, answer):
+    async def post_answer(self, answer, question):  # noqa: ARG002 - the port's names
         self.answers.append(answer)
 
     async def post_notice(self, notice):
         self.notices.append(notice)
+
+    async def ask_for_approval(self, proposal):
+        self.notices.append(proposal)
 
     async def ask_for_correction(self, answer_id):
         self.notices.append(answer_id)
