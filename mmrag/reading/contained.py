@@ -89,6 +89,14 @@ class ContainedReader:
 
     def read(self, data: bytes, *, name: str, progress: PageListener | None = None) -> Reading:
         with self._child() as child:
+            is_its_first = child.is_new
+            try:
+                return child.read(data, name, progress)
+            except _LacksMemory:
+                if is_its_first:
+                    raise
+        # What earlier documents left behind in a child must not count against this one.
+        with self._child(new=True) as child:
             return child.read(data, name, progress)
 
     def measures(self) -> tuple[str, ...]:
@@ -101,9 +109,9 @@ class ContainedReader:
         self._end()
 
     @contextmanager
-    def _child(self) -> Iterator[_Child]:
+    def _child(self, *, new: bool = False) -> Iterator[_Child]:
         with self._places:
-            child = self._children.take() or self._start()
+            child = (None if new else self._children.take()) or self._start()
             try:
                 yield child
             finally:
@@ -189,6 +197,7 @@ class _Child:
         self._peak = 0  # bytes of memory seen while it reads
         self.measures: tuple[str, ...] = ()
         self.is_fit = False  # to read another document
+        self.is_new = True  # it has read none
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -223,7 +232,7 @@ class _Child:
 
     def read(self, data: bytes, name: str, progress: PageListener | None) -> Reading:
         """Raises NotReadable, MissingExtra."""
-        self.is_fit = False
+        self.is_fit = self.is_new = False
         self._peak = 0
         exchange = _Exchange(
             [
@@ -350,7 +359,8 @@ class _Child:
         )
 
     def _lacks_memory(self) -> NoReturn:
-        raise NotReadable(
+        self.is_fit = False
+        raise _LacksMemory(
             "Reading this file takes more memory than is allowed "
             f"({self._bounds.memory_bytes / 1e6:,.0f} MB): send a smaller one, or in parts."
         )
@@ -368,6 +378,10 @@ class _Child:
         if code is None:
             return "no answer"
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+class _LacksMemory(NotReadable):
+    """It was refused memory, by the system or by us."""
 
 
 class _TooLargeError(Exception):

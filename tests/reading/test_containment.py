@@ -243,6 +243,29 @@ def test_what_a_process_that_was_taken_over_says_is_not_believed(monkeypatch, an
         reader.read(b"text", name="a.txt")
 
 
+FULL = """
+import socket, struct
+peer = socket.socket(fileno=0)
+def frame(body): peer.sendall(struct.pack(">Q", len(body)) + body)
+def receive():
+    (size,) = struct.unpack(">Q", peer.recv(8, socket.MSG_WAITALL))
+    return peer.recv(size, socket.MSG_WAITALL)
+receive(); frame({ready!r})
+receive(); receive(); frame({first!r})
+receive(); receive(); frame({second!r})
+receive()
+"""
+
+
+def test_what_one_document_left_in_memory_does_not_count_against_the_next(monkeypatch):
+    first = messages.encode(messages.Done(Reading("text/plain", None, (Page(1, "read"),))))
+    second = messages.encode(messages.Failed("MemoryError"))
+    monkeypatch.setattr(contained, "_START", FULL.format(ready=READY, first=first, second=second))
+    with reading() as reader:
+        for _ in range(3):
+            assert reader.read(b"text", name="a.txt").pages[0].text == "read"
+
+
 PARENT = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
