@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     Quad = NDArray[np.float32]  # (4, 2), x and y from the text's own top left, clockwise
 
 _MAX_SIDE = 2000  # pixels: rapidocr's own limit; beyond it the detector costs more and finds less
-_MAX_PIXELS = 3_000_000  # the detector takes 250 MB for each megapixel
+_MAX_PIXELS = 3_000_000  # of a small picture; see `_detectable`
+_DETECTOR_BYTES = 250  # that the detector takes for each pixel
+_PICTURE_BYTES = 11  # that are held of each pixel of the whole picture meanwhile
 _MAX_ASPECT = 2  # a longer strip is padded
 _MIN_SIDE = 32  # pixels: the detector works on multiples of 32
 _MIN_SCORE = 0.5  # rapidocr's own `text_score`: below it texture is read as text
@@ -99,18 +101,19 @@ class TextRecognition:
         """Lines of text with their place in the picture, in no particular order."""
         height, width = pixels.shape[:2]
         is_strip = max(height, width) > max(_MAX_SIDE, 2 * min(height, width))
-        lines = self._read_tiles(pixels) if is_strip else tuple(self._read_tile(pixels))
+        most = _detectable(height * width)
+        lines = self._read_tiles(pixels, most) if is_strip else tuple(self._read_tile(pixels, most))
         size = _text_size(lines)
-        if not is_strip and (scale := _fitting_scale(height, width)) < 1.0:
-            return self._read_tiles(pixels) if size * scale < _SHRUNK_TEXT else lines
+        if not is_strip and (scale := _fitting_scale(height, width, most)) < 1.0:
+            return self._read_tiles(pixels, most) if size * scale < _SHRUNK_TEXT else lines
         if size < _SMALL_TEXT and (factor := _enlargement(height, width)) > 1.0:
             return _completed(self._read_enlarged(pixels, factor), lines)
         return lines
 
-    def _read_tiles(self, pixels: Pixels) -> tuple[TextLine, ...]:
+    def _read_tiles(self, pixels: Pixels, most: int) -> tuple[TextLine, ...]:
         lines: list[TextLine] = []
         for left, top, tile in _tiles(pixels):
-            found = [line.moved(left, top) for line in self._read_tile(tile)]
+            found = [line.moved(left, top) for line in self._read_tile(tile, most)]
             lines = merged(lines, found)
         return tuple(lines)
 
@@ -118,10 +121,12 @@ class TextRecognition:
         import cv2  # noqa: PLC0415 - heavy
 
         enlarged = cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
-        return tuple(line.scaled(1 / factor) for line in self._read_tile(np.asarray(enlarged, np.uint8)))
+        return tuple(
+            line.scaled(1 / factor) for line in self._read_tile(np.asarray(enlarged, np.uint8), _MAX_PIXELS)
+        )
 
-    def _read_tile(self, pixels: Pixels) -> Iterator[TextLine]:
-        scaled, scale = _fit(pixels)
+    def _read_tile(self, pixels: Pixels, most: int) -> Iterator[TextLine]:
+        scaled, scale = _fit(pixels, most)
         quads = self._detect(scaled)
         crops = [_crop(scaled, quad) for quad in quads]
         for quad, (text, score) in zip(quads, self._recognise(crops), strict=True):
@@ -216,8 +221,13 @@ def _text_size(lines: Sequence[TextLine]) -> float:
     return quantiles((line.type_size for line in lines), n=4, method="inclusive")[0]
 
 
-def _fitting_scale(height: int, width: int) -> float:
-    return min(1.0, _MAX_SIDE / max(height, width), math.sqrt(_MAX_PIXELS / (height * width)))
+def _detectable(picture_pixels: int) -> int:
+    """How many pixels the detector may look at, so that it and the picture fit the memory together."""
+    return max(_MAX_PIXELS // 2, _MAX_PIXELS - picture_pixels * _PICTURE_BYTES // _DETECTOR_BYTES)
+
+
+def _fitting_scale(height: int, width: int, most: int) -> float:
+    return min(1.0, _MAX_SIDE / max(height, width), math.sqrt(most / (height * width)))
 
 
 def _enlargement(height: int, width: int) -> float:
@@ -312,12 +322,12 @@ def _spliced(first: TextLine, second: TextLine, shared: float) -> str:
     return first.text + second.text[round(shared / each) :]
 
 
-def _fit(pixels: Pixels) -> tuple[Pixels, float]:
-    """The picture within the detector's limits, and the factor it was scaled by."""
+def _fit(pixels: Pixels, most: int) -> tuple[Pixels, float]:
+    """The picture within the detector's limits and `most` pixels, and the factor it was scaled by."""
     import cv2  # noqa: PLC0415 - heavy
 
     height, width = pixels.shape[:2]
-    scale = _fitting_scale(height, width)
+    scale = _fitting_scale(height, width, most)
     if scale < 1.0:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

@@ -33,6 +33,7 @@ _STRIP_SIDE = 8000  # pixels: the longest side of a stored strip
 _FILTERS = threading.Lock()  # warning filters belong to the process, not to a thread
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 _ANIMATED = frozenset({"GIF", "WEBP", "PNG", "AVIF"})  # a JPEG's further frames are previews and depth maps
+_KEY_ROWS = 256  # that are hashed at a time
 _MAX_FRAMES = 5  # frames that are read of an animation
 _MAX_FRAMES_LOOKED_AT = 200
 _THUMBNAIL = 256  # pixels: frames are compared at this size
@@ -159,10 +160,11 @@ def open_frames(data: bytes, *, max_bytes: int, max_pixels: int) -> tuple[Image.
 
 def picture_key(frame: Image.Image) -> str:
     """What two pictures share if and only if every pixel is the same, whatever file they came in."""
-    pixels = frame.convert("RGBA")
-    width, height = pixels.size
-    size = width.to_bytes(4, "big") + height.to_bytes(4, "big")
-    return blake2b(size + pixels.tobytes(), digest_size=16).hexdigest()
+    width, height = frame.size
+    digest = blake2b(width.to_bytes(4, "big") + height.to_bytes(4, "big"), digest_size=16)
+    for top in range(0, height, _KEY_ROWS):  # a copy of a large picture would not fit beside it
+        digest.update(frame.crop((0, top, width, min(height, top + _KEY_ROWS))).convert("RGBA").tobytes())
+    return digest.hexdigest()
 
 
 def as_png(image: Image.Image) -> bytes:
@@ -171,8 +173,8 @@ def as_png(image: Image.Image) -> bytes:
     limit = min(_STRIP_SIDE, round(FIGURE_SIDE * max(1.0, longest / shortest / _STRIP)))
     small = image
     if longest > limit:
-        small = image.copy()
-        small.thumbnail((limit, limit))
+        width, height = (max(1, round(side * limit / longest)) for side in image.size)
+        small = image.resize((width, height), reducing_gap=2.0)  # `thumbnail` needs a copy of all of it first
     buffer = io.BytesIO()
     small.save(buffer, format="PNG", optimize=False)
     return buffer.getvalue()
@@ -237,7 +239,7 @@ def _plain(image: Image.Image) -> Image.Image:
         frame = _opaque(frame.convert("RGBA"))
     if frame.mode == "LAB":
         return _from_lab(frame)
-    return frame.convert("RGB")
+    return frame if frame.mode == "RGB" else frame.convert("RGB")  # it would copy what is as large again
 
 
 def _opaque(frame: Image.Image) -> Image.Image:

@@ -280,7 +280,8 @@ def test_a_scan_that_lies_on_its_head_is_turned(read, draw_text):
     sheet = draw_text(*lines).rotate(180)
     buffer = io.BytesIO()
     sheet.save(buffer, format="PDF")
-    assert all(line in read(buffer.getvalue()).pages[0].text for line in lines)
+    text = read(buffer.getvalue()).pages[0].text
+    assert all(line in text for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+from contextlib import closing
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image, features
 
+from mmrag.assemble import build_reader
+from mmrag.config import Settings
 from mmrag.reading.picture import open_frames, picture_key
 
 LINE = "Invoice total 4,217"
@@ -186,3 +189,13 @@ def test_small_text_in_a_wide_screenshot_is_read_once_over_the_seams(read, encod
     missing = [word for word in words if word not in found]
     assert len(missing) <= len(words) // 50
     assert len(found) <= len(words) * 1.02
+
+
+def test_a_picture_as_large_as_is_allowed_is_read_within_the_memory_of_a_process(encode):
+    photo = np.full((5100, 7800, 3), 255, dtype=np.uint8)
+    cv2.putText(
+        photo, "Pump LF-410 holds 62 litres", (200, 2500), cv2.FONT_HERSHEY_SIMPLEX, 8, (20, 20, 20), 16
+    )
+    with closing(build_reader(Settings(threads=2))) as reader:
+        reading = reader.read(encode(Image.fromarray(photo), "JPEG"), name="photo.jpg")
+    assert "holds 62 litres" in reading.pages[0].text
