@@ -180,6 +180,9 @@ class KeptReadings:
         self._folder = folder
         self._json = TypeAdapter(Reading)
 
+    def pixel_digest(self, data: bytes) -> str | None:
+        return self._reader.pixel_digest(data)
+
     def read(self, data: bytes, *, name: str, progress: PageListener | None = None) -> Reading:
         if binary_type(data) is None:
             return self._reader.read(data, name=name, progress=progress)

@@ -146,7 +146,6 @@ def _build(
     from mmrag.grounding import EvidenceGrounder  # noqa: PLC0415 - the stages need an extra; the caller names it
     from mmrag.reading import READING_VERSION  # noqa: PLC0415 - as above
     from mmrag.reading.chunking import SentenceChunker  # noqa: PLC0415 - as above
-    from mmrag.reading.pixels import pixel_digest  # noqa: PLC0415 - as above
     from mmrag.retrieval.hybrid import HybridRetriever  # noqa: PLC0415 - as above
     from mmrag.storage.cache import DiskAnswerCache  # noqa: PLC0415 - as above
     from mmrag.storage.catalog import SqliteStore  # noqa: PLC0415 - as above
@@ -170,7 +169,9 @@ def _build(
         retrievers=retrievers,
     )
 
-    own_reader = None if reader else build_reader(settings)
+    own_reader: ContainedReader | None = None
+    if reader is None:
+        reader = own_reader = build_reader(settings)
 
     def close() -> None:
         if own_reader:
@@ -185,7 +186,7 @@ def _build(
         Stages(
             store=store,
             cache=cache,
-            reader=reader or own_reader or build_reader(settings),
+            reader=reader,
             chunker=SentenceChunker(count_tokens=embedder.count_tokens, target_tokens=settings.chunk_tokens),
             embedder=embedder,
             retriever=retriever,
@@ -194,9 +195,6 @@ def _build(
             grounder=EvidenceGrounder(embedder, build_entailment(settings)),
             reading_version=f"{READING_VERSION} {settings.chunk_tokens}",
             generator_reason=reason,
-            pixel_digest=partial(
-                pixel_digest, max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels
-            ),
             # Without a cache nobody would find what another process did meanwhile.
             flights=settings.home / "flights" if settings.cache_bytes else None,
         ),

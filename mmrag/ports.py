@@ -120,6 +120,10 @@ class Reader(Protocol):
         """Read one file or picture; `progress` hears of pages as they are read. Raises NotReadable."""
         ...
 
+    def pixel_digest(self, data: bytes) -> str | None:
+        """Tell a picture by what it shows; None where its bytes must do."""
+        ...
+
 
 class Chunker(Protocol):
     """Cuts pages into chunks."""

@@ -192,7 +192,7 @@ class Asking:
             collections=question.collections,
             history=question.history,
             attachments=question.attachments,
-            pixels=[self._stages.pixel_digest(file.data) for file in question.attachments],
+            pixels=[self._stages.reader.pixel_digest(file.data) for file in question.attachments],
             index_version=index_version,
             generator_version="\n".join(versions),
         )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from mmrag.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from mmrag.ports import AnswerCache, Chunker, Embedder, Generator, Grounder, Reader, Retriever, Store
@@ -32,8 +31,8 @@ class Stages:
 
     `reading_version` changes when the same bytes would be read or cut differently;
     `generator_reason` says why this generator was chosen, and `fallback` answers where it cannot;
-    `pixel_digest` tells pictures apart by what they show, None where bytes must; `flights` is where
-    processes on one data folder keep from doing the same work, None where there is but one.
+    `flights` is where processes on one data folder keep from doing the same work, None where there is
+    but one.
     """
 
     store: Store
@@ -46,7 +45,6 @@ class Stages:
     grounder: Grounder
     reading_version: str
     generator_reason: str
-    pixel_digest: Callable[[bytes], str | None]
     flights: Path | None
     fallback: Generator | None = None
 

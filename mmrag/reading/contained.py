@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import msgspec
 
@@ -30,10 +30,12 @@ from mmrag.errors import MissingExtra, NotReadable
 from mmrag.reading import messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mmrag.ports import PageListener
     from mmrag.types import Reading
+
+Result = TypeVar("Result")
 
 _TICK = 0.05  # seconds between two looks at a child's memory
 _START_SECONDS = 60.0
@@ -88,21 +90,30 @@ class ContainedReader:
         self._end = weakref.finalize(self, self._children.end)
 
     def read(self, data: bytes, *, name: str, progress: PageListener | None = None) -> Reading:
-        with self._child() as child:
-            is_its_first = child.is_new
-            try:
-                return child.read(data, name, progress)
-            except _LacksMemory:
-                if is_its_first:
-                    raise
-        # What earlier documents left behind in a child must not count against this one.
-        with self._child(new=True) as child:
-            return child.read(data, name, progress)
+        return self._in_child(lambda child: child.read(data, name, progress))
+
+    def pixel_digest(self, data: bytes) -> str | None:
+        try:
+            return self._in_child(lambda child: child.pixel_digest(data))
+        except NotReadable:  # reading it will say why
+            return None
 
     def measures(self) -> tuple[str, ...]:
         """What of `confinement.MEASURES` is in force for the children on this system."""
         with self._child() as child:
             return child.measures
+
+    def _in_child(self, work: Callable[[_Child], Result]) -> Result:
+        with self._child() as child:
+            is_its_first = child.is_new
+            try:
+                return work(child)
+            except _LacksMemory:
+                if is_its_first:
+                    raise
+        # What earlier documents left behind in a child must not count against this one.
+        with self._child(new=True) as child:
+            return work(child)
 
     def close(self) -> None:
         """End the children; what they are reading is not read."""
@@ -232,25 +243,33 @@ class _Child:
 
     def read(self, data: bytes, name: str, progress: PageListener | None) -> Reading:
         """Raises NotReadable, MissingExtra."""
-        self.is_fit = self.is_new = False
-        self._peak = 0
-        exchange = _Exchange(
-            [
-                messages.framed(name.encode("utf-8", "surrogateescape")),
-                messages.LENGTH.pack(len(data)),
-                data,
-            ],
-            limit=self._bounds.answer_bytes,
-        )
-        answer = self._converse(
-            exchange, progress, seconds=self._bounds.seconds, page_seconds=self._bounds.page_seconds
-        )
-        self.is_fit = self._memory() < _RETAINED * self._bounds.memory_bytes
+        task = messages.Task(name.encode("utf-8", "surrogateescape"), read=True)
+        answer = self._done(task, data, progress)
         if not isinstance(answer, messages.Done):
             self._refuse(answer)
         if not _is_lawful(answer.reading):
             self._distrust()
         return answer.reading
+
+    def pixel_digest(self, data: bytes) -> str | None:
+        """Raises NotReadable, MissingExtra."""
+        answer = self._done(messages.Task(b"", read=False), data, None)
+        if not isinstance(answer, messages.Digested):
+            self._refuse(answer)
+        return answer.digest
+
+    def _done(self, task: messages.Task, data: bytes, progress: PageListener | None) -> messages.FromChild:
+        self.is_fit = self.is_new = False
+        self._peak = 0
+        parts = [messages.framed(messages.encode(task)), messages.LENGTH.pack(len(data)), data]
+        answer = self._converse(
+            _Exchange(parts, limit=self._bounds.answer_bytes),
+            progress,
+            seconds=self._bounds.seconds,
+            page_seconds=self._bounds.page_seconds,
+        )
+        self.is_fit = self._memory() < _RETAINED * self._bounds.memory_bytes
+        return answer
 
     def kill(self) -> None:
         """End it now, whatever it is doing."""

@@ -1,7 +1,8 @@
 """What the contained reader and its parent say to each other, as bytes that can't run code.
 
-Frames of a length and a body. To the child: `Setup` once, then for each document its name and its bytes. From
-the child: `Ready` once, then any number of `Progress` and one of `Done`, `Refused`, `Failed` or `Lacks`.
+Frames of a length and a body. To the child: `Setup` once, then a `Task` and the file's bytes, again and
+again. From the child: `Ready` once, then for each task any number of `Progress` and one of `Done`,
+`Digested`, `Refused`, `Failed` or `Lacks`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,13 @@ class Setup(msgspec.Struct, frozen=True):
     max_text_chars: int
 
 
+class Task(msgspec.Struct, frozen=True):
+    """What is to be done with the file whose bytes follow: read it, or else only digest its pixels."""
+
+    name: bytes
+    read: bool
+
+
 class Ready(msgspec.Struct, frozen=True, tag=True):
     """The child waits for a document; `measures` are in force."""
 
@@ -46,6 +54,12 @@ class Done(msgspec.Struct, frozen=True, tag=True):
     """What stands in the document."""
 
     reading: Reading
+
+
+class Digested(msgspec.Struct, frozen=True, tag=True):
+    """What tells a picture by its pixels, if anything does."""
+
+    digest: str | None
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True):
@@ -66,9 +80,10 @@ class Lacks(msgspec.Struct, frozen=True, tag=True):
     package: str
 
 
-FromChild = Ready | Progress | Done | Refused | Failed | Lacks
+FromChild = Ready | Progress | Done | Digested | Refused | Failed | Lacks
 
 SETUP = msgspec.msgpack.Decoder(Setup)
+TASK = msgspec.msgpack.Decoder(Task)
 FROM_CHILD: msgspec.msgpack.Decoder[FromChild] = msgspec.msgpack.Decoder(FromChild)
 encode = msgspec.msgpack.Encoder().encode
 

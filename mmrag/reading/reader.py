@@ -31,6 +31,7 @@ from mmrag.reading.ocr import TextRecognition
 from mmrag.reading.ooxml import Package
 from mmrag.reading.page_builder import PageBuilder
 from mmrag.reading.picture import PictureFile, megabytes
+from mmrag.reading.pixels import pixel_digest
 from mmrag.reading.zipped import Archive
 from mmrag.types import Reading
 
@@ -69,6 +70,9 @@ class FileReader:
                 f"{megabytes(self._max_file_bytes)}): send a smaller one, or in parts."
             )
         return self._read(data, name, depth=0, progress=progress)
+
+    def pixel_digest(self, data: bytes) -> str | None:
+        return pixel_digest(data, max_bytes=self._max_image_bytes, max_pixels=self._max_image_pixels)
 
     def _read(self, data: bytes, name: str, *, depth: int, progress: PageListener | None = None) -> Reading:
         """Read a file; `depth` counts the archives and messages that it lies in."""

@@ -33,10 +33,10 @@ def main() -> None:
         channel.send(messages.Lacks(missing.name or "A reader"))
         return
     channel.send(messages.Ready(measures))
-    while (name := channel.receive_or_end()) is not None:
+    while (task := channel.receive_or_end()) is not None:
         data = channel.receive()
         limit_processor_time(setup.processor_seconds)
-        channel.send_encoded(_read(reader, data, name.decode("utf-8", "surrogateescape"), setup, channel))
+        channel.send_encoded(_done(messages.TASK.decode(task), reader, data, setup, channel))
         del data
         give_back_memory()
 
@@ -53,20 +53,16 @@ def _reader(setup: messages.Setup) -> FileReader:
     )
 
 
-def _read(reader: FileReader, data: bytes, name: str, setup: messages.Setup, channel: _Channel) -> bytes:
-    def progress(done: int, of: int) -> None:
-        channel.send(messages.Progress(done, of))
-
+def _done(
+    task: messages.Task, reader: FileReader, data: bytes, setup: messages.Setup, channel: _Channel
+) -> bytes:
     answer: messages.FromChild
     try:
-        reading = reader.read(data, name=name, progress=progress)
-        characters = sum(len(page.text) for page in reading.pages)
-        if characters > setup.max_text_chars:
-            raise NotReadable(  # noqa: TRY301 - as if a reader had said so
-                f"This document holds {characters:,} characters of text, the limit is "
-                f"{setup.max_text_chars:,}: send it in parts."
-            )
-        return messages.encode(messages.Done(reading))
+        if task.read:
+            answer = _read(reader, data, task.name.decode("utf-8", "surrogateescape"), setup, channel)
+        else:
+            answer = messages.Digested(reader.pixel_digest(data))
+        return messages.encode(answer)
     except NotReadable as error:
         answer = messages.Refused(str(error))
     except ModuleNotFoundError as missing:
@@ -74,6 +70,22 @@ def _read(reader: FileReader, data: bytes, name: str, setup: messages.Setup, cha
     except Exception as error:  # noqa: BLE001 - readers of hostile bytes raise anything
         answer = messages.Failed(type(error).__name__)
     return messages.encode(answer)
+
+
+def _read(
+    reader: FileReader, data: bytes, name: str, setup: messages.Setup, channel: _Channel
+) -> messages.Done:
+    def progress(done: int, of: int) -> None:
+        channel.send(messages.Progress(done, of))
+
+    reading = reader.read(data, name=name, progress=progress)
+    characters = sum(len(page.text) for page in reading.pages)
+    if characters > setup.max_text_chars:
+        raise NotReadable(
+            f"This document holds {characters:,} characters of text, the limit is "
+            f"{setup.max_text_chars:,}: send it in parts."
+        )
+    return messages.Done(reading)
 
 
 class _Channel:

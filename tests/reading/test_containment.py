@@ -48,6 +48,15 @@ def children_of(parent):
     return set(found)
 
 
+def test_pixels_are_looked_at_in_a_child_and_what_it_cannot_decode_has_no_digest(draw_text, encode):
+    picture = draw_text("the same pixels")
+    with new_children() as started, reading() as reader:
+        assert reader.pixel_digest(encode(picture, "PNG")) == reader.pixel_digest(encode(picture, "BMP"))
+        assert reader.pixel_digest(encode(draw_text("other pixels"), "PNG")) is not None
+        assert len(started()) == 1
+        assert reader.pixel_digest(b"\x89PNG\r\n\x1a\n torn") is None
+
+
 @contextmanager
 def new_children():
     """Filled with the processes that this one started meanwhile."""
