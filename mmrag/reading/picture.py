@@ -149,7 +149,8 @@ class PictureFile:
         with _decoding(self._max_pixels):
             self._image.seek(index)
             _check_size(self._image, self._max_pixels)
-            return _plain(self._image)
+            # A copy of a large picture would not fit beside it; several frames are decoded in one place.
+            return _plain(self._image if self._count == 1 else self._image.copy())
 
 
 def open_frames(data: bytes, *, max_bytes: int, max_pixels: int) -> tuple[Image.Image, ...]:
@@ -228,18 +229,19 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """Upright, opaque, 8-bit RGB, in memory of its own."""
+    """Upright, opaque, 8-bit RGB; the picture given is used up."""
     from PIL import ImageOps  # noqa: PLC0415 - heavy
 
     image.load()
-    frame = ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
+    frame = image
     if frame.mode.startswith(("I", "F")):
         frame = _scaled_to_8_bits(frame)
     if frame.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in frame.info:
         frame = _opaque(frame.convert("RGBA"))
     if frame.mode == "LAB":
         return _from_lab(frame)
-    return frame if frame.mode == "RGB" else frame.convert("RGB")  # it would copy what is as large again
+    return frame if frame.mode == "RGB" else frame.convert("RGB")  # that would copy
 
 
 def _opaque(frame: Image.Image) -> Image.Image:
