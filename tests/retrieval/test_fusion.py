@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mmrag.retrieval.fusion import convex_combination, stands_out
@@ -75,11 +75,13 @@ def test_the_unit_of_a_ranking_does_not_matter(rankings, factor):
 
 @laws
 @given(RANKING)
+@example([(7.25, 1), (1.0, 2), (0.9999999999999999, 0)])
 def test_one_ranking_keeps_its_order(ranking):
     positive = [row for row in ranking if row[0] > 1e-6]
     scores = {id_: score for score, id_ in positive}
     fused = order(fuse({"bm25": positive}))
-    assert [scores[id_] for id_ in fused] == [score for score, _ in positive]
+    for id_, (score, _) in zip(fused, positive, strict=True):
+        assert math.isclose(scores[id_], score, rel_tol=1e-14)  # a last bit may be lost, and then ids decide
 
 
 def test_what_both_halves_hold_high_passes_what_one_half_puts_first():
