@@ -28,7 +28,9 @@ def test_words_of_files_are_counted_by_kind_and_a_refused_file_has_its_sentence(
     document.add_paragraph("The pump of hall seven is oiled every second week.")
     document.save(tmp_path / "pump.docx")
     (tmp_path / "hall.txt").write_bytes("第七ホールの弁は赤い。".encode("cp932"))
-    (tmp_path / "page.html").write_text("<head><title>x</title></head><nav>Menu</nav><p>The <b>val</b>ve is red.</p>")
+    (tmp_path / "page.html").write_text(
+        "<head><title>x</title></head><nav>Menu</nav><p>The <b>val</b>ve is red.</p>"
+    )
     (tmp_path / "tool.bin").write_bytes(b"\x7fELF\0\0\0")
     rows = {row.name: row for row in loaders.measure(tmp_path)}
     assert (rows["pump.docx"].words, rows["pump.docx"].recall) == (10, 1)
