@@ -183,9 +183,9 @@ _HEAD = """# What users can rely on
 
 Written by `make trust`, which reruns every trial and fails if one does; `make trust TRIALS=0.1` is a quick
 look that writes nothing, and `make test` runs a short sample of each but those that measure time. What is
-under trial is the real code on real files. In the place of what no promise depends on stand: vectors of hashed
-words for the embedding model, tiny models with random weights, and in the trials of Slack a server that plays
-Slack and an engine that answers at once.
+under trial is the real code on real files. In the place of what no promise depends on stand: vectors of
+hashed words for the embedding model, tiny models with random weights, and in the trials of Slack a server
+that plays Slack and an engine that answers at once.
 """
 
 

@@ -29,7 +29,7 @@ SAMPLES = {
     "decoding": 30,
     "prompts": 21,
 }
-MEASURE_TIME = {"slack_acks", "slack_flood"}  # on a machine that has other work they would show that
+MEASURE_TIME = {"slack_acks", "slack_flood"}  # a machine with other work would fail them
 
 
 def test_every_promise_has_a_sample():
