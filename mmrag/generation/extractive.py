@@ -65,6 +65,9 @@ class ExtractiveGenerator:
         unanswered = tuple(asked.text for asked, said in answers_to.items() if not said)
         return Draft(tuple(claims)[:_MOST_CLAIMS], unanswered if claims else ())
 
+    def close(self) -> None:
+        """The embedder is the engine's; it holds nothing of its own."""
+
     def _answer(self, asked: Asked, hits: Sequence[Hit], found: Sequence[Sentence]) -> tuple[Claim, ...]:
         read = look_up(asked, hits)
         if read and any(hits[quote.hit].origin == "attachment" for quote in read[0].support):
