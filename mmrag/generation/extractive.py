@@ -45,7 +45,7 @@ class ExtractiveGenerator:
     """Composes answers from sentences and cells. Implements `ports.Generator`."""
 
     name = "extractive"
-    version = "2"
+    version = "3"
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder

@@ -157,3 +157,5 @@ def _is_function_word(word: str) -> bool:
 
 
 _STOPPED = frozenset(_stem(word) for word in STOP_WORDS) | STOP_WORDS
+# What a text's search words hold of these, stemmed.
+FUNCTION_WORDS = frozenset(words(" ".join(STOP_WORDS))) | CHINESE_STOP_CHARACTERS

@@ -120,8 +120,10 @@ def _image_processor():
 
 
 def _querying(kind, text, tokenizer, *about):
-    """A model with a Q-Former, which reads the question too where a tokenizer for what it is `about` is given."""
-    processor = getattr(transformers, f"{kind}Processor")(_image_processor(), tokenizer, *about, num_query_tokens=QUERIES)
+    """A model with a Q-Former; with a tokenizer `about` it, that reads the question too."""
+    processor = getattr(transformers, f"{kind}Processor")(
+        _image_processor(), tokenizer, *about, num_query_tokens=QUERIES
+    )
     config = getattr(transformers, f"{kind}Config")(
         vision_config=_VISION,
         qformer_config=_qformer(_vocabulary([*about, tokenizer][0])),
