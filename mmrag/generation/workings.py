@@ -194,13 +194,11 @@ def _share(query: Query, table: ReadTable) -> list[Claim]:
 def _growth(query: Query, table: ReadTable) -> list[Claim]:
     """From the value that stands first in the table to the one that stands last."""
     values = _meant(query, table)
-    if (
-        len(values) != 2
-        or not are_positive(values)
-        or (values[0].cell.span > values[1].cell.span and values[0].row is not values[1].row)
-    ):  # noqa: PLR2004 - from one to another
+    if len(values) != 2 or not are_positive(values):  # noqa: PLR2004 - from one to another
         return []
     before, after = values
+    if before.row is not after.row and before.cell.span > after.cell.span:
+        return []
     start, end = amount(before.cell)[1], amount(after.cell)[1]
     larger, smaller = (after, before) if end >= start else (before, after)
     difference = f"{larger.cell.text} − {smaller.cell.text}"
