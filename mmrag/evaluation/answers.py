@@ -28,7 +28,7 @@ from mmrag.evaluation import jsonl
 from mmrag.evaluation.metrics import percentile
 from mmrag.text.arithmetic import calculations
 from mmrag.text.numbers import Number, numbers
-from mmrag.text.words import content_words, is_han, normalise, words
+from mmrag.text.words import content_words, is_han, letters, normalise, words
 from mmrag.types import Attachment, Question, Source, Turn, Unread
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _row(row: Mapping[str, Any], path: Path, where: str) -> AnswerRow:
         documents=tuple(_document(one, path, where) for one in _listed(row, "documents", where)),
         expected=expected,
         history=jsonl.history(row, where),
-        images=tuple(_beside(path, name, where) for name in _listed(row, "image", where)),
+        images=tuple(jsonl.beside(path, name, where) for name in _listed(row, "image", where)),
         numeric=any(map(is_one_number, expected)),
     )
 
@@ -198,18 +198,11 @@ def _document(given: object, path: Path, where: str) -> AnswerDocument:
         case str():
             return AnswerDocument(given)
         case {"path": str(name)}:
-            return AnswerDocument(path=_beside(path, name, where))
+            return AnswerDocument(path=jsonl.beside(path, name, where))
         case {"text": str(text), **more} if isinstance(more.get("title", ""), str):
             return AnswerDocument(text, str(more.get("title", "")))
         case _:
             raise InvalidInput(f'{where}: a document is a text, {{"title", "text"}} or {{"path"}}.')
-
-
-def _beside(path: Path, name: object, where: str) -> Path:
-    file = path.parent / str(name)
-    if not file.is_file():
-        raise InvalidInput(f"{where}: {name} is not beside {path.name}.")
-    return file
 
 
 # ----------------------------------------------------------------------- asking
@@ -358,7 +351,7 @@ def _plain(number: Number) -> str:
 
 def _says(said: str, expected: str) -> bool:
     wanted = set(content_words(expected))
-    if _squeezed(expected) in _squeezed(said):
+    if letters(expected) in letters(said):
         return True
     return len(wanted) > SHORT_ANSWER and len(wanted & set(words(said))) >= RECALLED * len(wanted)
 
@@ -366,10 +359,6 @@ def _says(said: str, expected: str) -> bool:
 def is_one_number(text: str) -> bool:
     """Whether an expected answer is one number, with or without its unit."""
     return len(numbers(text)) == 1 and len(_LETTERS.findall(text)) <= 3 and len(text) <= 24  # noqa: PLR2004 - "12 days", "632分"
-
-
-def _squeezed(text: str) -> str:
-    return "".join(_LETTERS.findall(normalise(text)))
 
 
 def _share(flags: Iterable[bool]) -> float | None:

@@ -102,6 +102,11 @@ def _read_words(text: str) -> tuple[str, ...]:
 _words_of_short_run = lru_cache(maxsize=65_536)(_read_words)
 
 
+def letters(text: str) -> str:
+    """Its letters and digits, normalised: alike where texts differ in marks, case and white space alone."""
+    return "".join(character for character in normalise(text) if character.isalnum())
+
+
 def content_words(text: str) -> list[str]:
     """Search words without function words; all of them where nothing else is left."""
     found = words(text)
