@@ -26,20 +26,20 @@ from mmrag.assemble import build_engine
 from mmrag.errors import InvalidInput, NotReadable
 from mmrag.evaluation import jsonl
 from mmrag.evaluation.metrics import percentile
+from mmrag.evaluation.progress import silent
 from mmrag.text.arithmetic import calculations
 from mmrag.text.numbers import Number, numbers
 from mmrag.text.words import content_words, is_han, letters, normalise, words
 from mmrag.types import Attachment, Question, Source, Turn, Unread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mmrag.config import Settings
     from mmrag.engine import Engine
+    from mmrag.evaluation.progress import Progress
     from mmrag.ports import Embedder, Reader
     from mmrag.types import Answer, Citation
-
-    Progress = Callable[[str, int, int], None]
 
 # Share of a sentence's words that its quotes must hold: templates around cells have words of their own.
 HELD = 0.7
@@ -220,7 +220,7 @@ def evaluate(
 
     Rows with the same documents share a collection. Raises MissingExtra, StoreUnavailable.
     """
-    tell = progress or _silent
+    tell = progress or silent
     by_documents: defaultdict[tuple[AnswerDocument, ...], list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
         by_documents[row.documents].append(number)
@@ -259,10 +259,6 @@ def _ask(engine: Engine, row: AnswerRow, *, collection: str) -> Judged:
     started = time.perf_counter()
     answer = engine.ask(Question(row.question, (collection,), attached, row.history))
     return judge(row, answer, milliseconds=(time.perf_counter() - started) * 1000)
-
-
-def _silent(what: str, done: int, of: int) -> None:
-    """The progress where nobody watches."""
 
 
 # ---------------------------------------------------------------------- judging

@@ -74,11 +74,6 @@ class VisionLanguageModel:
         self._thread = threading.Thread(target=self._run, name="generating", daemon=True)
         self._thread.start()
 
-    @property
-    def batch(self) -> int:
-        """How many questions are answered together at most, at the moment."""
-        return self._batch
-
     def submit(self, prompt: Prompt, *, seconds: float) -> Stream:
         since = self._busy_since
         if since is not None and time.monotonic() - since > 2 * self._options.seconds:
