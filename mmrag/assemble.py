@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from functools import cache, partial
 from typing import TYPE_CHECKING, Literal
 
@@ -152,10 +153,16 @@ def _build(
 
     embedder = embedder or build_embedder(settings)
     reranker = build_reranker(settings)
+    entailment = build_entailment(settings)
+    build_dense = _dense_builder(settings)
     generator, reason = choose_generator(settings, embedder)
     fallback = ExtractiveGenerator(embedder)
+    opened = ExitStack()  # closes the last one first: the retriever may still be reading the store
+    opened.callback(generator.close)
     store = SqliteStore(settings.home / "store.sqlite3")
+    opened.callback(store.close)
     cache = DiskAnswerCache(settings.home / "cache", size_limit=settings.cache_bytes)
+    opened.callback(cache.close)
     retriever = HybridRetriever(
         store,
         embedder,
@@ -165,23 +172,14 @@ def _build(
         earlier=partial(_earlier_embedder, settings),
         reranker=reranker,
         rerank_candidates=settings.rerank_candidates,
-        build_dense=_dense_builder(settings),
+        build_dense=build_dense,
         retrievers=retrievers,
     )
-
-    own_reader: ContainedReader | None = None
+    opened.callback(retriever.close)
     if reader is None:
-        reader = own_reader = build_reader(settings)
-
-    def close() -> None:
-        if own_reader:
-            own_reader.close()
-        if hasattr(generator, "close"):  # the extractive one holds nothing
-            generator.close()
-        retriever.close()  # before the store: it may still be reading it
-        cache.close()
-        store.close()
-
+        own_reader = build_reader(settings)
+        opened.callback(own_reader.close)
+        reader = own_reader
     return Engine(
         Stages(
             store=store,
@@ -192,7 +190,7 @@ def _build(
             retriever=retriever,
             generator=generator,
             fallback=fallback if generator.name != fallback.name else None,
-            grounder=EvidenceGrounder(embedder, build_entailment(settings)),
+            grounder=EvidenceGrounder(embedder, entailment),
             reading_version=f"{READING_VERSION} {settings.chunk_tokens}",
             generator_reason=reason,
             # Without a cache nobody would find what another process did meanwhile.
@@ -204,7 +202,7 @@ def _build(
             readers=settings.reading_processes,
         ),
         compact_after_seconds=settings.compact_after_seconds,
-        close=close,
+        close=opened.close,
     )
 
 

@@ -253,7 +253,8 @@ def _generator(settings: Settings) -> Iterator[Finding]:
         yield Finding("generator", "ok", f"{generator.name} ({reason})")
         return
     try:
-        draft = generator.generate(_asked_of_a_generator())
+        with closing(generator):
+            draft = generator.generate(_asked_of_a_generator())
     except GenerationFailed as failure:
         remedy = "until then answers are extractive, and say so"
         yield Finding("generator", "fault", f"{generator.name} gave no answer: {failure} ({reason})", remedy)

@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from mmrag.evaluation.progress import Progress
     from mmrag.ports import EngineClient
-
-    Progress = Callable[[str, int, int], None]
 
 _ANSWER_TOKENS = 50  # of a generated answer
 _PASSAGES = 3  # that stand before a question with retrieval
