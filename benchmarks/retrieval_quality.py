@@ -28,6 +28,7 @@ from benchmarks.kept import embedder_and_reader
 from benchmarks.table import grid
 from mmrag.assemble import build_engine
 from mmrag.config import load_settings
+from mmrag.evaluation.progress import silent
 from mmrag.evaluation.retrieval import RETRIEVERS, ask_all, index_corpus, quality_of
 from mmrag.text.words import HAN, STOP_WORDS
 
@@ -64,10 +65,10 @@ def measure(
         qualities = {"plain": _plain_quality(collection, reader)}
         own = settings.model_copy(update={"home": Path(folder) / "home"})
         with build_engine(own, embedder=embedder, reader=reader) as engine:
-            index_corpus(engine, collection.corpus, progress=_silent)
+            index_corpus(engine, collection.corpus, progress=silent)
         for mode in ("bm25", "dense", "hybrid"):
             with build_engine(own, embedder=embedder, reader=reader, retrievers=RETRIEVERS[mode]) as engine:
-                run = ask_all(engine, collection.answerable, depth=DEPTH, progress=_silent)
+                run = ask_all(engine, collection.answerable, depth=DEPTH, progress=silent)
             qualities[mode] = quality_of(run.rankings, collection.judgements, ks=CUTS)
     return [
         Line(
@@ -84,10 +85,6 @@ def measure(
 def _figure(quality: Quality, name: str) -> float:
     kind, _, cut = name.partition("@")
     return {"mrr": quality.mrr, "ndcg": quality.ndcg, "hit": quality.hit[int(cut)]}[kind]
-
-
-def _silent(what: str, done: int, of: int) -> None:
-    """One line a set is progress enough."""
 
 
 # -------------------------------------------------------------------- plain BM25

@@ -246,7 +246,8 @@ def _specimen() -> bytes:
 
 
 def _generator(settings: Settings) -> Iterator[Finding]:
-    from mmrag.assemble import build_embedder, choose_generator  # noqa: PLC0415 - as above
+    from mmrag.assemble import build_embedder  # noqa: PLC0415 - as above
+    from mmrag.generation.choice import choose_generator  # noqa: PLC0415 - as above
 
     generator, reason = choose_generator(settings, build_embedder(settings))
     if generator.name == "extractive":

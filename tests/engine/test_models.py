@@ -43,7 +43,7 @@ def model():
 
 @pytest.fixture
 def engine(model, embedder, reader, tmp_path, monkeypatch):
-    monkeypatch.setattr("mmrag.assemble.choose_generator", lambda *_: (model, "chosen by the test"))
+    monkeypatch.setattr("mmrag.generation.choice.choose_generator", lambda *_: (model, "chosen by the test"))
     with build_engine(Settings(home=tmp_path / "home"), embedder=embedder, reader=reader) as engine:
         engine.add(Source("note.txt", FACT.encode(), "test:note"), collection="default")
         yield engine

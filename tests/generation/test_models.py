@@ -9,10 +9,10 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from mmrag.assemble import choose_generator
 from mmrag.config import Settings
 from mmrag.errors import GenerationFailed, InvalidSettings
 from mmrag.generation.checkpoint import find_checkpoint
+from mmrag.generation.choice import choose_generator
 from mmrag.generation.decoding.streams import DeadlinePassed
 from mmrag.generation.families import Family
 from mmrag.generation.local import LocalGenerator, LocalOptions, opened
