@@ -95,7 +95,7 @@ class Handlers:
             author=payload["user"],
             audience=audience,
             thread=payload["thread_ts"] if payload.get("in_thread") else None,
-            files=chat.refs(payload["files"]),
+            files=await chat.refs(payload["files"]),
             name=person.name,
             admin=person.admin,
         )
@@ -132,7 +132,7 @@ class Handlers:
         if not payload["channel"].startswith(("C", "D", "G")):
             payload = payload | {"channel": await self._direct_channel(payload)}
             chat.where = {"to": payload["channel"], "whispered": False}
-        files = list(chat.refs(payload["files"]))
+        files = list(await chat.refs(payload["files"]))
         if (payload.get("said") or "").strip():
             files.append(await self._said(payload, chat))
         text = (payload.get("text") or "").strip()

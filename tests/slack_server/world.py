@@ -234,6 +234,7 @@ class File:
     from_outside: bool = False  # Slack Connect: events say `check_file_info`
     sign_in_page: bool = False  # a download answers 200 and a page, as without the scope
     redirect: str | None = None  # a download is sent on to this address
+    external_url: str | None = None  # kept elsewhere, such as in Google Drive: Slack names this address
     cut_after: int | None = None  # a download breaks off after so many bytes
 
 
