@@ -447,7 +447,7 @@ class SlackServer:
                 await asyncio.sleep(fault.value)
                 return None
             case "cut":
-                return await self._cut(request, logged, whole=json.dumps(logged.answer or {}).encode())
+                return await self._cut(request, logged, share=fault.value)
             case "status":
                 body = web.Response(status=fault.value, text="Server Error")
             case "limit":
@@ -462,13 +462,14 @@ class SlackServer:
         self.touch()
         return body
 
-    async def _cut(self, request, logged, whole):
-        """Half an answer, then nothing; before anything was done, not even that."""
+    async def _cut(self, request, logged, share):
+        """This share of an answer, then nothing; before anything was done, not even that."""
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        if logged.answer is not None:
+        if logged.answer is not None and share:
+            whole = json.dumps(logged.answer).encode()
             response.content_length = len(whole)
             await response.prepare(request)
-            await response.write(whole[: len(whole) // 2])
+            await response.write(whole[: int(len(whole) * share)])
         if request.transport is not None:
             request.transport.abort()
         self.touch()
