@@ -331,13 +331,17 @@ def test_a_correction_needs_the_approval_of_two_others(engine, tmp_path, transpo
         answer = await here.answer()
         await here.ana.clicks(answer, "Bad answer")
         await here.slack.until(lambda: here.ana.modal and engine.ratings)
-        await here.ana.submits({"What would be right?": "30 days."})
+        reasons = ["It is out of date", "The sources do not fit"]
+        await here.ana.submits({"What is wrong with it?": reasons, "What would be right?": "30 days."})
         proposal = await here.reply(answer, 2)
         await here.bob.clicks(proposal, "approve_correction")
         assert "it takes 2 people" in (await here.whisper(here.bob)).text
         await here.dan.clicks(proposal, "approve_correction")
         await here.slack.until(lambda: "is a source" in proposal.text)
         assert Rating("answer-1", "down", "30 days.", author="ana") in engine.ratings
+        await here.dan.opens_home()
+        home = await here.slack.until(lambda: here.dan.home)
+        assert all(f"{reason}: 1" in str(home.data) for reason in reasons)
 
     tell(story, engine, tmp_path, transport)
 
