@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from email.message import EmailMessage
 
 import pytest
@@ -112,6 +113,24 @@ def test_an_encrypted_member_is_named(read):
     data[data.index(b"PK\x01\x02") + 8] |= 1
     with pytest.raises(NotReadable, match=r"a\.txt: This file needs a password"):
         read(bytes(data))
+
+
+def test_a_damaged_list_of_members_is_named_so(read):
+    nameless = zipped({"#": "text"}).replace(b"#", b"\0")
+    for data in (ahead_of_its_place(zipped({"a.txt": "text"})), nameless):
+        with pytest.raises(NotReadable, match="damaged"):
+            read(data)
+
+
+def ahead_of_its_place(data):
+    """A member of an archive beyond 4 GB that begins where no index can reach."""
+    place = data.index(b"PK\x01\x02")
+    far = struct.pack("<HHQ", 1, 8, 2**63)
+    entry, end = bytearray(data[place:-22]), bytearray(data[-22:])
+    entry[30:32] = struct.pack("<H", len(far))
+    entry[42:46] = b"\xff" * 4
+    end[12:16] = struct.pack("<I", len(entry) + len(far))
+    return data[:place] + bytes(entry) + far + bytes(end)
 
 
 def test_a_book_is_read_chapter_by_chapter_in_the_order_of_its_spine(read):
