@@ -10,10 +10,12 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from reportlab.pdfgen.canvas import Canvas
 
 from mmrag.assemble import build_reader
@@ -113,6 +115,15 @@ def test_what_takes_more_memory_than_allowed_is_named_so(draw_text, encode):
         with pytest.raises(NotReadable, match="more memory than is allowed"):
             reader.read(encode(picture), name="large.png")
         assert reader.read(b"The next one.", name="next.txt").pages
+
+
+def test_a_picture_that_does_not_fit_the_memory_is_not_called_damaged(encode):
+    large = encode(Image.new("RGBA", (8_000, 5_000)), compress_level=1)
+    with (
+        reading(reading_memory_bytes=300_000_000) as reader,
+        pytest.raises(NotReadable, match="more memory than is allowed"),
+    ):
+        reader.read(large, name="large.png")
 
 
 def test_a_document_that_takes_too_long_in_all_is_given_up():
@@ -273,6 +284,33 @@ def test_what_one_document_left_in_memory_does_not_count_against_the_next(monkey
     with reading() as reader:
         for _ in range(3):
             assert reader.read(b"text", name="a.txt").pages[0].text == "read"
+
+
+class Fair(threading.BoundedSemaphore):
+    """Whoever waits is next: what the library leaves to chance, at its worst."""
+
+    def release(self, n=1):
+        super().release(n)
+        time.sleep(0.01)
+
+
+def test_a_process_that_is_replaced_is_not_one_more(monkeypatch):
+    monkeypatch.setattr(contained.threading, "BoundedSemaphore", Fair)
+    first = messages.encode(messages.Done(Reading("text/plain", None, (Page(1, "read"),))))
+    second = messages.encode(messages.Failed("MemoryError"))
+    monkeypatch.setattr(contained, "_START", FULL.format(ready=READY, first=first, second=second))
+    with reading() as reader, new_children() as started, ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: reader.read(b"text", name="a.txt"), range(16)))
+        assert len(started()) == 1
+
+
+def test_a_process_that_ends_between_two_documents_costs_none():
+    with reading() as reader, new_children() as started:
+        reader.read(b"The first one.", name="first.txt")
+        for child in started():
+            os.kill(child, signal.SIGKILL)
+        assert eventually(lambda: not started())
+        assert reader.read(b"The next one.", name="next.txt").pages[0].text == "The next one."
 
 
 PARENT = """
