@@ -28,6 +28,13 @@ def zipped(members, *, method=zipfile.ZIP_DEFLATED):
     return buffer.getvalue()
 
 
+def saved(document):
+    """The bytes of what a writer's object holds."""
+    buffer = io.BytesIO()
+    document.save(buffer)
+    return buffer.getvalue()
+
+
 def relations(targets):
     """A part of relations: id -> (kind, target)."""
     entries = "".join(

@@ -12,7 +12,8 @@ from PIL import Image, features
 
 from mmrag.assemble import build_reader
 from mmrag.config import Settings
-from mmrag.reading.picture import open_frames, picture_key
+from mmrag.reading.picture import PictureFile
+from mmrag.reading.pixels import pixel_digest
 
 LINE = "Invoice total 4,217"
 FORMATS = ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"] + (["AVIF"] if features.check("avif") else [])
@@ -155,17 +156,40 @@ def test_white_text_on_nothing_is_not_lost_on_white(read, draw_text, encode):
     assert read(encode(Image.fromarray(white))).pages[0].text == LINE
 
 
-def test_the_key_is_that_of_the_pixels_whatever_holds_them(draw_text, encode):
-    picture = draw_text("Orders 412")
-    files = [encode(picture), encode(picture, "WEBP", lossless=True), encode(picture, "BMP")]
-    keys = {
-        picture_key(frame) for data in files for frame in open_frames(data, max_bytes=10**7, max_pixels=10**7)
-    }
+def test_the_key_is_that_of_the_pixels_whatever_holds_them(read, draw_text, encode):
+    picture = draw_text("Orders 412", width=200)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned by 90 degrees clockwise
+    files = [
+        encode(picture),
+        encode(picture, "WEBP", lossless=True),
+        encode(picture, "BMP"),
+        encode(picture.rotate(90, expand=True), "PNG", exif=exif),
+    ]
+    digests = {digest_of(data) for data in files}
     edited = picture.copy()
     edited.putpixel((3, 3), (254, 255, 255))
-    assert len(keys) == 1
-    assert picture_key(edited) not in keys
-    assert picture_key(Image.new("RGB", (2, 3))) != picture_key(Image.new("RGB", (3, 2)))
+    assert len(digests) == 1
+    assert pixel_digest(edited) not in digests
+    assert pixel_digest(Image.new("RGB", (2, 3))) != pixel_digest(Image.new("RGB", (3, 2)))
+    assert {figure.key for figure in read(files[0]).pages[0].figures} == digests
+
+
+def digest_of(data):
+    return PictureFile(data, max_bytes=10**7, max_pixels=10**7).pixel_digest()
+
+
+def test_what_looks_alike_at_8_bits_on_white_keeps_keys_of_its_own(encode):
+    clear = Image.new("RGBA", (4, 4), (255, 255, 255, 0))
+    deep = Image.fromarray(np.full((4, 4), 65_535, np.uint16))
+    deeper = Image.fromarray(np.full((4, 4), 65_534, np.uint16))
+    pictures = [clear, clear.convert("RGB"), deep, deeper]
+    assert len({digest_of(encode(picture)) for picture in pictures}) == 4
+
+
+def test_an_animation_has_no_key(encode):
+    frames = [Image.new("L", (4, 4), shade) for shade in (0, 255)]
+    assert digest_of(encode(frames[0], "GIF", save_all=True, append_images=frames[1:])) is None
 
 
 def test_a_picture_on_its_side_is_turned_by_its_text(read, draw_text, encode):

@@ -14,6 +14,7 @@ from openpyxl.chart import BarChart, Reference
 
 from mmrag.reading import delimited, xlsx
 from mmrag.reading.number_format import display
+from tests.reading.office import saved
 
 
 @pytest.fixture
@@ -23,9 +24,7 @@ def write():
     def write(fill):
         book = openpyxl.Workbook()
         fill(book)
-        buffer = io.BytesIO()
-        book.save(buffer)
-        return buffer.getvalue()
+        return saved(book)
 
     return write
 

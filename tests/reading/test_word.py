@@ -8,7 +8,7 @@ import docx
 import pytest
 
 from mmrag.errors import NotReadable
-from tests.reading.office import W, paragraph, word, zipped
+from tests.reading.office import W, paragraph, saved, word, zipped
 
 
 @pytest.fixture
@@ -18,9 +18,7 @@ def write():
     def write(fill):
         document = docx.Document()
         fill(document)
-        buffer = io.BytesIO()
-        document.save(buffer)
-        return buffer.getvalue()
+        return saved(document)
 
     return write
 
