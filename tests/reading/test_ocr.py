@@ -37,7 +37,7 @@ def test_short_labels_in_small_type_are_all_found(recognition):
 
 
 def test_a_line_knows_its_place(recognition, draw_text):
-    page = np.full((300, 900, 3), 255, dtype=np.uint8)
+    page = np.full((560, 560, 3), 255, dtype=np.uint8)
     page[100:180, 200:500] = np.asarray(draw_text("Here 12", width=300))[:80]
     [line] = recognition.read(page)
     assert 210 <= line.left <= 235
