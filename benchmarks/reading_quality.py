@@ -35,7 +35,7 @@ from benchmarks.table import grid
 from mmrag.assemble import build_engine
 from mmrag.config import load_settings
 from mmrag.evaluation.retrieval import RETRIEVERS
-from mmrag.reading.picture import open_frames, picture_key
+from mmrag.reading.picture import PictureFile
 from mmrag.types import Question, Source
 
 if TYPE_CHECKING:
@@ -116,8 +116,8 @@ def charts(folder: Path) -> Task:
     questions = []
     for id_, (image, _, _, question, *_) in rows.items():
         path = folder / "chart_images" / image
-        [frame] = open_frames(path.read_bytes(), max_bytes=1 << 30, max_pixels=1 << 30)
-        name = first.setdefault(picture_key(frame), image)
+        picture = PictureFile(path.read_bytes(), max_bytes=1 << 30, max_pixels=1 << 30)
+        name = first.setdefault(picture.pixel_digest() or image, image)
         if name == image:
             files[name] = path
             words = json.loads((folder / "bboxes" / f"{id_}.json").read_text("utf-8"))
