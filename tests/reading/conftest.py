@@ -60,8 +60,8 @@ def draw_text():
 def draw_chart():
     """A chart as PNG: `draw` gets matplotlib's axes."""
 
-    def make(draw, *, size=(6, 4)):
-        figure = Figure(figsize=size)
+    def make(draw):
+        figure = Figure(figsize=(6, 5.5))
         draw(figure.subplots())
         buffer = io.BytesIO()
         figure.savefig(buffer, dpi=120)

@@ -123,7 +123,7 @@ def test_an_embedded_chart_is_a_figure_with_its_caption_and_table(read, make_pdf
         axes.bar_label(axes.bar(("Q1", "Q2", "Q3", "Q4"), (12, 31, 22, 44)))
 
     body = styles["BodyText"]
-    picture = Image(io.BytesIO(draw_chart(draw)), width=360, height=240)
+    picture = Image(io.BytesIO(draw_chart(draw)), width=360, height=330)
     reading = read(
         make_pdf(
             Paragraph(SENTENCE, body),
@@ -138,7 +138,7 @@ def test_an_embedded_chart_is_a_figure_with_its_caption_and_table(read, make_pdf
     assert text.startswith("Figure 1. Orders by quarter.")
     assert text.endswith("Q1: 12\nQ2: 31\nQ3: 22\nQ4: 44")
     assert page.text.endswith("What follows the figure.")
-    assert Pillow.open(io.BytesIO(figure.image)).size == (720, 480)
+    assert Pillow.open(io.BytesIO(figure.image)).size == (720, 660)
 
 
 def drawn_bars():
