@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mmrag.ports import Vectors
 
     Batches: TypeAlias = Iterable[tuple[NDArray[np.int64], Vectors]]  # (ids, vectors), ids ascending
+    Scored: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int64]]  # scores and ids, best first
     DenseBuilder: TypeAlias = Callable[[Batches], "DenseIndex"]
 
 # benchmarks/growth.py measures recall against exact search. M = 16 needs twice the search for the
@@ -34,11 +35,14 @@ _EF_SEARCH_SHARE = 0.5  # of the square root of the rows: the same search finds 
 _SEARCHING_THREADS = 4  # for the segments of one question; FAISS lets go of Python's lock
 TRAINING_ROWS = 20_000  # the 8-bit code of a dimension spans the least and greatest value seen in them
 
-# A scan reads 4 bits for every three numbers of a vector, by FAISS's look-ups in registers (André et
-# al., "Quicker ADC", 2021), and compares the best candidates by their 8-bit codes.
-_NUMBERS_A_CODE = (3, 4, 2, 1)  # the first that divides the dimension
+# A scan reads 4 bits for every four numbers of a vector, by FAISS's look-ups in registers (André et
+# al., "Quicker ADC", 2021), and compares the best candidates by their 8-bit codes. Vectors are turned
+# at random before, so that no code has more to tell than another. Short codes and many candidates cost
+# less than long codes and few for the same recall, which benchmarks/growth.py measures.
+_NUMBERS_A_CODE = (4, 3, 2, 1)  # the first that divides the dimension
+_TURN_SEED = 1  # of any value: the same rows make the same index
 _FEWEST_SCANNED = 1_000  # rows: fewer cannot train the codes, and are compared exactly
-_FEWEST_REFINED = 200  # candidates whose 8-bit codes are compared
+REFINED = 600  # candidates, of all indexes together, whose 8-bit codes are compared
 
 
 class DenseIndex:
@@ -94,22 +98,45 @@ class DenseIndex:
         mine = self.index.reconstruct_n(0, len(self.ids))
         return DenseIndex.exact(np.concatenate([self.ids, ids]), np.concatenate([mine, vectors]))
 
-    def best(self, vector: Vectors, depth: int) -> list[tuple[float, int]]:
-        """The `depth` nearest (cosine, id) of `vector` (1, dimension), nearest first."""
+    @property
+    def is_scan(self) -> bool:
+        """Whether candidates are found by short codes, and then compared by longer ones."""
         import faiss  # noqa: PLC0415 - heavy: a native library
 
+        return isinstance(self.index, faiss.IndexRefine)
+
+    def best(self, vector: Vectors, depth: int) -> Scored:
+        """The `depth` nearest (cosines, ids) of `vector` (1, dimension), nearest first."""
+        if self.is_scan:
+            return _refined([(self, self.candidates(vector, max(depth, REFINED)))], vector, depth=depth)
+        return self._found(self.index, vector, depth, self._parameters(depth))
+
+    def candidates(self, vector: Vectors, depth: int) -> Scored:
+        """Of a scan: the `depth` nearest by the short codes alone, whose scores are rough, and their ids."""
+        return self._found(self.index.base_index, vector, depth, None)
+
+    def cosines(self, vector: Vectors, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Of a scan: how near these rows are by their 8-bit codes."""
+        import numpy as np  # noqa: PLC0415 - heavy
+
+        rows = np.searchsorted(self.ids, ids)
+        cosines: NDArray[np.float32] = self.index.refine_index.reconstruct_batch(rows) @ vector[0]
+        return cosines
+
+    def _parameters(self, depth: int) -> Any:  # noqa: ANN401 - faiss ships no types
+        import faiss  # noqa: PLC0415 - heavy: a native library
+
+        if not isinstance(self.index, faiss.IndexHNSW):
+            return None
         untyped: Any = faiss  # its types lack the parameters of a search
-        parameters = None
-        if isinstance(self.index, faiss.IndexHNSW):  # it finds at most efSearch neighbours
-            wide = int(_EF_SEARCH_SHARE * len(self.ids) ** 0.5)
-            parameters = untyped.SearchParametersHNSW(efSearch=max(depth, wide))
-        elif isinstance(self.index, faiss.IndexRefine):
-            parameters = untyped.IndexRefineSearchParameters(k_factor=max(2, _FEWEST_REFINED / depth))
+        wide = int(_EF_SEARCH_SHARE * len(self.ids) ** 0.5)
+        return untyped.SearchParametersHNSW(efSearch=max(depth, wide))  # it finds at most efSearch neighbours
+
+    def _found(self, index: Any, vector: Vectors, depth: int, parameters: Any) -> Scored:  # noqa: ANN401 - as above
         with _one_thread():
-            cosines, rows = self.index.search(vector, depth, params=parameters)
-        # FAISS fills up with row -1 where it has fewer than it was asked for.
-        found = rows[0] >= 0
-        return list(zip(cosines[0][found].tolist(), self.ids[rows[0][found]].tolist(), strict=True))
+            scores, rows = index.search(vector, depth, params=parameters)
+        found = rows[0] >= 0  # FAISS fills up with row -1 where it has fewer than it was asked for
+        return scores[0][found], self.ids[rows[0][found]]
 
 
 def empty_graph(sample: Vectors) -> Any:  # noqa: ANN401 - faiss ships no types
@@ -137,12 +164,15 @@ def _empty_scan(sample: Vectors) -> Any:  # noqa: ANN401 - faiss ships no types
         return untyped.IndexFlatIP(dimension)
     numbers = next(n for n in _NUMBERS_A_CODE if dimension % n == 0)
     similarity = faiss.METRIC_INNER_PRODUCT
+    turn = untyped.RandomRotationMatrix(dimension, dimension)
+    turn.init(_TURN_SEED)
     short = untyped.IndexPQFastScan(dimension, dimension // numbers, 4, similarity)
+    turned = untyped.IndexPreTransform(turn, short)
     precise = untyped.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_8bit, similarity)
-    index = untyped.IndexRefine(short, precise)
-    for part in (short, precise):
+    index = untyped.IndexRefine(turned, precise)
+    for part in (turn, short, turned, precise):
         part.this.disown()  # else Python would free what the index goes on using
-    index.own_fields = index.own_refine_index = True
+    turned.own_fields = index.own_fields = index.own_refine_index = True
     index.train(sample)
     return index
 
@@ -187,14 +217,33 @@ def begin(
 ) -> Callable[[], list[tuple[float, int]]]:
     """Begin a `search`, in other threads where there are several indexes; the call returned ends it."""
     run = _searchers().map if len(indexes) > 1 else map
-    found = run(lambda index: _best_live(index, vector, depth, without), indexes)
+    found = run(lambda index: _live(index, vector, depth, without), indexes)
 
     def end() -> list[tuple[float, int]]:
-        scored = [row for rows in found for row in rows]
+        each = list(zip(indexes, found, strict=True))
+        scanned = _refined([(index, rows) for index, rows in each if index.is_scan], vector, depth=depth)
+        final = [scanned, *(rows for index, rows in each if not index.is_scan)]
+        scored = [row for cosines, ids in final for row in zip(cosines.tolist(), ids.tolist(), strict=True)]
         scored.sort(key=lambda row: (-row[0], row[1]))
         return scored[:depth]
 
     return end
+
+
+def _refined(candidates: Sequence[tuple[DenseIndex, Scored]], vector: Vectors, *, depth: int) -> Scored:
+    """The `depth` nearest of several scans, by the 8-bit codes of the best candidates of them all."""
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    rough = np.concatenate([np.empty(0, np.float32), *(scores for _, (scores, _) in candidates)])
+    most = max(depth, REFINED)
+    least = np.partition(rough, -most)[-most] if len(rough) > most else -np.inf
+    nearest: list[Scored] = [(np.empty(0, np.float32), np.empty(0, np.int64))]
+    for index, (scores, ids) in candidates:
+        kept = ids[scores >= least]
+        nearest.append((index.cosines(vector, kept), kept))
+    cosines, ids = (np.concatenate(parts) for parts in zip(*nearest, strict=True))
+    order = np.lexsort((ids, -cosines))[:depth]
+    return cosines[order], ids[order]
 
 
 @cache
@@ -202,18 +251,21 @@ def _searchers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_SEARCHING_THREADS, thread_name_prefix="mmrag-search")
 
 
-def _best_live(
-    index: DenseIndex, vector: Vectors, depth: int, without: Collection[int]
-) -> list[tuple[float, int]]:
-    """Looks deeper while removed rows take up the places of live ones."""
-    looked = min(depth, len(index.ids))
+def _live(index: DenseIndex, vector: Vectors, depth: int, without: Collection[int]) -> Scored:
+    """The nearest, or the candidates of a scan; looks deeper while removed rows take up live ones' places."""
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    look, wanted = (index.candidates, max(depth, REFINED)) if index.is_scan else (index.best, depth)
+    looked = min(wanted, len(index.ids))
     while looked:
-        found = index.best(vector, looked)
-        live = [row for row in found if row[1] not in without] if without else found
-        if len(live) >= depth or looked == len(index.ids):
-            return live
+        scores, ids = look(vector, looked)
+        if without:
+            live = np.fromiter((id_ not in without for id_ in ids.tolist()), bool, len(ids))
+            scores, ids = scores[live], ids[live]
+        if len(ids) >= wanted or looked == len(index.ids):
+            return scores, ids
         looked = min(2 * looked, len(index.ids))
-    return []
+    return np.empty(0, np.float32), np.empty(0, np.int64)
 
 
 @contextmanager

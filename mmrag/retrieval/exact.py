@@ -79,6 +79,6 @@ def recall(
     cosines, _ = nearest(vectors, queries, k, asked=asked)
     found = 0
     for query, least in zip(queries, cosines[:, -1] - _ROUNDING, strict=True):
-        rows = [row for _, row in index.best(query[None], k)]
+        _, rows = index.best(query[None], k)
         found += int((vectors[rows] @ query >= least).sum())
     return found / cosines.size

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from mmrag.retrieval.index import View
     from mmrag.types import Turn
 
-RETRIEVAL_VERSION = 2  # grows whenever the same question over the same chunks could rank otherwise
+RETRIEVAL_VERSION = 3  # grows whenever the same question over the same chunks could rank otherwise
 
 # Both halves count alike, unless the words single out a few chunks, as they do where the question
 # names an identifier: of that the vectors know nothing. See docs/evaluation.md.

@@ -59,7 +59,7 @@ def test_a_graph_that_was_written_is_read_again_and_finds_the_same(tmp_path):
     for index in (DenseIndex.exact(np.arange(3000), vectors), graph(vectors), scan(vectors)):
         index.write(tmp_path / "dense.faiss")
         again = DenseIndex.open(index.ids, tmp_path / "dense.faiss")
-        assert again.best(question, 30) == index.best(question, 30)
+        assert ids_found([again], question, depth=30) == ids_found([index], question, depth=30)
 
 
 def test_no_rows_make_an_index_that_can_be_written_and_read(tmp_path):
@@ -92,6 +92,23 @@ def test_rows_are_added_to_a_new_index_and_the_old_one_stays():
     assert 25 not in ids_found([old], question, depth=20)
 
 
+def test_several_scans_together_find_as_much_as_one_of_all_rows():
+    vectors, questions = unit_vectors(8000), unit_vectors(100, seed=8)
+    parts = [
+        DenseIndex.scan([(np.arange(start, start + 2000), vectors[start : start + 2000])])
+        for start in range(0, 8000, 2000)
+    ]
+    one, found = scan(vectors), {"parts": 0, "one": 0}
+    for question in questions[:, None]:
+        expected = set(nearest(vectors, question, 10))
+        rows = dense.search(parts, question, depth=10)
+        assert [cosine for cosine, _ in rows] == sorted((cosine for cosine, _ in rows), reverse=True)
+        assert all(cosine == pytest.approx(vectors[id_] @ question[0], abs=0.02) for cosine, id_ in rows)
+        found["parts"] += len(expected & {id_ for _, id_ in rows})
+        found["one"] += len(expected & set(ids_found([one], question, depth=10)))
+    assert found["parts"] >= found["one"] - 10  # of 1,000
+
+
 def test_several_indexes_are_searched_as_one():
     vectors = unit_vectors(300)
     parts = [
@@ -122,3 +139,11 @@ def test_every_dimension_can_be_scanned(dimension):
     vectors = unit_vectors(2000, dimension)
     question = vectors[77:78]
     assert ids_found([scan(vectors)], question, depth=5)[0] == 77
+
+
+def test_a_scan_looks_deeper_where_most_candidates_were_removed():
+    vectors, question = unit_vectors(3000), unit_vectors(1, seed=9)
+    order = nearest(vectors, question, 3000)
+    found = ids_found([scan(vectors)], question, depth=5, without=frozenset(order[: dense.REFINED + 100]))
+    assert len(found) == 5
+    assert set(found) <= set(order[dense.REFINED + 100 :][:20])  # short codes pass over some
