@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.starting import start
 from bots.__main__ import main
 from mmrag.config import Settings
 from mmrag.errors import EngineUnavailable, InvalidInput, InvalidSettings, NotAllowed, NotFound
@@ -22,21 +23,6 @@ from tests.service.serving import served
 
 ROOT = Path(__file__).parents[2]
 HOLIDAYS = Question("How many days are the holidays?", ("default",))
-
-# What a bot's process has loaded and takes once its engine answers; as the bots start it.
-MEASURE = """
-import resource, sys, time
-began = time.perf_counter()
-import bots.__main__
-from bots import console
-from mmrag.config import load_settings
-from mmrag.remote import RemoteEngine
-with RemoteEngine(sys.argv[1]) as engine:
-    engine.probe()
-    seconds = time.perf_counter() - began
-    loaded = [name for name in ("torch", "numpy", "faiss", "fastapi", "cv2", "apsw") if name in sys.modules]
-    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, loaded)
-"""
 
 
 @pytest.fixture
@@ -172,23 +158,12 @@ def test_what_is_no_engine_is_named(url):
             RemoteEngine(wrong)
 
 
-def test_a_bot_with_an_engine_elsewhere_starts_at_once_and_loads_no_model(url):
-    figures = []
-    for _ in range(3):
-        done = subprocess.run(
-            [sys.executable, "-c", MEASURE, url],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        )
-        seconds, megabytes, loaded = done.stdout.split(maxsplit=2)
-        assert loaded.strip() == "[]"
-        figures.append((float(seconds), float(megabytes)))
-    print(f"starts in {min(figures)[0]:.2f} s with {max(m for _, m in figures):.0f} MB")  # noqa: T201 - the figure
-    assert min(figures)[0] < 1.5
-    assert max(megabytes for _, megabytes in figures) < 120
+@pytest.mark.parametrize("platform", ["console", "slack"])
+def test_a_bot_with_an_engine_elsewhere_starts_at_once_and_loads_no_model(url, platform):
+    starts = [start(platform, url) for _ in range(3)]
+    assert [each.loaded for each in starts] == [()] * 3
+    assert min(each.seconds for each in starts) < 1.5
+    assert max(each.megabytes for each in starts) < 120
 
 
 def test_the_console_talks_with_an_engine_elsewhere(url, tmp_path):

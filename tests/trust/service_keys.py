@@ -134,7 +134,7 @@ def _forged(world, rng):
     position = rng.randrange(len(secret))
     changed = rng.choice([c for c in string.ascii_letters + string.digits if c != secret[position]])
     forgeries = [
-        "",
+        "x",
         key[:-1],
         f"{key}x",
         key.upper(),
