@@ -20,7 +20,7 @@ HEAVY = ("torch", "transformers", "faiss", "openvino", "onnxruntime", "cv2", "ta
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Seconds from the start of the process, Python with it; megabytes of memory; what was loaded of HEAVY."""
+    """Seconds from the start of the process, Python with it; megabytes of memory; what it has of HEAVY."""
 
     seconds: float
     megabytes: float

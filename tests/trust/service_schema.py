@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import itertools
 
+import httpx2
 import hypothesis
-import requests
 import schemathesis
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
@@ -36,7 +36,7 @@ CHECKS = [
     response_schema_conformance,
     response_headers_conformance,
 ]
-_ROUND = 50  # requests to one route before the next
+_ROUND = 50  # requests to one route before the next, at most
 _MODES = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
 
 
@@ -47,21 +47,21 @@ def run(trials, seed, folder):
             Source("handbook.md", b"We have 28 days of leave.", uri="u:handbook"), collection="default"
         )
         settings = Settings(home=folder, serve_client_a_minute=0)
-        with served(engine, settings) as url, requests.Session() as session:
-            document = session.get(f"{url}/openapi.json", timeout=30).json()
+        with served(engine, settings) as url:
+            document = httpx2.get(f"{url}/openapi.json", trust_env=False).json()
             schema = schemathesis.openapi.from_dict(document)
             operations = [each.ok() for each in schema.get_all_operations()]
+            each = max(1, min(_ROUND, trials // (len(_MODES) * len(operations))))
             for number, (mode, operation) in enumerate(
                 itertools.cycle(itertools.product(_MODES, operations))
             ):
                 if outcome.trials >= trials:
                     break
-                _requests(operation, mode, seed + number, min(_ROUND, trials), outcome, place=(url, session))
+                _requests(operation, mode, seed + number, each, outcome, url=url)
     return outcome
 
 
-def _requests(operation, mode, seed, number, outcome, *, place):
-    url, session = place
+def _requests(operation, mode, seed, number, outcome, *, url):
 
     @hypothesis.seed(seed)
     @hypothesis.settings(
@@ -81,7 +81,7 @@ def _requests(operation, mode, seed, number, outcome, *, place):
         ):
             case.body["model"] = "mmrag"  # of other names there is no end, and no answer
         headers = {"Accept": "text/event-stream"} if as_events else {}
-        reply = case.call(base_url=url, session=session, headers=headers, timeout=60)
+        reply = case.call(base_url=url, headers=headers, timeout=60)
         outcome.count(f"answered by {reply.status_code // 100}xx")
         try:
             case.validate_response(reply, checks=CHECKS)
