@@ -12,6 +12,7 @@ from mmrag.errors import MissingExtra, UserFacingError
 
 if TYPE_CHECKING:
     from collections.abc import Container
+    from pathlib import Path
 
     from mmrag.config import Settings
     from mmrag.grounding.entailment import Entailment
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from mmrag.retrieval.rerank import CrossEncoderReranker
     from mmrag.storage.cache import DiskAnswerCache
     from mmrag.storage.catalog import SqliteStore
+    from mmrag.storage.keys import ApiKeys
 
 _log = logging.getLogger(__name__)
 
@@ -78,6 +80,22 @@ def build_reader(settings: Settings) -> ContainedReader:
         processes=settings.reading_processes,
         threads=settings.threads,
     )
+
+
+def build_keys(settings: Settings) -> ApiKeys:
+    """The API keys of this data folder; whoever builds them closes them.
+
+    Raises MissingExtra, StoreUnavailable.
+    """
+    try:
+        from mmrag.storage.keys import ApiKeys  # noqa: PLC0415 - needs an extra; named by the error
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "apsw", "cpu") from missing
+    return ApiKeys(_store_file(settings))
+
+
+def _store_file(settings: Settings) -> Path:
+    return settings.home / "store.sqlite3"
 
 
 def build_embedder(settings: Settings) -> SentenceTransformerEmbedder:
@@ -150,7 +168,7 @@ def _build(
 
     embedder = embedder or build_embedder(settings)
     with ExitStack() as opened:  # closes the last one first: the retriever may still be reading the store
-        store = opened.enter_context(closing(SqliteStore(settings.home / "store.sqlite3")))
+        store = opened.enter_context(closing(SqliteStore(_store_file(settings))))
         cache = opened.enter_context(
             closing(DiskAnswerCache(settings.home / "cache", size_limit=settings.cache_bytes))
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,7 @@ class VisionLanguageModel:
         self._options = options
         self._stops = stop_ids(loaded.model, getattr(loaded.model, "language_model", None))
         self._batch = options.batch
+        self.batch_sizes: Counter[int] = Counter()  # batches, by how many questions each was for
         self._changed = threading.Condition()
         self._waiting: deque[_Request] = deque()
         self._closed = False
@@ -164,6 +165,7 @@ class VisionLanguageModel:
     def _generate(self, batch: Sequence[_Request]) -> None:
         from transformers import StoppingCriteriaList  # noqa: PLC0415 - heavy: seconds
 
+        self.batch_sizes[len(batch)] += 1
         rows = [(request.text, [opened(picture) for picture in request.pictures]) for request in batch]
         inputs = {
             name: self._on_device(value)
