@@ -7,7 +7,8 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Literal
 
 from mmrag.engine import Engine, Limits, Stages
-from mmrag.errors import InvalidSettings, MissingExtra, UserFacingError
+from mmrag.errors import InvalidSettings, MissingExtra, StoreUnavailable, UserFacingError
+from mmrag.links import PageLinks, read_key
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -154,7 +155,7 @@ def _build(
     reranker = build_reranker(settings)
     generator, reason = choose_generator(settings, embedder)
     fallback = ExtractiveGenerator(embedder)
-    store = SqliteStore(settings.home / "store.sqlite3")
+    store = SqliteStore(settings.home / "store.sqlite3", insight_days=settings.insight_days)
     cache = DiskAnswerCache(settings.home / "cache", size_limit=settings.cache_bytes)
     retriever = HybridRetriever(
         store,
@@ -197,6 +198,8 @@ def _build(
             generator_reason=reason,
             # Without a cache nobody would find what another process did meanwhile.
             flights=settings.home / "flights" if settings.cache_bytes else None,
+            keep_originals=settings.keep_originals,
+            links=build_links(settings),
         ),
         limits=Limits(
             question_chars=settings.max_question_chars,
@@ -206,6 +209,22 @@ def _build(
         compact_after_seconds=settings.compact_after_seconds,
         close=close,
     )
+
+
+def build_links(settings: Settings) -> PageLinks:
+    """Who makes and opens the links of citations, with the key in the data folder.
+
+    Raises StoreUnavailable where the key can be neither read nor made.
+    """
+    path = settings.home / "links.key"
+    try:
+        key = read_key(path)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"The key of the pages' links in {path} cannot be used ({error.strerror or error}): check the "
+            "folder's permissions and the disk, or choose another folder with MMRAG_HOME."
+        ) from error
+    return PageLinks(key, settings.public_url.rstrip("/"), settings.link_days)
 
 
 def _dense_builder(settings: Settings) -> DenseBuilder:

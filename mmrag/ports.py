@@ -14,15 +14,20 @@ from mmrag.errors import UserFacingError
 from mmrag.types import (
     AddReport,
     Answer,
+    Asked,
     Chunk,
     ChunkDraft,
     Citation,
     Claim,
+    Day,
     Document,
     Draft,
+    Exchange,
     Hit,
+    Original,
     Page,
     Prompt,
+    Proposal,
     Question,
     Rating,
     RatingReceipt,
@@ -31,6 +36,7 @@ from mmrag.types import (
     Source,
     Stage,
     Turn,
+    Use,
     Verdict,
 )
 
@@ -99,6 +105,20 @@ class EngineClient(Protocol):
 
     def rate(self, rating: Rating) -> RatingReceipt:
         """Record a verdict; a correction becomes a source at once. Raises UserFacingError."""
+        ...
+
+    def propose(self, rating: Rating, *, proposal_id: str) -> None:
+        """Record a verdict whose correction waits until it is decided; once for each id.
+
+        Raises UserFacingError.
+        """
+        ...
+
+    def decide(self, proposal_id: str, *, approved: bool) -> RatingReceipt:
+        """End the waiting of a correction: approved, it becomes a source at once.
+
+        Raises NotFound where it does not wait any more.
+        """
         ...
 
     def withdraw(self, answer_id: str, *, author: str) -> None:
@@ -306,8 +326,71 @@ class StoredPage:
     chunks: tuple[Chunk, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CacheSize:
+    """How much the answer cache holds, and may hold."""
+
+    answers: int
+    bytes: int
+    limit: int
+
+
+class Insight(Protocol):
+    """What owners see of a collection's use. A question is seen where it was asked only.
+
+    `since` is in seconds since 1970.
+    """
+
+    def note(self, several: Sequence[Asked]) -> None:
+        """Keep that these were asked, for a while."""
+        ...
+
+    def places(self) -> tuple[str, ...]:
+        """Every collection that holds a document or was asked something."""
+        ...
+
+    def days(self, collection: str, *, since: float) -> tuple[Day, ...]:
+        """The days on which something was asked, the oldest first."""
+        ...
+
+    def durations(self, collection: str, *, since: float, cached: bool = False) -> dict[str, list[float]]:
+        """Milliseconds by stage, ascending, of the latest questions that were worked out (or cached)."""
+        ...
+
+    def unanswered(self, collection: str, *, since: float, limit: int) -> tuple[Exchange, ...]:
+        """Questions without an answer, the latest first."""
+        ...
+
+    def rated_down(self, collection: str, *, since: float, limit: int) -> tuple[Exchange, ...]:
+        """Answers that somebody found wrong, the latest first."""
+        ...
+
+    def uses(self, collection: str, *, since: float) -> tuple[Use, ...]:
+        """Every document of the collection, the most cited first."""
+        ...
+
+    def propose(self, rating: Rating, *, proposal_id: str) -> None:
+        """Keep a correction until it is decided, or for 30 days; once, however often it is proposed."""
+        ...
+
+    def proposals(self, collection: str) -> tuple[Proposal, ...]:
+        """Those that would become sources of this collection, the oldest first."""
+        ...
+
+    def proposal(self, proposal_id: str, *, collections: Iterable[str] | None) -> Proposal:
+        """One that waits. Raises NotFound where none such waits in these collections (None for all)."""
+        ...
+
+    def drop_proposal(self, proposal_id: str) -> None:
+        """Let a correction wait no longer."""
+        ...
+
+
 class Store(VectorStore, Protocol):
     """The truth on disk: documents, chunks, vectors, answers, ratings."""
+
+    @property
+    def insight(self) -> Insight: ...
 
     def find(self, *, collection: str, uri: str) -> tuple[Document, str] | None:
         """The document of this source and the hash of its content."""
@@ -322,9 +405,18 @@ class Store(VectorStore, Protocol):
         chunks: Sequence[ChunkDraft],
         vectors: Vectors,
         embedder: str,
+        original: Original | None = None,
     ) -> None:
         """Store a document whole, replacing its old version, in one transaction."""
         ...
+
+    def document(self, document_id: str) -> Document | None: ...
+
+    def original(self, document_id: str) -> Original | None:
+        """The file as it was added, where it was kept."""
+        ...
+
+    def has_original(self, document_id: str) -> bool: ...
 
     def vectors_of(self, document_id: str, *, embedder: str) -> dict[str, NDArray[np.float32]]:
         """The vectors (dimension,) of a stored document, by the searched text of its chunks."""
@@ -348,6 +440,10 @@ class Store(VectorStore, Protocol):
 
     def figure(self, name: str, collections: Sequence[str] | None = None) -> bytes | None:
         """A stored picture, if a document of these collections holds it."""
+        ...
+
+    def figure_of(self, document_id: str, name: str) -> bytes | None:
+        """A stored picture, if this document holds it."""
         ...
 
     def save_answer(self, stored: StoredAnswer) -> bool:
@@ -394,6 +490,8 @@ class AnswerCache(Protocol):
     def set(self, key: str, answer: Answer) -> None: ...
 
     def delete(self, keys: Iterable[str]) -> None: ...
+
+    def size(self) -> CacheSize: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,73 @@
+"""What an answer cites, looked up for whoever follows its link: nothing that has been removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mmrag.errors import NotFound
+
+if TYPE_CHECKING:
+    from mmrag.links import PageLinks
+    from mmrag.ports import Store, StoredPage
+    from mmrag.types import Citation, Document, Original
+
+GONE = "This source was changed or removed since the answer was given: ask again for the present state."
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """A citation of an answer, and the document that it cites as it is now."""
+
+    citation: Citation
+    document: Document
+
+    @property
+    def page(self) -> int:
+        """The page that is cited."""
+        return self.citation.page or 1
+
+
+class Sources:
+    """Looks up what is cited, and what belongs to a document. Every method raises StoreUnavailable."""
+
+    def __init__(self, store: Store, links: PageLinks) -> None:
+        self._store = store
+        self._links = links
+
+    def follow(self, token: str) -> Cited:
+        """What a link stands for. Raises ForgedLinkError, ExpiredLinkError, NotFound."""
+        answer_id, marker = self._links.open(token)
+        stored = self._store.answer(answer_id)
+        citations = stored.answer.citations if stored else ()
+        for citation in citations:
+            if citation.marker == marker and citation.document_id is not None:
+                document = self._store.document(citation.document_id)
+                if document is not None and stored and document.collection in stored.collections:
+                    return Cited(citation, document)
+        raise NotFound(GONE)
+
+    def page(self, document: Document, number: int) -> StoredPage:
+        """A page of the document. Raises NotFound."""
+        page = self._store.stored_page(document.id, number)
+        if page is None:
+            raise NotFound(f"This document has no page {number}.")
+        return page
+
+    def figure(self, document: Document, name: str) -> bytes:
+        """A picture of the document. Raises NotFound."""
+        image = self._store.figure_of(document.id, name)
+        if image is None:
+            raise NotFound("This document has no such picture.")
+        return image
+
+    def original(self, document: Document) -> Original:
+        """The file as it was added. Raises NotFound where it was not kept."""
+        original = self._store.original(document.id)
+        if original is None:
+            raise NotFound("The original of this document was not kept.")
+        return original
+
+    def has_original(self, document: Document) -> bool:
+        """Whether there is something to download."""
+        return self._store.has_original(document.id)
