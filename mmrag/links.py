@@ -45,6 +45,15 @@ class ExpiredLinkError(MmragError):
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What a link stands for: a citation of an answer, until `expires` (seconds since 1970)."""
+
+    answer_id: str
+    marker: int
+    expires: float
+
+
+@dataclass(frozen=True, slots=True)
 class PageLinks:
     """Makes and opens links that begin with `address` and hold for `days`."""
 
@@ -72,8 +81,8 @@ class PageLinks:
         claim = _CLAIM.pack(_VERSION, bytes.fromhex(answer_id), marker, expires)
         return base64.urlsafe_b64encode(claim + self._mac(claim)).decode()
 
-    def open(self, token: str) -> tuple[str, int]:
-        """The answer's id and the marker. Raises ForgedLinkError, ExpiredLinkError."""
+    def open(self, token: str) -> Claim:
+        """What the token stands for. Raises ForgedLinkError, ExpiredLinkError."""
         if not _TOKEN.fullmatch(token):  # base64 by itself takes several spellings of the same bytes
             raise ForgedLinkError
         sealed = base64.urlsafe_b64decode(token)
@@ -85,7 +94,7 @@ class PageLinks:
             raise ForgedLinkError
         if expires < time.time():
             raise ExpiredLinkError
-        return answer.hex(), marker
+        return Claim(answer.hex(), marker, expires)
 
     def _mac(self, claim: bytes) -> bytes:
         return hmac.digest(self.key, b"page link\0" + claim, "sha256")[:_MAC_BYTES]

@@ -17,10 +17,11 @@ GONE = "This source was changed or removed since the answer was given: ask again
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """A citation of an answer, and the document that it cites as it is now."""
+    """A citation of an answer, the document that it cites, and until when the link opens it."""
 
     citation: Citation
     document: Document
+    expires: float  # seconds since 1970
 
     @property
     def page(self) -> int:
@@ -37,14 +38,14 @@ class Sources:
 
     def follow(self, token: str) -> Cited:
         """What a link stands for. Raises ForgedLinkError, ExpiredLinkError, NotFound."""
-        answer_id, marker = self._links.open(token)
-        stored = self._store.answer(answer_id)
+        claim = self._links.open(token)
+        stored = self._store.answer(claim.answer_id)
         citations = stored.answer.citations if stored else ()
         for citation in citations:
-            if citation.marker == marker and citation.document_id is not None:
+            if citation.marker == claim.marker and citation.document_id is not None:
                 document = self._store.document(citation.document_id)
                 if document is not None and stored and document.collection in stored.collections:
-                    return Cited(citation, document)
+                    return Cited(citation, document, claim.expires)
         raise NotFound(GONE)
 
     def page(self, document: Document, number: int) -> StoredPage:
