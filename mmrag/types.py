@@ -365,7 +365,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The questions of one UTC day: those answered, not answered, from the cache, rated down."""
+    """The questions of one UTC day: answered, not answered, from the cache; rated down of the answered."""
 
     date: str
     answered: int

@@ -77,7 +77,8 @@ class StoreInsight:
         with self._database.reading() as db:
             rows = db.execute(
                 "SELECT date(at, 'unixepoch') AS day, sum(NOT abstained), sum(abstained), sum(cached), "  # noqa: S608 - constants
-                f"sum({_RATED_DOWN}) FROM asked WHERE collection = ? AND at >= ? GROUP BY day ORDER BY day",
+                f"sum(NOT abstained AND {_RATED_DOWN}) FROM asked "
+                "WHERE collection = ? AND at >= ? GROUP BY day ORDER BY day",
                 (collection, since),
             )
             return tuple(Day(*row) for row in rows)

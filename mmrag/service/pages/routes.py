@@ -117,7 +117,7 @@ class _Pages:
             here=f"{html.base_path(self._settings)}{PATH}/{token}",
             document=document,
             kind=_kind(document.media_type),
-            added=_date(document.added_at),
+            added=document.added_at[:10],
             address=_web_address(document.uri),
             cited=cited,
             number=number,
@@ -164,10 +164,6 @@ def _kind(media_type: str) -> str:
     if "presentation" in media_type:
         return "Slides"
     return "Spreadsheet" if "spreadsheet" in media_type else _KINDS.get(media_type, "Document")
-
-
-def _date(added_at: str) -> str:
-    return added_at[:10]
 
 
 def _web_address(uri: str) -> str | None:
