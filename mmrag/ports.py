@@ -6,7 +6,7 @@ place that decides who implements what.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -127,6 +127,48 @@ class EngineClient(Protocol):
 
     def figure(self, name: str, *, collections: Sequence[str]) -> bytes | None:
         """The picture that a citation names, as PNG or JPEG; None where these collections hold none such."""
+        ...
+
+
+class ServedEngine(EngineClient, Protocol):
+    """The engine as the service needs it: what it has to look up before it lets a client do something."""
+
+    def add_many(
+        self, loaders: Sequence[SourceLoader], *, collection: str, listener: AddListener
+    ) -> Iterator[AddOutcome]:
+        """Add many sources; a report or the reason of each, in their order."""
+        ...
+
+    def collections(self) -> tuple[str, ...]:
+        """The names of all collections that hold something."""
+        ...
+
+    def answered_from(self, answer_id: str) -> tuple[str, ...]:
+        """The collections that an answer was given from. Raises NotFound."""
+        ...
+
+    @property
+    def sources(self) -> Sources:
+        """What answers cite, for who follows a link."""
+        ...
+
+    @property
+    def insight(self) -> Insight:
+        """What owners see of their collections' use."""
+        ...
+
+    def cache_size(self) -> CacheSize:
+        """How much the answer cache holds."""
+        ...
+
+    def decide(
+        self, proposal_id: str, *, approved: bool, collections: Sequence[str] | None = None
+    ) -> RatingReceipt:
+        """As `EngineClient.decide`, for a correction that would become a source of these collections."""
+        ...
+
+    def batch_sizes(self) -> Mapping[int, int]:
+        """How many steps a local model made for so many questions together; empty where there is none."""
         ...
 
 
@@ -324,6 +366,44 @@ class StoredPage:
 
     text: str
     chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """A citation of an answer, the document that it cites, and until when the link opens it."""
+
+    citation: Citation
+    document: Document
+    expires: float  # seconds since 1970
+
+    @property
+    def page(self) -> int:
+        """The page that is cited."""
+        return self.citation.page or 1
+
+
+class Sources(Protocol):
+    """What answers cite, for who follows a link. Every method raises StoreUnavailable."""
+
+    def follow(self, token: str) -> Cited:
+        """What a link stands for. Raises ForgedLinkError, ExpiredLinkError, NotFound."""
+        ...
+
+    def page(self, document: Document, number: int) -> StoredPage:
+        """A page of the document. Raises NotFound."""
+        ...
+
+    def figure(self, document: Document, name: str) -> bytes:
+        """A picture of the document. Raises NotFound."""
+        ...
+
+    def original(self, document: Document) -> Original:
+        """The file as it was added. Raises NotFound where it was not kept."""
+        ...
+
+    def has_original(self, document: Document) -> bool:
+        """Whether there is something to download."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

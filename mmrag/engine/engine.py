@@ -22,13 +22,13 @@ from mmrag.engine.asking import Asking, nobody
 from mmrag.engine.intake import Intake
 from mmrag.engine.journal import Journal
 from mmrag.engine.library import Library
-from mmrag.engine.sources import Sources
+from mmrag.engine.sources import CitedSources
 from mmrag.engine.upkeep import Upkeep
 from mmrag.errors import InvalidInput, NotFound
 from mmrag.types import RatingReceipt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from mmrag.engine.stages import Limits, Stages
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         Insight,
         Listener,
         SourceLoader,
+        Sources,
         StoredAnswer,
     )
     from mmrag.types import AddReport, Answer, Document, Question, Rating, SearchResult, Source
@@ -105,6 +106,18 @@ class Engine:
     def documents(self, *, collections: Sequence[str] | None = None) -> tuple[Document, ...]:
         return self._stages.store.documents(collections)
 
+    def collections(self) -> tuple[str, ...]:
+        """The names of all collections that hold something."""
+        return tuple(sorted(self._stages.store.states()))
+
+    def answered_from(self, answer_id: str) -> tuple[str, ...]:
+        """The collections that an answer was given from. Raises NotFound."""
+        return self._stored(answer_id).collections
+
+    def batch_sizes(self) -> Mapping[int, int]:
+        """How many steps a local model made for so many questions together; empty where there is none."""
+        return dict(getattr(self._stages.generator, "batch_sizes", {}))  # only those that run one
+
     def remove(
         self, document_ids: Sequence[str], *, collections: Sequence[str] | None = None
     ) -> tuple[Document, ...]:
@@ -124,7 +137,7 @@ class Engine:
     @property
     def sources(self) -> Sources:
         """What answers cite, to be looked at."""
-        return Sources(self._stages.store, self._stages.links)
+        return CitedSources(self._stages.store, self._stages.links)
 
     @property
     def insight(self) -> Insight:

@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmrag.errors import NotFound
+from mmrag.ports import Cited
 
 if TYPE_CHECKING:
     from mmrag.links import PageLinks
     from mmrag.ports import Store, StoredPage
-    from mmrag.types import Citation, Document, Original
+    from mmrag.types import Document, Original
 
 GONE = "This source was changed or removed since the answer was given: ask again for the present state."
 
 
-@dataclass(frozen=True, slots=True)
-class Cited:
-    """A citation of an answer, the document that it cites, and until when the link opens it."""
-
-    citation: Citation
-    document: Document
-    expires: float  # seconds since 1970
-
-    @property
-    def page(self) -> int:
-        """The page that is cited."""
-        return self.citation.page or 1
-
-
-class Sources:
-    """Looks up what is cited, and what belongs to a document. Every method raises StoreUnavailable."""
+class CitedSources:
+    """The port Sources over the store."""
 
     def __init__(self, store: Store, links: PageLinks) -> None:
         self._store = store
         self._links = links
 
     def follow(self, token: str) -> Cited:
-        """What a link stands for. Raises ForgedLinkError, ExpiredLinkError, NotFound."""
         claim = self._links.open(token)
         stored = self._store.answer(claim.answer_id)
         citations = stored.answer.citations if stored else ()
@@ -49,26 +34,22 @@ class Sources:
         raise NotFound(GONE)
 
     def page(self, document: Document, number: int) -> StoredPage:
-        """A page of the document. Raises NotFound."""
         page = self._store.stored_page(document.id, number)
         if page is None:
             raise NotFound(f"This document has no page {number}.")
         return page
 
     def figure(self, document: Document, name: str) -> bytes:
-        """A picture of the document. Raises NotFound."""
         image = self._store.figure_of(document.id, name)
         if image is None:
             raise NotFound("This document has no such picture.")
         return image
 
     def original(self, document: Document) -> Original:
-        """The file as it was added. Raises NotFound where it was not kept."""
         original = self._store.original(document.id)
         if original is None:
             raise NotFound("The original of this document was not kept.")
         return original
 
     def has_original(self, document: Document) -> bool:
-        """Whether there is something to download."""
         return self._store.has_original(document.id)

@@ -185,7 +185,7 @@ def _users(listed: str) -> dict[str, frozenset[str]]:
         seen = frozenset(filter(None, map(str.strip, collections.split("+"))))
         if limited and not seen:
             raise InvalidSettings(
-                f"admin_sso_users names no collection for {name!r}: write {name}=team, or just {name} for all."
+                f"admin_sso_users names no collection for {name!r}: write {name}=team, or {name} for all."
             )
         users[name.strip()] = seen
     return users

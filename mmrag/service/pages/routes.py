@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mmrag.config import Settings
-    from mmrag.engine.sources import Cited, Sources
+    from mmrag.ports import Cited, Sources
 
 P = ParamSpec("P")
 
