@@ -95,7 +95,7 @@ def _for_people(service: Service) -> tuple[APIRouter, ...]:
     secret = build_links(settings).key
     return (
         html.router,
-        pages.pages_router(engine.sources, settings),
+        pages.pages_router(engine, settings),
         admin.admin_router(engine, settings, service.keys, secret),
     )
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mmrag.config import Settings
     from mmrag.ports import ServedEngine
 
+_KEPT_SECONDS = 75  # an idle connection: a client that keeps it should be the one who gives it up
 _BACKLOG = 1_024  # connections that wait to be accepted
 
 
@@ -88,6 +89,7 @@ class Server(uvicorn.Server):
                 access_log=False,  # it writes paths, which may hold what was asked for
                 server_header=False,
                 proxy_headers=False,  # who is at the other end is not for a header to say
+                timeout_keep_alive=_KEPT_SECONDS,
                 lifespan="on",
                 timeout_graceful_shutdown=settings.serve_shutdown_seconds,
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from pathlib import PurePath
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, ParamSpec, Protocol
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter
@@ -46,10 +46,19 @@ _KINDS = {
 _PNG = b"\x89PNG"
 
 
-def pages_router(sources: Sources, settings: Settings) -> APIRouter:
+class Cites(Protocol):
+    """What the pages need of the engine."""
+
+    @property
+    def sources(self) -> Sources:
+        """What answers cite."""
+        ...
+
+
+def pages_router(engine: Cites, settings: Settings) -> APIRouter:
     """The pages that the links of these settings open."""
     router = APIRouter(prefix=PATH, include_in_schema=False)
-    pages = _Pages(sources, settings)
+    pages = _Pages(engine, settings)
     for path, show in (
         ("/{token}", pages.cited),
         ("/{token}/{number:int}", pages.another),
@@ -61,8 +70,8 @@ def pages_router(sources: Sources, settings: Settings) -> APIRouter:
 
 
 class _Pages:
-    def __init__(self, sources: Sources, settings: Settings) -> None:
-        self._sources = sources
+    def __init__(self, engine: Cites, settings: Settings) -> None:
+        self._engine = engine
         self._settings = settings
 
     def cited(self, token: str) -> Response:
@@ -98,6 +107,10 @@ class _Pages:
             media_type if _DOWNLOADS.fullmatch(media_type) else "application/octet-stream",
             headers={"Content-Disposition": _attachment(original.name)},
         )
+
+    @property
+    def _sources(self) -> Sources:
+        return self._engine.sources
 
     @property
     def _whole_document(self) -> bool:
