@@ -28,8 +28,7 @@ ASSETS = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 ASSETS_PATH = "/assets"
 YEAR_SECONDS = 365 * 24 * 3600
 
-SECURITY = {
-    "X-Content-Type-Options": "nosniff",
+SECURITY = {  # beside what the gate says of every reply
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex, nofollow, noarchive",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -50,13 +49,9 @@ router = APIRouter(include_in_schema=False)
 def asset(name: str) -> Response:
     """A file that every page uses."""
     if name not in ASSETS:
-        return Response(status_code=404, headers=SECURITY)
+        return file(b"", "text/plain", status=404)
     kept = {"Cache-Control": f"public, max-age={YEAR_SECONDS}, immutable"}
-    return Response(
-        _asset(name),
-        media_type=ASSETS[name],
-        headers=SECURITY | kept | {"Content-Security-Policy": FILE_POLICY},
-    )
+    return file(_asset(name), ASSETS[name], headers=kept)
 
 
 def page(
@@ -73,10 +68,12 @@ def page(
     return HTMLResponse(html, status_code=status, headers=sent)
 
 
-def file(data: bytes, media_type: str, *, headers: Mapping[str, str] | None = None) -> Response:
+def file(
+    data: bytes, media_type: str, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """Foreign bytes, which a browser must take for nothing but what they are said to be."""
     sent = SECURITY | PRIVATE | {"Content-Security-Policy": FILE_POLICY} | dict(headers or {})
-    return Response(data, media_type=media_type, headers=sent)
+    return Response(data, status_code=status, media_type=media_type, headers=sent)
 
 
 def base_path(settings: Settings) -> str:

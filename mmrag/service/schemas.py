@@ -517,7 +517,7 @@ class ModelsReply(_Reply):
 
 
 ALL: tuple[type[BaseModel], ...] = (
-    AskBody, SearchBody, RatingBody, ProposalBody, DecisionBody, DocumentIdsBody, ShareBody, AnswerReply, SearchReply, DocumentsReply,
-    OutcomesReply, ReceiptReply, ProposalReply, CollectionsReply, WithdrawnReply, HealthReply, ProblemDocument, ChatBody,
-    ChatReply, ModelsReply,
+    AskBody, SearchBody, RatingBody, ProposalBody, DecisionBody, DocumentIdsBody, ShareBody, AnswerReply,
+    SearchReply, DocumentsReply, OutcomesReply, ReceiptReply, ProposalReply, CollectionsReply, WithdrawnReply,
+    HealthReply, ProblemDocument, ChatBody, ChatReply, ModelsReply,
 )  # fmt: skip

@@ -143,6 +143,6 @@ def _rect(look: str, x: float, y: float, width: float, height: float) -> Rect:
 
 def _round_up(value: int) -> int:
     """The end of an axis that holds the value: 1, 2, 4, 6, 8, 10, 20, 30, 40, 60 ..."""
-    scale = 10 ** max(0, len(str(value)) - 1)
+    scale = int(10 ** (len(str(value)) - 1))
     ends = (1, 2, 3, 4, 6, 8, 10) if scale > 1 else (1, 2, 4, 6, 8, 10)
     return next(end * scale for end in ends if end * scale >= value)
