@@ -141,7 +141,8 @@ class Engine:
 
     @property
     def insight(self) -> Insight:
-        """What owners see of their collections' use; the last second may be missing."""
+        """What owners see of their collections' use; of other processes the last second may be missing."""
+        self._journal.write()
         return self._stages.store.insight
 
     def cache_size(self) -> CacheSize:

@@ -61,16 +61,17 @@ class Journal:
             self._changed.notify()
         if self._thread is not None:
             self._thread.join()
-        self._write()
+        self.write()
 
     def _work(self) -> None:
         while not self._closed:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closed)
                 self._changed.wait_for(lambda: self._closed, timeout=GATHERED_SECONDS)
-            self._write()
+            self.write()
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Keep now what has been noted so far."""
         with self._changed:
             asked, self._waiting = self._waiting, []
         if not asked:

@@ -99,9 +99,7 @@ def test_pages_of_the_cited_document_are_turned_and_no_others(engine, browse, ma
 
 def test_a_cited_picture_is_shown_and_no_other_documents_picture(engine, browse):
     for name in ("tickets-per-month.png", "return-rates.png"):
-        engine.add(
-            Source(name, (CHARTS / name).read_bytes(), uri=name), collection="default"
-        )
+        engine.add(Source(name, (CHARTS / name).read_bytes(), uri=name), collection="default")
     browser, link = browse(engine), linked(engine, "How many support tickets were there in August 2025?")
     page = parsed(browser.get(link))
     (image,) = page.css("figure.cited img")
