@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import threading
 
 import pytest
@@ -15,6 +14,7 @@ from mmrag import wire
 from mmrag.config import load_settings
 from mmrag.errors import InvalidSettings
 from mmrag.links import ExpiredLinkError, ForgedLinkError, PageLinks, read_key
+from mmrag.storage.catalog import SqliteStore
 from mmrag.types import Attachment, Question
 from tests.pages.conftest import LEAVE, PUBLIC
 
@@ -70,13 +70,13 @@ def test_the_key_is_made_once_however_many_want_it_and_only_its_owner_reads_it(t
     assert len(set(keys)) == 1
     assert len(keys) == 16
     assert path.stat().st_mode & 0o777 == 0o600
-    assert os.listdir(tmp_path) == ["links.key"]
+    assert [file.name for file in tmp_path.iterdir()] == ["links.key"]
     path.write_bytes(b"short")
     with pytest.raises(OSError, match="damaged"):
         read_key(path)
 
 
-def test_an_answer_brings_a_link_for_each_stored_source_and_none_is_kept(engine, start_engine):
+def test_an_answer_brings_a_link_for_each_stored_source_and_none_is_kept(engine, start_engine, home):
     first = engine.ask(Question(LEAVE))
     again = start_engine().ask(Question(LEAVE))
     assert again.cached
@@ -85,7 +85,8 @@ def test_an_answer_brings_a_link_for_each_stored_source_and_none_is_kept(engine,
         assert citation.link.startswith(f"{PUBLIC}/s/")
         assert wire.answer_to_json(answer)["citations"][0]["link"] == citation.link
         assert lay_out(answer).sources[0].link == citation.link
-    stored = engine._stages.store.answer(first.id).answer
+    with SqliteStore(home / "store.sqlite3") as store:
+        stored = store.answer(first.id).answer
     assert [citation.link for citation in stored.citations] == [None]
 
 

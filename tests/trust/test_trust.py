@@ -22,6 +22,7 @@ SAMPLES = {
     "slack_doubled": 40,
     "slack_cut": 30,
     "slack_forged": 300,
+    "service_links": 340,
     "hostile": 1,
     "stampede": 1_100,
     "pictures": 60,
