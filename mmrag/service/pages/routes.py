@@ -122,6 +122,8 @@ class _Pages:
 
     def _page(self, token: str, cited: Cited, number: int) -> Response:
         document = cited.document
+        if not 1 <= number <= document.pages:
+            raise NotFound(f"This document has {document.pages} pages, and this is none of them.")
         page = self._sources.page(document, number)
         quote_ = find_quote(page, cited.citation) if number == cited.page else NOTHING
         return html.page(
