@@ -230,7 +230,9 @@ def print_answer(answer: Answer) -> None:
 
 
 def _source(citation: Citation) -> str:
-    place = {"collection": citation.uri, "attachment": "attached", "thread": "this thread"}[citation.origin]
+    place = {"collection": citation.link or citation.uri, "attachment": "attached", "thread": "this thread"}[
+        citation.origin
+    ]
     page = f", page {citation.page}" if citation.page else ""
     quote = shorten_quote(one_line(citation.quote), QUOTE_CHARS)
     title, where = escape(neutralise(citation.title)), escape(neutralise(place or ""))

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import shutil
-import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,9 +14,9 @@ import pytest
 from mmrag.assemble import build_engine, build_keys
 from mmrag.config import Settings
 from mmrag.links import PageLinks, read_key
-from mmrag.service.server import Server, bind, url_of
 from mmrag.types import Asked, Question, Rating, Source
 from tests.pages.conftest import HANDBOOK, LEAVE
+from tests.service.serving import served
 from tests.trust.parts import EMBEDDER
 
 AXE = Path(__file__).parent / "browser" / "node_modules" / "axe-core" / "axe.min.js"
@@ -33,27 +31,11 @@ pytestmark = [
 ]
 
 
-@contextmanager
-def served(engine, settings):
-    """A running service; its address."""
-    listening, ready = bind(settings), threading.Event()
-    server = Server(engine, settings, ready=ready.set)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    try:
-        assert ready.wait(30)
-        yield url_of(listening)
-    finally:
-        server.should_exit = True
-        thread.join()
-        listening.close()
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory, reader):
     """(address, {name: path}, the key of an owner) of a service with a bit of everything."""
     home = tmp_path_factory.mktemp("browser") / "home"
-    settings = Settings(home=home, serve_port=0, keep_originals=True, public_url="http://unused.example")
+    settings = Settings(home=home, keep_originals=True, public_url="http://unused.example")
     with build_engine(settings, embedder=EMBEDDER, reader=reader) as engine:
         paths = _filled(engine, home)
         with build_keys(settings) as keys:
