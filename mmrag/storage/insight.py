@@ -54,7 +54,6 @@ class StoreInsight:
     def note(self, several: Sequence[Asked]) -> None:
         """Keep that these were asked, but for answers that have gone meanwhile."""
         with self._database.writing() as db:
-            db.execute("DELETE FROM asked WHERE at < ?", (time.time() - self._kept_seconds,))
             db.executemany(
                 "INSERT INTO asked (at, answer, collection, abstained, cached, timings) "
                 "SELECT ?1, id, ?3, ?4, ?5, ?6 FROM answers WHERE id = ?2",
@@ -63,6 +62,7 @@ class StoreInsight:
                     for a in several
                 ],
             )
+            db.execute("DELETE FROM asked WHERE at < ?", (time.time() - self._kept_seconds,))
 
     def places(self) -> tuple[str, ...]:
         """Every collection that holds a document or was asked something."""

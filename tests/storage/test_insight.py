@@ -70,6 +70,13 @@ def test_what_was_asked_is_forgotten_in_time(home):
         assert sum(day.asked for day in store.insight.days("shared", since=0)) == 1
 
 
+def test_nothing_is_kept_where_nothing_is_to_be(home):
+    with SqliteStore(home / "store.sqlite3", insight_days=0) as store:
+        give(store, "a1")
+        store.insight.note([asked("a1")])
+        assert store.insight.days("shared", since=0) == ()
+
+
 def test_a_collection_that_is_forgotten_takes_its_questions_along(store):
     give(store, "a1")
     give(store, "a2", collections=("shared", "private"))
