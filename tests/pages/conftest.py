@@ -6,7 +6,8 @@ from contextlib import ExitStack
 from io import BytesIO
 
 import pytest
-from reportlab.pdfgen.canvas import Canvas
+from openpyxl import Workbook
+from PIL import Image, ImageDraw, ImageFont
 from selectolax.lexbor import LexborHTMLParser
 from starlette.testclient import TestClient
 
@@ -111,17 +112,19 @@ def text_of(reply):
     return " ".join(parsed(reply).body.text(separator=" ").split())
 
 
-@pytest.fixture
-def make_pdf():
-    """A PDF with a page for each text."""
+def workbook(*texts):
+    """A workbook, of which each sheet is a page."""
+    book, file = Workbook(), BytesIO()
+    book.remove(book.active)
+    for number, text in enumerate(texts, start=1):
+        book.create_sheet(f"Sheet {number}").append([text])
+    book.save(file)
+    return file.getvalue()
 
-    def make(*texts):
-        file = BytesIO()
-        sheet = Canvas(file)
-        for text in texts:
-            sheet.drawString(72, 700, text)
-            sheet.showPage()
-        sheet.save()
-        return file.getvalue()
 
-    return make
+def picture(text):
+    """A small picture of a text."""
+    sheet, file = Image.new("RGB", (420, 90), "white"), BytesIO()
+    ImageDraw.Draw(sheet).text((20, 25), text, fill="black", font=ImageFont.load_default(size=32))
+    sheet.save(file, "PNG")
+    return file.getvalue()
