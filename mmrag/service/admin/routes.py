@@ -6,6 +6,7 @@ only. Whoever may not see a collection is told the same as if there were none of
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from mmrag.types import Day, RatingReceipt
 
 PATH = "/admin"
+
+_log = logging.getLogger(__name__)
 
 _FORM_BYTES = 10_000
 _READ_EXCHANGES = 2_000  # of a period, to be grouped
@@ -220,6 +223,7 @@ class _Pages:
             if decision not in ("approved", "rejected"):
                 raise InvalidInput("Approve or reject: the form said neither.")
             self._engine.decide(proposal_id, approved=decision == "approved", collections=[collection])
+            _log.info("A correction was %s by %s.", decision, visitor.id)
             return self._to(f"{self._inside(collection)}/corrections?done={decision}")
 
         return await run_in_threadpool(self._shown, request, act, collection)
