@@ -174,8 +174,8 @@ def print_compacted(before: int, after: int) -> None:
 
 def print_serving(url: str, *, as_json: bool) -> None:
     """Where it answers; at once, for whoever waits for it at the other end of a pipe."""
-    line = json.dumps({"url": url}) if as_json else f"mmrag answers at {url}/v1/ (Ctrl+C stops it)"
-    print(line, flush=True)
+    told = f"mmrag answers at {url}/v1/ (Ctrl+C stops it); a look inside: {url}/admin"
+    print(json.dumps({"url": url}) if as_json else told, flush=True)
 
 
 def print_new_key(key: ApiKey, text: str) -> None:

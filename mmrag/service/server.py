@@ -75,6 +75,13 @@ def url_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def with_address(settings: Settings, url: str) -> Settings:
+    """The settings, links of citations leading to this service where only this machine can reach it."""
+    if settings.public_url or not is_loopback(settings.serve_host):
+        return settings
+    return settings.model_copy(update={"public_url": url})
+
+
 class Server(uvicorn.Server):
     """Says when it serves, and marks the service as stopping as soon as it is told to stop."""
 

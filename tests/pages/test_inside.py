@@ -135,6 +135,7 @@ def test_who_sits_at_the_machine_may_look_as_long_as_there_is_no_key_and_no_prox
     assert browse(asked, **here, peer="192.0.2.1").get("/admin").status_code == 401
     assert browse(asked, **here, serve_host="0.0.0.0").get("/admin").status_code == 401  # noqa: S104 - what is tried
     assert browse(asked, **here | {"public_url": PUBLIC}).get("/admin").status_code == 401
+    assert browse(asked, **here | {"public_url": "http://127.0.0.1:8000"}).get("/admin").status_code == 200
     make_key("owner", "*")
     assert browse(asked, **here).get("/admin").status_code == 401
 

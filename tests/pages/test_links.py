@@ -14,6 +14,7 @@ from mmrag import wire
 from mmrag.config import load_settings
 from mmrag.errors import InvalidSettings
 from mmrag.links import ExpiredLinkError, ForgedLinkError, PageLinks, read_key
+from mmrag.service.server import with_address
 from mmrag.storage.catalog import SqliteStore
 from mmrag.types import Attachment, Question
 from tests.pages.conftest import LEAVE, PUBLIC
@@ -105,3 +106,12 @@ def test_what_came_with_the_question_and_an_engine_without_public_address_have_n
 def test_a_public_address_that_cannot_begin_a_link_is_refused(url):
     with pytest.raises(InvalidSettings, match="public_url"):
         load_settings(public_url=url)
+
+
+def test_links_lead_to_the_service_itself_where_only_its_machine_reaches_it(settings):
+    def address(**chosen):
+        return with_address(settings(**chosen), "http://127.0.0.1:8000").public_url
+
+    assert address(public_url="") == "http://127.0.0.1:8000"
+    assert address(public_url="", serve_host="0.0.0.0") == ""  # noqa: S104 - what is tried
+    assert address() == PUBLIC

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from mmrag.errors import InvalidSettings
+from mmrag.service.context import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,7 +88,7 @@ class Door:
         self._proxies = _networks(settings.admin_sso_proxies)
         self._users = _users(settings.admin_sso_users)
         self._public_url = settings.public_url
-        self._host = getattr(settings, "serve_host", "127.0.0.1")
+        self._host = settings.serve_host
         if self._header and not (self._proxies and self._users):
             raise InvalidSettings(
                 "admin_sso_header is set, so set admin_sso_proxies to the proxies whose header is believed, "
@@ -137,11 +138,12 @@ class Door:
 
     def _at_this_machine(self, request: Request) -> Visitor | None:
         """Who opens a service that only this machine can reach, and for which no key was made."""
-        if self._header or self._public_url or not _is_loopback(self._host):
+        public = urlsplit(self._public_url).hostname or ""
+        if self._header or (public and not is_loopback(public)) or not is_loopback(self._host):
             return None
         forwarded = any(name in request.headers for name in _FORWARDED)
         host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-        if forwarded or not _is_loopback(host) or not _is_loopback(_peer(request)) or self._keys.exist():
+        if forwarded or not is_loopback(host) or not is_loopback(_peer(request)) or self._keys.exist():
             return None
         return Visitor("this machine", "this machine", lambda _: True, sees_all=True)
 
@@ -203,12 +205,3 @@ def _is_within(address: str, networks: Sequence[Network]) -> bool:
         return False
     mapped = getattr(found, "ipv4_mapped", None)
     return any((mapped or found) in network for network in networks)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
