@@ -186,6 +186,10 @@ class Reader(Protocol):
         """Tell a picture by what it shows; None where its bytes must do."""
         ...
 
+    def draw_page(self, data: bytes, *, number: int, quote: str) -> bytes:
+        """A page of a PDF as it looks, as PNG, the quoted words marked. Raises NotReadable."""
+        ...
+
 
 class Chunker(Protocol):
     """Cuts pages into chunks."""
@@ -399,6 +403,10 @@ class Sources(Protocol):
 
     def original(self, document: Document) -> Original:
         """The file as it was added. Raises NotFound where it was not kept."""
+        ...
+
+    def facsimile(self, document: Document, number: int, *, quote: str) -> bytes:
+        """A page as it looks in a PDF that was kept, as PNG, the quote marked. Raises NotFound."""
         ...
 
     def has_original(self, document: Document) -> bool:

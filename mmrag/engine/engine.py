@@ -137,7 +137,7 @@ class Engine:
     @property
     def sources(self) -> Sources:
         """What answers cite, to be looked at."""
-        return CitedSources(self._stages.store, self._stages.links)
+        return CitedSources(self._stages.store, self._stages.links, self._stages.reader)
 
     @property
     def insight(self) -> Insight:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mmrag.errors import NotFound
+from mmrag.errors import NotFound, NotReadable
 from mmrag.ports import Cited
 
 if TYPE_CHECKING:
     from mmrag.links import PageLinks
-    from mmrag.ports import Store, StoredPage
+    from mmrag.ports import Reader, Store, StoredPage
     from mmrag.types import Document, Original
 
 GONE = "This source was changed or removed since the answer was given: ask again for the present state."
@@ -18,9 +18,10 @@ GONE = "This source was changed or removed since the answer was given: ask again
 class CitedSources:
     """The port Sources over the store."""
 
-    def __init__(self, store: Store, links: PageLinks) -> None:
+    def __init__(self, store: Store, links: PageLinks, reader: Reader) -> None:
         self._store = store
         self._links = links
+        self._reader = reader
 
     def follow(self, token: str) -> Cited:
         claim = self._links.open(token)
@@ -50,6 +51,14 @@ class CitedSources:
         if original is None:
             raise NotFound("The original of this document was not kept.")
         return original
+
+    def facsimile(self, document: Document, number: int, *, quote: str) -> bytes:
+        if document.media_type != "application/pdf":
+            raise NotFound("Only pages of PDFs are shown as they look.")
+        try:
+            return self._reader.draw_page(self.original(document).data, number=number, quote=quote)
+        except NotReadable as error:
+            raise NotFound(str(error)) from None
 
     def has_original(self, document: Document) -> bool:
         return self._store.has_original(document.id)

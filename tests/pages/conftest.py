@@ -8,6 +8,7 @@ from io import BytesIO
 import pytest
 from openpyxl import Workbook
 from PIL import Image, ImageDraw, ImageFont
+from reportlab.pdfgen.canvas import Canvas
 from selectolax.lexbor import LexborHTMLParser
 from starlette.testclient import TestClient
 
@@ -119,6 +120,17 @@ def workbook(*texts):
     for number, text in enumerate(texts, start=1):
         book.create_sheet(f"Sheet {number}").append([text])
     book.save(file)
+    return file.getvalue()
+
+
+def pdf(*texts):
+    """A PDF with a page for each text."""
+    file = BytesIO()
+    sheet = Canvas(file)
+    for text in texts:
+        sheet.drawString(72, 700, text)
+        sheet.showPage()
+    sheet.save()
     return file.getvalue()
 
 

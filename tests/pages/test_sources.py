@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
 
 import pytest
+from PIL import Image
 
 from mmrag.links import PageLinks, read_key
 from mmrag.types import Question, Source
-from tests.pages.conftest import HANDBOOK, LEAVE, PUBLIC, linked, parsed, picture, text_of, workbook
+from tests.pages.conftest import HANDBOOK, LEAVE, PUBLIC, linked, parsed, pdf, picture, text_of, workbook
 
 HOSTILE = b"""# <script>alert(1)</script>
 
@@ -163,3 +165,27 @@ def test_below_a_path_of_another_site_every_address_begins_with_it(start_engine,
 @pytest.mark.parametrize("path", ["/s/", "/s/x/y/z", "/assets/../app.py", "/assets/%2e%2e%2fapp.py"])
 def test_other_paths_lead_nowhere(engine, browse, path):
     assert browse(engine).get(path).status_code in (401, 403, 404)
+
+
+def test_a_page_of_a_pdf_that_was_kept_is_shown_as_it_looks(start_engine, browse):
+    engine = start_engine(keep_originals=True)
+    engine.add(
+        Source("turbine.pdf", pdf("Nothing here.", "The turbine broke in May."), uri="u:t"),
+        collection="default",
+    )
+    browser, link = browse(engine), linked(engine, "When did the turbine break?")
+    (image,) = parsed(browser.get(link)).css(".facsimile img")
+    assert image.attributes["src"] == f"{link}/page/2"
+    reply = browser.get(image.attributes["src"])
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "image/png")
+    with Image.open(BytesIO(reply.content)) as picture:
+        assert (255, 232, 130) in {colour for _, colour in picture.getcolors(1_000_000)}
+    assert browser.get(f"{link}/page/1").status_code == 200
+    assert browser.get(f"{link}/page/3").status_code == 410
+    narrow = browse(engine, link_scope="page")
+    assert narrow.get(f"{link}/page/2").status_code == 200
+    assert narrow.get(f"{link}/page/1").status_code == 410
+    engine.add(Source("handbook.md", HANDBOOK, uri="u:handbook"), collection="default")
+    other = linked(engine)
+    assert not parsed(browser.get(other)).css(".facsimile")
+    assert browser.get(f"{other}/page/1").status_code == 410

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+import threading
 from pathlib import PurePath
 from typing import TYPE_CHECKING, ParamSpec, Protocol
 from urllib.parse import quote, urlsplit
@@ -44,6 +45,8 @@ _KINDS = {
     "message/rfc822": "Mail",
 }
 _PNG = b"\x89PNG"
+_DRAWN_AT_ONCE = 2  # pages: while files are read they wait, and must not take all threads with them
+_DRAWN_WITHIN = 5.0  # seconds until it is another page's turn
 
 
 class Cites(Protocol):
@@ -64,6 +67,7 @@ def pages_router(engine: Cites, settings: Settings) -> APIRouter:
         ("/{token}/{number:int}", pages.another),
         ("/{token}/picture/{name}", pages.picture),
         ("/{token}/original", pages.original),
+        ("/{token}/page/{number:int}", pages.facsimile),
     ):
         router.add_api_route(path, _explained(show, settings), methods=["GET", "HEAD"])
     return router
@@ -73,6 +77,7 @@ class _Pages:
     def __init__(self, engine: Cites, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
+        self._drawing = threading.BoundedSemaphore(_DRAWN_AT_ONCE)
 
     def cited(self, token: str) -> Response:
         """The page that is cited."""
@@ -108,6 +113,20 @@ class _Pages:
             headers={"Content-Disposition": _attachment(original.name)},
         )
 
+    def facsimile(self, token: str, number: int) -> Response:
+        """A page as it looks in the file, where that is a PDF and was kept."""
+        cited = self._sources.follow(token)
+        if number != cited.page:
+            self._check_scope()
+        if not self._drawing.acquire(timeout=_DRAWN_WITHIN):
+            return html.file(b"", "text/plain", status=503, headers={"Retry-After": "5"})
+        try:
+            quoted = cited.citation.quote if number == cited.page else ""
+            picture = self._sources.facsimile(cited.document, number, quote=quoted)
+        finally:
+            self._drawing.release()
+        return html.file(picture, "image/png")
+
     @property
     def _sources(self) -> Sources:
         return self._engine.sources
@@ -126,6 +145,7 @@ class _Pages:
             raise NotFound(f"This document has {document.pages} pages, and this is none of them.")
         page = self._sources.page(document, number)
         quote_ = find_quote(page, cited.citation) if number == cited.page else NOTHING
+        kept = self._sources.has_original(document)
         return html.page(
             "source.html",
             self._settings,
@@ -138,7 +158,8 @@ class _Pages:
             number=number,
             earlier=number - 1 if self._whole_document and number > 1 else None,
             later=number + 1 if self._whole_document and number < document.pages else None,
-            has_original=self._whole_document and self._sources.has_original(document),
+            has_original=self._whole_document and kept,
+            facsimile=kept and document.media_type == "application/pdf",
             blocks=lay_out(page, quote_),
             quote=quote_,
             language="zh" if is_chinese(page.text) else "en",
