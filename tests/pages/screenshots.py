@@ -39,7 +39,7 @@ QUESTIONS = (
     "What is the wifi password for guests?",
     "公司有宠物政策吗？",
 )
-COLOURS = 96  # of a picture: enough for text, and small
+COLOURS = 200  # of a picture: enough for text, and small
 
 
 def main(folder):
@@ -47,11 +47,11 @@ def main(folder):
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(home=Path(home), public_url=PUBLIC, keep_originals=True)
         with build_engine(settings) as engine:
-            link = _filled(engine)
+            links = _filled(engine)
             with build_keys(settings) as keys:
                 key = keys.add("owner", collections=["*"], role="admin")[1]
             with served(engine, settings.model_copy(update={"public_url": ""})) as address:
-                _draw(address, link, key, Path(folder))
+                _draw(address, links, key, Path(folder))
 
 
 def _filled(engine):
@@ -68,7 +68,7 @@ def _filled(engine):
     engine.insight.note(
         [_asked(rng, now, day, answers) for day in range(30) for _ in range(rng.randint(2, 16))]
     )
-    return answers[0].citations[0].link.removeprefix(PUBLIC)
+    return [answer.citations[0].link.removeprefix(PUBLIC) for answer in answers[:2]]
 
 
 def _asked(rng, now, day, answers):
@@ -85,13 +85,13 @@ def _asked(rng, now, day, answers):
     )
 
 
-def _draw(address, link, key, folder):
+def _draw(address, links, key, folder):
     chromium = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))))
     with import_module("playwright.sync_api").sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for name, path, width, height, colours in (
-            ("pages-source.png", link.removesuffix("#quote"), 900, 900, "light"),
-            ("pages-phone.png", link.removesuffix("#quote"), 390, 780, "dark"),
+            ("pages-source.png", links[0].removesuffix("#quote"), 900, 900, "light"),
+            ("pages-phone.png", links[1], 390, 780, "dark"),
             ("pages-inside.png", "/admin/in/team", 1_000, 1_450, "light"),
             ("pages-corrections.png", "/admin/in/team/corrections", 1_000, 610, "dark"),
         ):

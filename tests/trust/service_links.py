@@ -90,7 +90,7 @@ class _House:
         return bytearray(base64.urlsafe_b64decode(self.token))
 
     def random_path(self):
-        return self.rng.choice(("", "/1", "/2", "/original", "/picture/figure-1"))
+        return self.rng.choice(("", "/1", "/2", "/original", "/page/1", "/picture/figure-1"))
 
     def inside(self, name):
         return f"/admin/in/{name}" + self.rng.choice(("", "/questions", "/documents", "/corrections"))
