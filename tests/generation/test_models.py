@@ -70,6 +70,7 @@ def test_questions_with_and_without_pictures_asked_together_are_answered_as_if_a
         together = list(pool.map(lambda prompt: said(generator, prompt), prompts))
     assert together == alone
     assert len(set(alone)) > 1
+    assert max(generator.batch_sizes) in range(2, 5)  # some were answered together, of at most four
 
 
 @pytest.mark.parametrize("family", FAMILIES)
