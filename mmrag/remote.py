@@ -205,11 +205,11 @@ class RemoteEngine:
             "author": rating.author,
             "proposal_id": proposal_id,
         }
-        self._called("POST", "v1/proposals", json=body)
+        self._called(dict, "POST", "v1/proposals", json=body)
 
     def decide(self, proposal_id: str, *, approved: bool) -> RatingReceipt:
         path = f"v1/proposals/{quote(proposal_id, safe='')}"
-        return wire.receipt_from_json(self._called("POST", path, json={"approved": approved}))
+        return self._called(wire.receipt_from_json, "POST", path, json={"approved": approved})
 
     def withdraw(self, answer_id: str, *, author: str) -> None:
         try:
