@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mmrag.links import PageLinks, read_key
-from mmrag.types import Question, Source
+from mmrag.types import Question, Rating, Source
 from tests.pages.conftest import HANDBOOK, LEAVE, PUBLIC, linked, parsed, pdf, picture, text_of, workbook
 
 HOSTILE = b"""# <script>alert(1)</script>
@@ -189,3 +189,11 @@ def test_a_page_of_a_pdf_that_was_kept_is_shown_as_it_looks(start_engine, browse
     other = linked(engine)
     assert not parsed(browser.get(other)).css(".facsimile")
     assert browser.get(f"{other}/page/1").status_code == 410
+
+
+def test_a_correction_is_shown_as_one(engine, browse):
+    engine.rate(Rating(engine.ask(Question(LEAVE)).id, "down", "30 days of paid leave.", author="eva"))
+    page = parsed(browse(engine).get(linked(engine)))
+    assert page.css_first(".eyebrow").text() == "Correction"
+    assert page.css_first("h1").text() == "Correction by eva"
+    assert "30 days" in page.css_first("mark").text()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from mmrag.config import Settings
     from mmrag.ports import Cited, Sources
+    from mmrag.types import Document
 
 P = ParamSpec("P")
 
@@ -151,7 +152,7 @@ class _Pages:
             self._settings,
             here=f"{html.base_path(self._settings)}{PATH}/{token}",
             document=document,
-            kind=_kind(document.media_type),
+            kind=_kind(document),
             added=document.added_at[:10],
             address=_web_address(document.uri),
             cited=cited,
@@ -192,7 +193,10 @@ def _explained(show: Callable[P, Response], settings: Settings) -> Callable[P, R
     return explained
 
 
-def _kind(media_type: str) -> str:
+def _kind(document: Document) -> str:
+    media_type = document.media_type
+    if document.uri.startswith("correction:"):
+        return "Correction"
     if media_type.startswith("image/"):
         return "Picture"
     if "wordprocessing" in media_type:
