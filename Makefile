@@ -15,7 +15,7 @@ export MPLCONFIGDIR ?= $(CURDIR)/.cache/matplotlib
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test trust bench growth lint format constraints types clean
+.PHONY: help demo test trust bench growth lint format constraints types browser clean
 
 help: ## list what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -63,10 +63,15 @@ types: ## install Slack's published types and a second Slack, which the tests th
 	@npm ci --silent --prefix tests/slack_server/types
 	@npm ci --silent --prefix tests/slack_server/emulate
 
+browser: ## install Playwright and axe-core, with which the tests look at the pages; needs npm and Chromium
+	@tools/environment cpu,dev
+	@$(BIN)/python -m pip install -qq --no-compile playwright==1.65.2
+	@npm ci --silent --prefix tests/pages/browser
+
 clean: ## remove everything that was made here
 	rm -rf .venv .bench .bench-reading .demo .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	rm -rf build dist *.egg-info
-	rm -rf tests/slack_server/types/node_modules tests/slack_server/emulate/node_modules
+	rm -rf tests/slack_server/types/node_modules tests/slack_server/emulate/node_modules tests/pages/browser/node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Every check runs and says its outcome; one that fails makes the whole fail.

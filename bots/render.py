@@ -106,7 +106,7 @@ def _source_line(citation: Citation) -> SourceLine:
         marker=citation.marker,
         title=one_line(citation.title),
         place=_place(citation),
-        link=safe_link(citation.uri),
+        link=safe_link(citation.link or citation.uri),
         snippet=shorten_quote(one_line(citation.quote), SNIPPET_CHARS),
     )
 

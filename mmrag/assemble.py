@@ -8,7 +8,8 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from mmrag.engine import Engine, Limits, Stages
-from mmrag.errors import MissingExtra, UserFacingError
+from mmrag.errors import MissingExtra, StoreUnavailable, UserFacingError
+from mmrag.links import PageLinks, read_key
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -168,7 +169,9 @@ def _build(
 
     embedder = embedder or build_embedder(settings)
     with ExitStack() as opened:  # closes the last one first: the retriever may still be reading the store
-        store = opened.enter_context(closing(SqliteStore(_store_file(settings))))
+        store = opened.enter_context(
+            closing(SqliteStore(_store_file(settings), insight_days=settings.insight_days))
+        )
         cache = opened.enter_context(
             closing(DiskAnswerCache(settings.home / "cache", size_limit=settings.cache_bytes))
         )
@@ -226,6 +229,8 @@ def _stages(
         generator_reason=reason,
         # Without a cache nobody would find what another process did meanwhile.
         flights=settings.home / "flights" if settings.cache_bytes else None,
+        keep_originals=settings.keep_originals,
+        links=build_links(settings),
     )
 
 
@@ -246,6 +251,22 @@ def _retriever(
         build_dense=_dense_builder(settings),
         retrievers=retrievers,
     )
+
+
+def build_links(settings: Settings) -> PageLinks:
+    """Who makes and opens the links of citations, with the key in the data folder.
+
+    Raises StoreUnavailable where the key can be neither read nor made.
+    """
+    path = settings.home / "links.key"
+    try:
+        key = read_key(path)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"The key of the pages' links in {path} cannot be used ({error.strerror or error}): check the "
+            "folder's permissions and the disk, or choose another folder with MMRAG_HOME."
+        ) from error
+    return PageLinks(key, settings.public_url.rstrip("/"), settings.link_days)
 
 
 def _dense_builder(settings: Settings) -> DenseBuilder:

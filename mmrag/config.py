@@ -278,6 +278,43 @@ class Settings(BaseSettings):
         default=20,
         description="Chat bots with --engine URL: how long to try again while the engine is away.",
     )
+    public_url: str = Field(
+        default="",
+        pattern=r"^$|^https?://[^\s/?#@]+(/[^\s?#]*)?$",
+        description="Address at which people reach `mmrag serve`, as https://answers.example.com; citations "
+        "then link to the pages they quote. Empty for no links.",
+    )
+    link_days: Annotated[float, Field(gt=0, le=3_650)] = Field(
+        default=30, description="Days that the link of a citation holds."
+    )
+    link_scope: Literal["document", "page"] = Field(
+        default="document",
+        description="What the link of a citation opens: the whole document that is cited, or the page alone.",
+    )
+    keep_originals: bool = Field(
+        default=False,
+        description="Whether files are kept as they were added, to be downloaded where they are cited; the "
+        "store grows by their size, and is rewritten whole when it is compacted.",
+    )
+    insight_days: Annotated[float, Field(ge=0, le=3_650)] = Field(
+        default=365,
+        description="Days that it is known when something was asked and how that went, for /admin; the "
+        "words of a question are kept with its answer, not here.",
+    )
+    admin_sso_header: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9-]*$",
+        description="/admin: the header in which a proxy names the person who signed in; empty for none.",
+    )
+    admin_sso_proxies: str = Field(
+        default="",
+        description="/admin: addresses or networks of the proxies whose header is believed, with commas.",
+    )
+    admin_sso_users: str = Field(
+        default="",
+        description="/admin: who may enter by single sign-on, with commas; ana=team+sales sees these two "
+        "collections only.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="WARNING", description="What is logged to standard error; never message text."
     )

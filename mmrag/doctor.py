@@ -48,6 +48,7 @@ def examine(settings: Settings) -> list[Finding]:
         "pictures": _pictures,
         "generator": _generator,
         "device": _device,
+        "pages": _pages,
         "service": _service,
     }
     return [finding for part, look in parts.items() for finding in _looked_at(part, look, settings)]
@@ -291,6 +292,23 @@ def _service(settings: Settings) -> Iterator[Finding]:
         names = [f"{key.name} (mmrag_{key.id}_...)" for key in keys.all()]
     who = f"{len(names)} API keys: {', '.join(names)}" if names else "no API key: this machine only"
     yield Finding("service", "ok", f"mmrag serve takes {settings.serve_host}:{settings.serve_port}; {who}")
+
+
+def _pages(settings: Settings) -> Iterator[Finding]:
+    if not settings.public_url:
+        yield Finding(
+            "pages",
+            "note",
+            "citations have no links to the pages that they quote",
+            "set MMRAG_PUBLIC_URL to the address at which people reach  mmrag serve",
+        )
+        return
+    kept = "kept" if settings.keep_originals else "not kept"
+    yield Finding(
+        "pages",
+        "ok",
+        f"citations link to {settings.public_url} for {settings.link_days:g} days; originals are {kept}",
+    )
 
 
 def list_settings(settings: Settings) -> list[dict[str, str]]:

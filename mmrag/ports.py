@@ -14,15 +14,20 @@ from mmrag.errors import UserFacingError
 from mmrag.types import (
     AddReport,
     Answer,
+    Asked,
     Chunk,
     ChunkDraft,
     Citation,
     Claim,
+    Day,
     Document,
     Draft,
+    Exchange,
     Hit,
+    Original,
     Page,
     Prompt,
+    Proposal,
     Question,
     Rating,
     RatingReceipt,
@@ -31,6 +36,7 @@ from mmrag.types import (
     Source,
     Stage,
     Turn,
+    Use,
     Verdict,
 )
 
@@ -101,6 +107,20 @@ class EngineClient(Protocol):
         """Record a verdict; a correction becomes a source at once. Raises UserFacingError."""
         ...
 
+    def propose(self, rating: Rating, *, proposal_id: str) -> None:
+        """Record a verdict whose correction waits until it is decided; once for each id.
+
+        Raises UserFacingError.
+        """
+        ...
+
+    def decide(self, proposal_id: str, *, approved: bool) -> RatingReceipt:
+        """End the waiting of a correction: approved, it becomes a source at once.
+
+        Raises NotFound where it does not wait any more.
+        """
+        ...
+
     def withdraw(self, answer_id: str, *, author: str) -> None:
         """Take back what this author said of an answer; nothing where nothing was said."""
         ...
@@ -131,6 +151,26 @@ class ServedEngine(EngineClient, Protocol):
         """The collections that an answer was given from. Raises NotFound."""
         ...
 
+    @property
+    def sources(self) -> Sources:
+        """What answers cite, for who follows a link."""
+        ...
+
+    @property
+    def insight(self) -> Insight:
+        """What owners see of their collections' use."""
+        ...
+
+    def cache_size(self) -> CacheSize:
+        """How much the answer cache holds."""
+        ...
+
+    def decide(
+        self, proposal_id: str, *, approved: bool, collections: Sequence[str] | None = None
+    ) -> RatingReceipt:
+        """As `EngineClient.decide`, for a correction that would become a source of these collections."""
+        ...
+
     def batch_sizes(self) -> Mapping[int, int]:
         """How many steps a local model made for so many questions together; empty where there is none."""
         ...
@@ -148,6 +188,10 @@ class Reader(Protocol):
 
     def pixel_digest(self, data: bytes) -> str | None:
         """Tell a picture by what it shows; None where its bytes must do."""
+        ...
+
+    def draw_page(self, data: bytes, *, number: int, quote: str) -> bytes:
+        """A page of a PDF as it looks, as PNG, the quoted words marked. Raises NotReadable."""
         ...
 
 
@@ -336,8 +380,113 @@ class StoredPage:
     chunks: tuple[Chunk, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """A citation of an answer, the document that it cites, and until when the link opens it."""
+
+    citation: Citation
+    document: Document
+    expires: float  # seconds since 1970
+
+    @property
+    def page(self) -> int:
+        """The page that is cited."""
+        return self.citation.page or 1
+
+
+class Sources(Protocol):
+    """What answers cite, for who follows a link. Every method raises StoreUnavailable."""
+
+    def follow(self, token: str) -> Cited:
+        """What a link stands for. Raises ForgedLinkError, ExpiredLinkError, NotFound."""
+        ...
+
+    def page(self, document: Document, number: int) -> StoredPage:
+        """A page of the document. Raises NotFound."""
+        ...
+
+    def figure(self, document: Document, name: str) -> bytes:
+        """A picture of the document. Raises NotFound."""
+        ...
+
+    def original(self, document: Document) -> Original:
+        """The file as it was added. Raises NotFound where it was not kept."""
+        ...
+
+    def facsimile(self, document: Document, number: int, *, quote: str) -> bytes:
+        """A page as it looks in a PDF that was kept, as PNG, the quote marked. Raises NotFound."""
+        ...
+
+    def has_original(self, document: Document) -> bool:
+        """Whether there is something to download."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSize:
+    """How much the answer cache holds, and may hold."""
+
+    answers: int
+    bytes: int
+    limit: int
+
+
+class Insight(Protocol):
+    """What owners see of a collection's use. A question is seen where it was asked only.
+
+    `since` is in seconds since 1970.
+    """
+
+    def note(self, several: Sequence[Asked]) -> None:
+        """Keep that these were asked, for a while."""
+        ...
+
+    def places(self) -> tuple[str, ...]:
+        """Every collection that holds a document or was asked something."""
+        ...
+
+    def days(self, collection: str, *, since: float) -> tuple[Day, ...]:
+        """The days on which something was asked, the oldest first."""
+        ...
+
+    def durations(self, collection: str, *, since: float, cached: bool = False) -> dict[str, list[float]]:
+        """Milliseconds by stage, ascending, of the latest questions that were worked out (or cached)."""
+        ...
+
+    def unanswered(self, collection: str, *, since: float, limit: int) -> tuple[Exchange, ...]:
+        """Questions without an answer, the latest first."""
+        ...
+
+    def rated_down(self, collection: str, *, since: float, limit: int) -> tuple[Exchange, ...]:
+        """Answers that somebody found wrong, the latest first."""
+        ...
+
+    def uses(self, collection: str, *, since: float) -> tuple[Use, ...]:
+        """Every document of the collection, the most cited first."""
+        ...
+
+    def propose(self, rating: Rating, *, proposal_id: str) -> None:
+        """Keep a correction until it is decided, or for 30 days; once, however often it is proposed."""
+        ...
+
+    def proposals(self, collection: str) -> tuple[Proposal, ...]:
+        """Those that would become sources of this collection, the oldest first."""
+        ...
+
+    def proposal(self, proposal_id: str, *, collections: Iterable[str] | None) -> Proposal:
+        """One that waits. Raises NotFound where none such waits in these collections (None for all)."""
+        ...
+
+    def drop_proposal(self, proposal_id: str) -> None:
+        """Let a correction wait no longer."""
+        ...
+
+
 class Store(VectorStore, Protocol):
     """The truth on disk: documents, chunks, vectors, answers, ratings."""
+
+    @property
+    def insight(self) -> Insight: ...
 
     def find(self, *, collection: str, uri: str) -> tuple[Document, str] | None:
         """The document of this source and the hash of its content."""
@@ -352,9 +501,18 @@ class Store(VectorStore, Protocol):
         chunks: Sequence[ChunkDraft],
         vectors: Vectors,
         embedder: str,
+        original: Original | None = None,
     ) -> None:
         """Store a document whole, replacing its old version, in one transaction."""
         ...
+
+    def document(self, document_id: str) -> Document | None: ...
+
+    def original(self, document_id: str) -> Original | None:
+        """The file as it was added, where it was kept."""
+        ...
+
+    def has_original(self, document_id: str) -> bool: ...
 
     def vectors_of(self, document_id: str, *, embedder: str) -> dict[str, NDArray[np.float32]]:
         """The vectors (dimension,) of a stored document, by the searched text of its chunks."""
@@ -378,6 +536,10 @@ class Store(VectorStore, Protocol):
 
     def figure(self, name: str, collections: Sequence[str] | None = None) -> bytes | None:
         """A stored picture, if a document of these collections holds it."""
+        ...
+
+    def figure_of(self, document_id: str, name: str) -> bytes | None:
+        """A stored picture, if this document holds it."""
         ...
 
     def save_answer(self, stored: StoredAnswer) -> bool:
@@ -424,6 +586,8 @@ class AnswerCache(Protocol):
     def set(self, key: str, answer: Answer) -> None: ...
 
     def delete(self, keys: Iterable[str]) -> None: ...
+
+    def size(self) -> CacheSize: ...
 
 
 @dataclass(frozen=True, slots=True)

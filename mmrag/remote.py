@@ -198,6 +198,19 @@ class RemoteEngine:
     def rate(self, rating: Rating) -> RatingReceipt:
         return self._called(wire.receipt_from_json, "POST", "v1/ratings", json=wire.rating_to_json(rating))
 
+    def propose(self, rating: Rating, *, proposal_id: str) -> None:
+        body = {
+            "answer_id": rating.answer_id,
+            "correction": rating.correction or "",
+            "author": rating.author,
+            "proposal_id": proposal_id,
+        }
+        self._called(dict, "POST", "v1/proposals", json=body)
+
+    def decide(self, proposal_id: str, *, approved: bool) -> RatingReceipt:
+        path = f"v1/proposals/{quote(proposal_id, safe='')}"
+        return self._called(wire.receipt_from_json, "POST", path, json={"approved": approved})
+
     def withdraw(self, answer_id: str, *, author: str) -> None:
         try:
             path = f"v1/ratings/{quote(answer_id, safe='')}"

@@ -44,6 +44,14 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Original:
+    """A file as it was added."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Heading:
     """A heading at `offset` characters into its page's text; `level` counts from 1."""
 
@@ -249,7 +257,8 @@ class Citation:
     """One source of an answer. `marker` is the number in the text, from 1.
 
     `quote` is verbatim text of the cited page. `document_id` and `chunk_id` are None for an
-    attachment or a message of the thread. `image` names the stored figure that is cited.
+    attachment or a message of the thread. `image` names the stored figure that is cited. `link`
+    opens the cited page for whoever sees the answer, for a while; it is never stored.
     """
 
     marker: int
@@ -261,6 +270,7 @@ class Citation:
     chunk_id: int | None
     image: str | None = None
     origin: Origin = "collection"
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +343,73 @@ class SearchResult:
     index_version: str
     timings_ms: dict[str, float]
     unread: tuple[Unread, ...] = ()
+
+
+# ------------------------------------------------------- what its owners see
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """That an answer was asked for at `at` (seconds since 1970), and how that went.
+
+    `collection` is the narrowest of the question's: the place where it was asked.
+    """
+
+    at: float
+    answer_id: str
+    collection: str
+    abstained: bool
+    cached: bool
+    timings_ms: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The questions of one UTC day: answered, not answered, from the cache; rated down of the answered."""
+
+    date: str
+    answered: int
+    abstained: int
+    cached: int
+    rated_down: int
+
+    @property
+    def asked(self) -> int:
+        """All of them."""
+        return self.answered + self.abstained
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question and its answer (empty where it went with a document), asked `times`, last at `at`."""
+
+    answer_id: str
+    question: str
+    answer: str
+    times: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How many questions a document answered, and when the last one was asked."""
+
+    document: Document
+    answers: int
+    at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A correction that waits for approval, with the question and the answer that it is about."""
+
+    id: str
+    answer_id: str
+    question: str
+    answer: str
+    correction: str
+    author: str
+    at: float
 
 
 # ------------------------------------------- between generation and grounding

@@ -110,7 +110,8 @@ async def _propose(
 ) -> Ending:
     _check_correction(proposal.correction)
     await spend_correction(desk, proposal.author)
-    await asyncio.to_thread(engine.rate, Rating(proposal.answer_id, "down", author=proposal.name))
+    rating = Rating(proposal.answer_id, "down", proposal.correction, author=proposal.name)
+    await asyncio.to_thread(engine.propose, rating, proposal_id=proposal.id)
     await records.propose(proposal)
     await chat.ask_for_approval(proposal)
     return "done"
@@ -131,6 +132,7 @@ async def _decide(
     if not approved:
         if await desk.records.reject(proposal_id, person, admin=admin) is None:
             raise InvalidInput("Only its author or an admin may reject a correction, while it waits.")
+        await asyncio.to_thread(engine.decide, proposal_id, approved=False)
         await chat.post_notice(Notice("The correction is rejected."))
         return "done"
     voted = await desk.records.approve(proposal_id, person, admin=admin)
@@ -141,8 +143,7 @@ async def _decide(
         needed = f"{proposal.needed} people beside its author" if proposal.needed > 1 else "one person more"
         await chat.post_notice(Notice(f"Noted: it takes {needed}, or one admin.", mood="hint"))
         return "done"
-    rating = Rating(proposal.answer_id, "down", proposal.correction, author=proposal.name)
-    await asyncio.to_thread(engine.rate, rating)
+    await asyncio.to_thread(engine.decide, proposal_id, approved=True)
     await chat.post_notice(Notice(f"Approved: the correction by {proposal.name} is a source from now on."))
     return "done"
 

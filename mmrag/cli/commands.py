@@ -170,6 +170,7 @@ def serve(arguments: argparse.Namespace, settings: Settings) -> int:
         raise MissingExtra(missing.name or "fastapi", "serve") from missing
     listening = server.bind(settings)  # before an engine is started for nothing
     url = server.url_of(listening)
+    settings = server.with_address(settings, url)
     with _engine(settings) as engine:
         server.serve(
             engine, settings, listening, ready=lambda: output.print_serving(url, as_json=arguments.json)

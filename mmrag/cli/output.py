@@ -174,8 +174,8 @@ def print_compacted(before: int, after: int) -> None:
 
 def print_serving(url: str, *, as_json: bool) -> None:
     """Where it answers; at once, for whoever waits for it at the other end of a pipe."""
-    line = json.dumps({"url": url}) if as_json else f"mmrag answers at {url}/v1/ (Ctrl+C stops it)"
-    print(line, flush=True)
+    told = f"mmrag answers at {url}/v1/ (Ctrl+C stops it); a look inside: {url}/admin"
+    print(json.dumps({"url": url}) if as_json else told, flush=True)
 
 
 def print_new_key(key: ApiKey, text: str) -> None:
@@ -230,7 +230,9 @@ def print_answer(answer: Answer) -> None:
 
 
 def _source(citation: Citation) -> str:
-    place = {"collection": citation.uri, "attachment": "attached", "thread": "this thread"}[citation.origin]
+    place = {"collection": citation.link or citation.uri, "attachment": "attached", "thread": "this thread"}[
+        citation.origin
+    ]
     page = f", page {citation.page}" if citation.page else ""
     quote = shorten_quote(one_line(citation.quote), QUOTE_CHARS)
     title, where = escape(neutralise(citation.title)), escape(neutralise(place or ""))

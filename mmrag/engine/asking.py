@@ -20,6 +20,7 @@ from mmrag.types import Answer, Generation, Prompt, SearchResult
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mmrag.engine.journal import Journal
     from mmrag.engine.stages import Limits, Stages
     from mmrag.ports import Generator, Listener
     from mmrag.types import Claim, Hit, Question, Stage, Unread
@@ -41,8 +42,9 @@ class _Drafted:
 class Asking:
     """Answers questions. Safe to use from many threads."""
 
-    def __init__(self, stages: Stages, *, limits: Limits) -> None:
+    def __init__(self, stages: Stages, journal: Journal, *, limits: Limits) -> None:
         self._stages = stages
+        self._journal = journal
         self._limits = limits
         self._desk = AttachmentDesk(stages.reader, stages.chunker, most=limits.attachments)
         self._flights: SingleFlight[Answer] = SingleFlight(stages.flights)
@@ -57,8 +59,18 @@ class Asking:
         key = self._cache_key(question, index_version)
         cached = self._stages.cache.get(key)
         if cached is not None:
-            return replace(cached, cached=True, timings_ms=watch.timings())
-        return self._flights.run(key, lambda: self._answer(question, key, index_version, watch, listener))
+            return self._journal.noted(replace(cached, cached=True, timings_ms=watch.timings()), question)
+        own: list[Answer] = []  # stays empty where somebody else's answer to the same question is taken
+
+        def work() -> Answer:
+            own.append(self._answer(question, key, index_version, watch, listener))
+            return own[0]
+
+        answer = self._flights.run(key, work)
+        if own:
+            return self._journal.noted(answer, question)
+        self._journal.noted(replace(answer, cached=True, timings_ms=watch.timings()), question)
+        return answer
 
     def _answer(
         self, question: Question, key: str, index_version: str, watch: Stopwatch, listener: Listener

@@ -7,17 +7,23 @@ format, no index, no model and no chat platform.
     add (library.py):  read -> chunk -> embed -> store in one step; the indexes follow by themselves
     add_many (intake.py): the same for many sources, several at a time
     upkeep (upkeep.py): compact after deletions, renew vectors after a change of model, in the background
-    rate (here):       a verdict is kept; a thumbs down drops the cached answer; a correction is a source
+    rate (here):       a verdict is kept; a thumbs down drops the cached answer; a correction is a source,
+                       at once or when it is approved
+    sources (sources.py): what an answer cites, for who follows its link
+    journal (journal.py): that something was asked, for the owners' figures
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from mmrag.engine.asking import Asking, nobody
 from mmrag.engine.intake import Intake
+from mmrag.engine.journal import Journal
 from mmrag.engine.library import Library
+from mmrag.engine.sources import CitedSources
 from mmrag.engine.upkeep import Upkeep
 from mmrag.errors import GenerationFailed, InvalidInput, NotFound
 from mmrag.types import RatingReceipt
@@ -27,7 +33,16 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from mmrag.engine.stages import Limits, Stages
-    from mmrag.ports import AddListener, AddOutcome, Listener, SourceLoader, StoredAnswer
+    from mmrag.ports import (
+        AddListener,
+        AddOutcome,
+        CacheSize,
+        Insight,
+        Listener,
+        SourceLoader,
+        Sources,
+        StoredAnswer,
+    )
     from mmrag.types import AddReport, Answer, Document, Question, Rating, SearchResult, Source
 
 
@@ -45,7 +60,8 @@ class Engine:
         self._limits = limits
         self._close = close
         self._upkeep = Upkeep(stages, quiet_seconds=compact_after_seconds)
-        self._asking = Asking(stages, limits=limits)
+        self._journal = Journal(stages.store)
+        self._asking = Asking(stages, self._journal, limits=limits)
         self._library = Library(stages, self._upkeep)
         self._intake = Intake(self._library, readers=limits.readers)
         self._upkeep.resume()
@@ -61,10 +77,12 @@ class Engine:
     def close(self) -> None:
         """Release the data folder; what is under way in the background ends first."""
         self._upkeep.close()
+        self._journal.close()
         self._close()
 
     def ask(self, question: Question, *, listener: Listener | None = None) -> Answer:
-        return self._asking.ask(question, listener or nobody)
+        answer = self._asking.ask(question, listener or nobody)
+        return self._stages.links.with_links(answer)
 
     def search(self, question: Question, *, k: int = 10) -> SearchResult:
         return self._asking.search(question, k)
@@ -125,6 +143,21 @@ class Engine:
     def figure(self, name: str, *, collections: Sequence[str]) -> bytes | None:
         return self._stages.store.figure(name, collections)
 
+    @property
+    def sources(self) -> Sources:
+        """What answers cite, to be looked at."""
+        return CitedSources(self._stages.store, self._stages.links, self._stages.reader)
+
+    @property
+    def insight(self) -> Insight:
+        """What owners see of their collections' use; of other processes the last second may be missing."""
+        self._journal.write()
+        return self._stages.store.insight
+
+    def cache_size(self) -> CacheSize:
+        """How much the answer cache holds."""
+        return self._stages.cache.size()
+
     def withdraw(self, answer_id: str, *, author: str) -> None:
         self._stages.store.withdraw_rating(answer_id, author=author)
 
@@ -137,6 +170,36 @@ class Engine:
         self._upkeep.run()
 
     def rate(self, rating: Rating) -> RatingReceipt:
+        correction, stored = self._rated(rating)
+        corrected = self._library.correct(stored, correction, author=rating.author) if correction else None
+        return RatingReceipt(rating.answer_id, rating.verdict, corrected)
+
+    def propose(self, rating: Rating, *, proposal_id: str) -> None:
+        correction, stored = self._rated(rating)
+        if not correction:
+            raise InvalidInput("The correction is empty: write what would be right.")
+        if not stored.collections:
+            raise InvalidInput("This answer read no collection: there is none to keep a correction in.")
+        self._stages.store.insight.propose(replace(rating, correction=correction), proposal_id=proposal_id)
+
+    def decide(
+        self, proposal_id: str, *, approved: bool, collections: Sequence[str] | None = None
+    ) -> RatingReceipt:
+        """End the waiting of a correction for one of these collections; approved, it becomes a source.
+
+        Raises NotFound where it does not wait any more.
+        """
+        insight = self._stages.store.insight
+        proposal = insight.proposal(proposal_id, collections=collections)
+        stored = self._stored(proposal.answer_id)
+        corrected = (
+            self._library.correct(stored, proposal.correction, author=proposal.author) if approved else None
+        )
+        insight.drop_proposal(proposal_id)  # last: a crash before leaves it waiting, not lost
+        return RatingReceipt(proposal.answer_id, "down", corrected)
+
+    def _rated(self, rating: Rating) -> tuple[str, StoredAnswer]:
+        """Record the verdict; the correction, "" for none, and the answer that it is about."""
         correction = (rating.correction or "").strip()
         if len(correction) > self._limits.question_chars:
             raise InvalidInput(
@@ -147,8 +210,7 @@ class Engine:
         self._stages.store.save_rating(rating)
         if rating.verdict == "down":
             self._stages.cache.delete([stored.cache_key])
-        corrected = self._library.correct(stored, correction, author=rating.author) if correction else None
-        return RatingReceipt(rating.answer_id, rating.verdict, corrected)
+        return correction, stored
 
     def _stored(self, answer_id: str) -> StoredAnswer:
         stored = self._stages.store.answer(answer_id)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mmrag.engine.stages import check_collection
 from mmrag.errors import InvalidInput, NotFound, NotReadable
-from mmrag.types import AddReport, ChunkDraft, Document, Page, document_id
+from mmrag.types import AddReport, ChunkDraft, Document, Original, Page, document_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,12 +29,14 @@ class Prepared:
     pages: Sequence[Page]
     chunks: Sequence[ChunkDraft]
     warnings: tuple[str, ...] = ()
+    original: Original | None = None
 
     @property
     def size(self) -> int:
-        """About how much memory it takes: characters of text and bytes of pictures."""
+        """About how much memory it takes: characters of text, bytes of pictures and of the file."""
         pictures = sum(len(figure.image or b"") for page in self.pages for figure in page.figures)
-        return pictures + sum(len(page.text) for page in self.pages)
+        kept = len(self.original.data) if self.original else 0
+        return kept + pictures + sum(len(page.text) for page in self.pages)
 
 
 class Library:
@@ -77,7 +79,8 @@ class Library:
             figures=sum(len(page.figures) for page in reading.pages),
             added_at=_now(),
         )
-        return Prepared(document, content_hash, reading.pages, chunks, reading.warnings)
+        original = Original(source.name, source.data) if self._stages.keep_originals else None
+        return Prepared(document, content_hash, reading.pages, chunks, reading.warnings, original)
 
     def embed(self, several: Sequence[Prepared]) -> list[Vectors]:
         """The vectors of their chunks, a row each, made together; what is known is not embedded again."""
@@ -100,7 +103,7 @@ class Library:
         known = self._stages.store.find(collection=document.collection, uri=document.uri)
         if known is not None and known[1] == prepared.content_hash:
             return _report(known[0], "unchanged")
-        self._put(document, prepared.content_hash, prepared.pages, prepared.chunks, vectors)
+        self._put(prepared, vectors)
         if known:
             self._upkeep.after_deletion()
         return replace(_report(document, "updated" if known else "added"), warnings=prepared.warnings)
@@ -133,7 +136,7 @@ class Library:
         content_hash = hashlib.blake2b(correction.encode(), digest_size=20).hexdigest()
         prepared = Prepared(document, content_hash, (Page(1, correction),), (chunk,))
         (vectors,) = self.embed([prepared])
-        self._put(document, content_hash, prepared.pages, prepared.chunks, vectors)
+        self._put(prepared, vectors)
         return document.id
 
     def remove(self, document_ids: Sequence[str], collections: Sequence[str] | None) -> tuple[Document, ...]:
@@ -166,24 +169,19 @@ class Library:
         self._upkeep.after_deletion()
         return removed
 
-    def _put(
-        self,
-        document: Document,
-        content_hash: str,
-        pages: Sequence[Page],
-        chunks: Sequence[ChunkDraft],
-        vectors: Vectors,
-    ) -> None:
+    def _put(self, prepared: Prepared, vectors: Vectors) -> None:
+        document = prepared.document
         self._stages.store.put(
             document,
-            content_hash=content_hash,
-            pages=pages,
-            chunks=chunks,
+            content_hash=prepared.content_hash,
+            pages=prepared.pages,
+            chunks=prepared.chunks,
             vectors=vectors,
             embedder=self._stages.embedder.name,
+            original=prepared.original,
         )
         self._forget_answers([document.id])
-        self._upkeep.after_addition(document.collection, len(chunks))
+        self._upkeep.after_addition(document.collection, len(prepared.chunks))
 
     def _forget_answers(self, document_ids: Sequence[str]) -> None:
         """Nobody asks for them again, since the index version has changed; their bytes go as well."""
@@ -191,7 +189,8 @@ class Library:
 
     def _content_hash(self, source: Source) -> str:
         """Of all that decides what would be stored for this source."""
-        parts = (self._stages.reading_version, source.name, source.title or "")
+        kept = "kept" if self._stages.keep_originals else ""
+        parts = (self._stages.reading_version + kept, source.name, source.title or "")
         digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=20)
         digest.update(b"\0" + source.data)
         return digest.hexdigest()

@@ -11,6 +11,7 @@ from mmrag.errors import InvalidInput
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mmrag.links import PageLinks
     from mmrag.ports import AnswerCache, Chunker, Embedder, Generator, Grounder, Reader, Retriever, Store
 
 COLLECTION_NAME = re.compile(r"[\w.:@-]{1,200}")
@@ -32,7 +33,7 @@ class Stages:
     `reading_version` changes when the same bytes would be read or cut differently;
     `generator_reason` says why this generator was chosen, and `fallback` answers where it cannot;
     `flights` is where processes on one data folder keep from doing the same work, None where there is
-    but one.
+    but one; `keep_originals` keeps each file beside what is read of it; `links` opens what is cited.
     """
 
     store: Store
@@ -46,7 +47,9 @@ class Stages:
     reading_version: str
     generator_reason: str
     flights: Path | None
+    links: PageLinks
     fallback: Generator | None = None
+    keep_originals: bool = False
 
 
 def check_collection(name: str) -> None:

@@ -43,6 +43,7 @@ _ENDING_SECONDS = 1.0  # between a closed socket and an exit code
 _RETAINED = 0.6  # of its memory: a child that holds more after a document is replaced
 _NEAR = 0.75  # of its memory: a child that crashed with more than this had too little of it
 _RECEIVED = 1 << 18  # bytes at a time
+_PNG = b"\x89PNG\r\n\x1a\n"
 _MAX_REASON = 600  # characters of a child's sentence
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 # -I keeps the environment and the current folder out; what is imported from where is told instead.
@@ -97,6 +98,9 @@ class ContainedReader:
             return self._in_child(lambda child: child.pixel_digest(data))
         except NotReadable:  # reading it will say why
             return None
+
+    def draw_page(self, data: bytes, *, number: int, quote: str) -> bytes:
+        return self._in_child(lambda child: child.draw_page(data, number, quote))
 
     def measures(self) -> tuple[str, ...]:
         """What of `confinement.MEASURES` is in force for the children on this system."""
@@ -260,6 +264,15 @@ class _Child:
         if not isinstance(answer, messages.Digested):
             self._refuse(answer)
         return answer.digest
+
+    def draw_page(self, data: bytes, number: int, quote: str) -> bytes:
+        """Raises NotReadable, MissingExtra."""
+        answer = self._done(messages.Task(b"", read=False, page=number, quote=quote), data, None)
+        if not isinstance(answer, messages.Drawn):
+            self._refuse(answer)
+        if not answer.picture.startswith(_PNG):
+            self._distrust()
+        return answer.picture
 
     def _done(self, task: messages.Task, data: bytes, progress: PageListener | None) -> messages.FromChild:
         self.is_fit = self.is_new = False

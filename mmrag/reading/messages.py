@@ -2,7 +2,7 @@
 
 Frames of a length and a body. To the child: `Setup` once, then a `Task` and the file's bytes, again and
 again. From the child: `Ready` once, then for each task any number of `Progress` and one of `Done`,
-`Digested`, `Refused`, `Failed` or `Lacks`.
+`Digested`, `Drawn`, `Refused`, `Failed` or `Lacks`.
 """
 
 from __future__ import annotations
@@ -31,10 +31,15 @@ class Setup(msgspec.Struct, frozen=True):
 
 
 class Task(msgspec.Struct, frozen=True):
-    """What is to be done with the file whose bytes follow: read it, or else only digest its pixels."""
+    """What is to be done with the file whose bytes follow: read it, or else only digest its pixels.
+
+    With a `page` above 0: draw that page of it, the `quote` marked.
+    """
 
     name: bytes
     read: bool
+    page: int = 0
+    quote: str = ""
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
@@ -62,6 +67,12 @@ class Digested(msgspec.Struct, frozen=True, tag=True):
     digest: str | None
 
 
+class Drawn(msgspec.Struct, frozen=True, tag=True):
+    """A page as PNG."""
+
+    picture: bytes
+
+
 class Refused(msgspec.Struct, frozen=True, tag=True):
     """A sentence of NotReadable."""
 
@@ -80,7 +91,7 @@ class Lacks(msgspec.Struct, frozen=True, tag=True):
     package: str
 
 
-FromChild = Ready | Progress | Done | Digested | Refused | Failed | Lacks
+FromChild = Ready | Progress | Done | Digested | Drawn | Refused | Failed | Lacks
 
 SETUP = msgspec.msgpack.Decoder(Setup)
 TASK = msgspec.msgpack.Decoder(Task)

@@ -58,7 +58,11 @@ def _done(
 ) -> bytes:
     answer: messages.FromChild
     try:
-        if task.read:
+        if task.page:
+            from mmrag.reading.facsimile import draw_page  # noqa: PLC0415 - as in `_reader`
+
+            answer = messages.Drawn(draw_page(data, number=task.page, quote=task.quote))
+        elif task.read:
             answer = _read(reader, data, task.name.decode("utf-8", "surrogateescape"), setup, channel)
         else:
             answer = messages.Digested(reader.pixel_digest(data))

@@ -7,4 +7,5 @@ context.py      what routes share: the engine, the settings, the lanes
 work.py         how many requests are worked on at once, and whose turn is next
 problems.py     errors as problem+json
 asking.py, documents.py, ratings.py, collections.py, chat.py, health.py, metrics.py    the routes
+pages/, admin/  for people: what a citation's link opens, and the look inside; html.py, templates, assets
 """

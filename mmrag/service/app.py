@@ -15,19 +15,22 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from mmrag import __version__
-from mmrag.assemble import build_keys
+from mmrag import __version__, links
+from mmrag.assemble import build_keys, build_links
 from mmrag.errors import UserFacingError
-from mmrag.service import asking, chat, collections, documents, health, metrics, openapi, ratings
+from mmrag.service import asking, chat, collections, documents, health, html, metrics, openapi, ratings
+from mmrag.service.admin import routes as admin
 from mmrag.service.context import Service
 from mmrag.service.gate import Gate
 from mmrag.service.idempotency import Replies
+from mmrag.service.pages import routes as pages
 from mmrag.service.problems import Problem, not_understood
 from mmrag.service.work import Lane
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from fastapi import APIRouter
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -47,7 +50,7 @@ ROUTERS = (
     metrics.router,
     health.router,
 )
-OPEN_PATHS: tuple[str, ...] = health.OPEN_PATHS
+OPEN_PATHS: tuple[str, ...] = (*health.OPEN_PATHS, f"{links.PATH}/", admin.PATH, f"{html.ASSETS_PATH}/")
 
 
 def create_app(engine: ServedEngine, settings: Settings) -> FastAPI:
@@ -76,13 +79,24 @@ def create_app(engine: ServedEngine, settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service = service
-    for router in ROUTERS:
+    for router in (*ROUTERS, *_for_people(service)):
         app.include_router(router)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _not_understood)
     app.add_middleware(Gate, service=service, open_paths=OPEN_PATHS)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]  # as FastAPI's documentation does
     return app
+
+
+def _for_people(service: Service) -> tuple[APIRouter, ...]:
+    """The pages: what a citation's link opens, and the look inside."""
+    engine, settings = service.engine, service.settings
+    secret = build_links(settings).key
+    return (
+        html.router,
+        pages.pages_router(engine, settings),
+        admin.admin_router(engine, settings, service.keys, secret),
+    )
 
 
 def _service(engine: ServedEngine, settings: Settings) -> Service:

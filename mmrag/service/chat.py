@@ -173,7 +173,9 @@ def _named(pictures: Sequence[tuple[str, bytes]], which: str = "") -> list[Attac
 
 def _sources(citations: Sequence[Citation], *, heading: str) -> str:
     lines = [
-        f"[{citation.marker}] {citation.title}" + (f", page {citation.page}" if citation.page else "")
+        f"[{citation.marker}] {citation.title}"
+        + (f", page {citation.page}" if citation.page else "")
+        + (f": {citation.link}" if citation.link else "")
         for citation in citations
     ]
     return "\n".join([heading, *lines]) if lines else ""

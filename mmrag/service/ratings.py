@@ -58,6 +58,48 @@ async def withdraw(request: Request, answer_id: str, author: schemas.AuthorQuery
     return JSONResponse({"answer_id": answer_id})
 
 
+@router.post(
+    "/proposals",
+    summary="Propose a correction that somebody has to approve",
+    response_class=JSONResponse,
+    responses=replied(schemas.ProposalReply, "It waits, for 30 days at most")
+    | problems(400, 401, 403, 404, 413, 422, 429, 503),
+)
+async def propose(request: Request, body: schemas.ProposalBody) -> Response:
+    """The answer is rated down at once; its correction becomes a source when it is approved."""
+    client, engine = client_of(request), service_of(request).engine
+    check_may_write(client)
+
+    def work() -> None:
+        _check_may_see(client, engine, body.answer_id)
+        rating = Rating(body.answer_id, "down", body.correction, body.author)
+        engine.propose(rating, proposal_id=body.proposal_id)
+
+    await looked_up(request, work)
+    return JSONResponse({"proposal_id": body.proposal_id})
+
+
+@router.post(
+    "/proposals/{proposal_id}",
+    summary="Approve or reject a correction that waits",
+    response_class=JSONResponse,
+    responses=replied(schemas.ReceiptReply, "What it did") | problems(400, 401, 403, 404, 413, 422, 429, 503),
+)
+async def decide(request: Request, proposal_id: str, body: schemas.DecisionBody) -> Response:
+    """Approved, it becomes a source at once; rejected, it is forgotten."""
+    client, service = client_of(request), service_of(request)
+    check_may_write(client)
+
+    def work() -> RatingReceipt:
+        named = [name for name in service.engine.insight.places() if client.may_name(name)]
+        return service.engine.decide(proposal_id, approved=body.approved, collections=named)
+
+    receipt = await service.replies.once(
+        request, lambda: looked_up(request, work), of=body.model_dump_json().encode()
+    )
+    return JSONResponse(wire.receipt_to_json(receipt))
+
+
 def _check_may_see(client: ApiKey, engine: ServedEngine, answer_id: str) -> None:
     """Raise NotFound as if there were no such answer."""
     if not all(map(client.may_name, engine.answered_from(answer_id))):

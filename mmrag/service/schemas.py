@@ -137,6 +137,39 @@ class RatingBody(_Request):
     author: Annotated[str, Field(min_length=1, max_length=200)] = "someone"
 
 
+class ProposalBody(_Request):
+    """A correction that waits until it is decided; the answer counts as rated down."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "answer_id": "5f2c9d1e8a7b6c50",
+                    "correction": "28 days since January.",
+                    "author": "ana",
+                    "proposal_id": "9d1e8a7b6c505f2c",
+                }
+            ]
+        },
+    )
+
+    answer_id: Annotated[str, Field(min_length=1, max_length=200)]
+    correction: str
+    author: Annotated[str, Field(min_length=1, max_length=200)] = "someone"
+    proposal_id: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="A name of your own, to decide it by.")
+    ]
+
+
+class DecisionBody(_Request):
+    """What becomes of a correction that waits."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"approved": True}]})
+
+    approved: bool
+
+
 class DocumentIdsBody(_Request):
     """Documents by their ids; without `collections`, in all that the key may name."""
 
@@ -183,6 +216,7 @@ class CitationReply(_Reply):
     chunk_id: int | None
     image: str | None
     origin: Origin
+    link: str | None  # opens the cited page for a while, where the service has a public address
 
 
 class UnreadReply(_Reply):
@@ -328,6 +362,12 @@ class ReceiptReply(_Reply):
     correction_document_id: str | None
 
 
+class ProposalReply(_Reply):
+    """A correction waits under this name."""
+
+    proposal_id: str
+
+
 class CollectionReply(_Reply):
     """A collection and how many documents it holds."""
 
@@ -470,7 +510,7 @@ class ModelsReply(_Reply):
 
 
 ALL: tuple[type[BaseModel], ...] = (
-    AskBody, SearchBody, RatingBody, DocumentIdsBody, ShareBody, AnswerReply, SearchReply, DocumentsReply,
-    OutcomesReply, ReceiptReply, CollectionsReply, WithdrawnReply, HealthReply, ProblemDocument, ChatBody,
-    ChatReply, ModelsReply,
+    AskBody, SearchBody, RatingBody, ProposalBody, DecisionBody, DocumentIdsBody, ShareBody, AnswerReply,
+    SearchReply, DocumentsReply, OutcomesReply, ReceiptReply, ProposalReply, CollectionsReply, WithdrawnReply,
+    HealthReply, ProblemDocument, ChatBody, ChatReply, ModelsReply,
 )  # fmt: skip

@@ -78,6 +78,13 @@ def url_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def with_address(settings: Settings, url: str) -> Settings:
+    """The settings, links of citations leading to this service where only this machine can reach it."""
+    if settings.public_url or not is_loopback(settings.serve_host):
+        return settings
+    return settings.model_copy(update={"public_url": url})
+
+
 class Server(uvicorn.Server):
     """Says when it serves, and marks the service as stopping as soon as it is told to stop."""
 
@@ -91,6 +98,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,  # it writes paths, which may hold what was asked for
                 server_header=False,
+                proxy_headers=False,  # who is at the other end is not for a header to say
                 timeout_keep_alive=_KEPT_SECONDS,
                 lifespan="on",
                 timeout_graceful_shutdown=settings.serve_shutdown_seconds,

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 import diskcache
 from filelock import FileLock
 
+from mmrag.ports import CacheSize
 from mmrag.wire import VERSION, answer_from_json, answer_to_json
 
 if TYPE_CHECKING:
@@ -109,6 +110,12 @@ class DiskAnswerCache:
             self._cache.forget(stale)
         except Exception:  # noqa: BLE001 - whatever keeps them from going, they go with the file
             self._renew()
+
+    def size(self) -> CacheSize:
+        if self._cache is not None:
+            with self._faults():
+                return CacheSize(len(self._cache), self._cache.volume(), self._size_limit)
+        return CacheSize(0, 0, self._size_limit)
 
     # ----------------------------------------------------------------- sealing
 

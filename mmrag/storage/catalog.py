@@ -21,7 +21,8 @@ from mmrag.ports import StoredPage
 from mmrag.storage import answers, feed
 from mmrag.storage.database import Database
 from mmrag.storage.feed import json_list
-from mmrag.types import Chunk, Document, document_id
+from mmrag.storage.insight import StoreInsight
+from mmrag.types import Chunk, Document, Original, document_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -47,11 +48,13 @@ _FIGURE_NAME = re.compile(r"figure-([1-9][0-9]{0,17})")
 class SqliteStore:
     """The store in the file `path`, made if it is not there. Safe for many threads and processes.
 
-    Every method raises StoreUnavailable where the file cannot be used.
+    `insight` tells of its use in the last `insight_days`. Every method raises StoreUnavailable where
+    the file cannot be used.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, insight_days: float = 365) -> None:
         self._database = Database(path)
+        self.insight = StoreInsight(self._database, kept_days=insight_days)
 
     def close(self) -> None:
         """Release the file; another store may go on using it."""
@@ -91,6 +94,7 @@ class SqliteStore:
         chunks: Sequence[ChunkDraft],
         vectors: Vectors,
         embedder: str,
+        original: Original | None = None,
     ) -> None:
         if vectors.shape[:1] != (len(chunks),):
             raise ValueError(f"{len(chunks)} chunks with vectors of shape {vectors.shape}")
@@ -105,6 +109,8 @@ class SqliteStore:
                 for draft in chunks
             ]
             feed.insert_vectors(db, ids, vectors, embedder=embedder)
+            if original is not None:
+                db.execute("INSERT INTO originals VALUES (?, ?, ?)", (key, original.name, original.data))
         if replaced:
             self._database.checkpoint()
 
@@ -148,6 +154,29 @@ class SqliteStore:
             _count_erasure(db)
         self._database.checkpoint()
         return documents, cache_keys
+
+    def document(self, document_id: str) -> Document | None:
+        with self._database.reading() as db:
+            row = db.execute(f"{_DOCUMENTS} WHERE documents.id = ?", (document_id,)).fetchone()
+        return row and Document(*row[:-1])
+
+    def original(self, document_id: str) -> Original | None:
+        with self._database.reading() as db:
+            row = db.execute(
+                "SELECT name, data FROM originals JOIN documents ON documents.key = originals.document "
+                "WHERE documents.id = ?",
+                (document_id,),
+            ).fetchone()
+        return row and Original(*row)
+
+    def has_original(self, document_id: str) -> bool:
+        with self._database.reading() as db:
+            row = db.execute(
+                "SELECT 1 FROM originals JOIN documents ON documents.key = originals.document "
+                "WHERE documents.id = ?",
+                (document_id,),
+            ).fetchone()
+        return row is not None
 
     def page(self, document_id: str, number: int) -> str | None:
         """The canonical text of a page: offsets of chunks count its characters."""
@@ -193,6 +222,18 @@ class SqliteStore:
                 f"JOIN collections ON collections.key = documents.collection "
                 f"WHERE {_WITHIN} AND figures.key = ?2",
                 (json_list(collections), int(match[1])),
+            ).get
+        return image
+
+    def figure_of(self, document_id: str, name: str) -> bytes | None:
+        match = _FIGURE_NAME.fullmatch(name)
+        if match is None:
+            return None
+        with self._database.reading() as db:
+            image: bytes | None = db.execute(
+                "SELECT image FROM figures JOIN documents ON documents.key = figures.document "
+                "WHERE documents.id = ? AND figures.key = ?",
+                (document_id, int(match[1])),
             ).get
         return image
 
@@ -364,6 +405,7 @@ def _discard_content(db: apsw.Connection, document_id: str, revision: int) -> bo
     db.execute(  # vectors go with their chunks
         "DELETE FROM chunks WHERE document = :key; "
         "DELETE FROM figures WHERE document = :key; "
+        "DELETE FROM originals WHERE document = :key; "
         "DELETE FROM pages WHERE document = :key",
         {"key": key},
     )
@@ -410,6 +452,7 @@ def _copy(db: apsw.Connection, original: Document, content_hash: str, *, into: s
     source: int = db.execute("SELECT key FROM documents WHERE id = ?", (original.id,)).get
     key = _upsert_document(db, copied, collection, content_hash)
     db.execute("INSERT INTO pages SELECT ?, number, text FROM pages WHERE document = ?", (key, source))
+    db.execute("INSERT INTO originals SELECT ?, name, data FROM originals WHERE document = ?", (key, source))
     figures: dict[Any, int] = {}
     for (figure,) in db.execute("SELECT key FROM figures WHERE document = ?", (source,)).fetchall():
         db.execute(

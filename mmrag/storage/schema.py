@@ -5,6 +5,9 @@
     removals    ids of chunks that are gone, for indexes that still hold them
     counters    the last revision given to any collection; deletions since the file was compacted
     api_keys    who may ask over HTTP, and of which collections; secrets only as their hashes
+    originals   documents as they were added, where that is wanted
+    asked       when an answer was asked for, and how that went
+    proposals   corrections that wait for approval
 
 A migration, once released, is never edited: a change of the schema is a new entry at the end.
 """
@@ -156,6 +159,34 @@ MIGRATIONS: tuple[str, ...] = (
         role TEXT NOT NULL CHECK (role IN ('read', 'write', 'admin')),
         added_at TEXT NOT NULL
     ) STRICT;
+    """,
+    """
+    CREATE TABLE originals (
+        document INTEGER PRIMARY KEY REFERENCES documents ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        data BLOB NOT NULL
+    ) STRICT;
+
+    CREATE TABLE asked (
+        key INTEGER PRIMARY KEY,
+        at REAL NOT NULL,                                -- seconds since 1970
+        answer TEXT NOT NULL REFERENCES answers ON DELETE CASCADE,
+        collection TEXT NOT NULL,                        -- the narrowest of the question's
+        abstained INTEGER NOT NULL,
+        cached INTEGER NOT NULL,
+        timings TEXT NOT NULL                            -- JSON, milliseconds by stage
+    ) STRICT;
+    CREATE INDEX asked_in_collection ON asked (collection, at);
+    CREATE INDEX asked_for_answer ON asked (answer, at);
+
+    CREATE TABLE proposals (
+        id TEXT PRIMARY KEY,
+        answer TEXT NOT NULL REFERENCES answers ON DELETE CASCADE,
+        correction TEXT NOT NULL,
+        author TEXT NOT NULL,
+        at REAL NOT NULL                                 -- seconds since 1970
+    ) STRICT;
+    CREATE INDEX proposals_of_answer ON proposals (answer);
     """,
 )
 

@@ -36,6 +36,7 @@ class MemoryEngine:
         self.questions = []
         self.ratings = []
         self.answers = {}
+        self.proposals = {}
         self.texts = {}  # document -> its text
         self.during_ask = lambda _: None
 
@@ -144,6 +145,16 @@ class MemoryEngine:
             rating.verdict,
             correction_document_id="correction" if rating.correction else None,
         )
+
+    def propose(self, rating, *, proposal_id):
+        self.rate(replace(rating, correction=None))
+        self.proposals.setdefault(proposal_id, rating)
+
+    def decide(self, proposal_id, *, approved):
+        if proposal_id not in self.proposals:
+            raise NotFound("It does not wait any more.")
+        rating = self.proposals.pop(proposal_id)
+        return self.rate(rating) if approved else RatingReceipt(rating.answer_id, rating.verdict, None)
 
     def _best(self, question):
         asked = _words(question.text)

@@ -190,6 +190,15 @@ PROMISES = (
         "service_kills",
     ),
     Promise(
+        "A link opens what an answer cited, for a while; nobody looks inside who may not.",
+        "Over HTTP, against the whole service: links that are invented, changed in a bit, made to name "
+        "another answer, marker or expiry, signed with another key, spelled otherwise or expired, and good "
+        "ones led to other things; sessions that are forged, keys of other roles, a proxy's header from "
+        "elsewhere, one collection's key at another's pages and corrections. None may be let in, none may "
+        "bring an error of the server, and no word of a document or question may come back.",
+        "service_links",
+    ),
+    Promise(
         "The decode loop says what greedy search says, token for token.",
         "Random prompts, with and without a picture, go through transformers' own `generate` one by one, and "
         "through the loop, over OPT and over T5: alone and in a batch that rows leave and join all the time, "

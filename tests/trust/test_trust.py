@@ -27,6 +27,7 @@ SAMPLES = {
     "service_keys": 100,
     "service_streams": 40,
     "service_kills": 2,
+    "service_links": 340,
     "hostile": 1,
     "stampede": 1_100,
     "pictures": 60,
