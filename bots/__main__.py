@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from mmrag.errors import InvalidInput, MissingExtra
 from mmrag.exits import DONE, FAILED, exit_code_of
+from mmrag.home import check_whole
 from mmrag.types import DEFAULT_COLLECTION
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def _serve_slack() -> int:
         from bots.slack import service  # noqa: PLC0415 - needs an extra; named by the error
     except ModuleNotFoundError as missing:
         raise MissingExtra(missing.name or "slack-bolt", "slack") from missing
+    check_whole(settings.home)
     chosen = slack_settings(settings)
     service.check_settings(chosen)  # before an engine is started for nothing
     from mmrag.assemble import build_engine  # noqa: PLC0415 - as above

@@ -108,6 +108,39 @@ def compact(arguments: argparse.Namespace, settings: Settings) -> int:
     return DONE
 
 
+def backup(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Write a backup, which may be done while the engine and the bots run."""
+    from mmrag.backup import back_up  # noqa: PLC0415 - `--help` stays quick
+
+    with output.working(quiet=arguments.json) as progress:
+        taken = back_up(settings.home, arguments.file.absolute(), progress=progress)
+    if arguments.json:
+        _print_json({"path": str(taken.path), "bytes": taken.bytes, **asdict(taken.manifest)})
+    else:
+        output.print_backup(taken)
+    return DONE
+
+
+def restore(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Restore a backup, check one, or finish what was interrupted."""
+    from mmrag.backup import Restored, finish, restore, verify  # noqa: PLC0415 - `--help` stays quick
+
+    if arguments.file is None:
+        done = finish(settings.home)
+    elif arguments.check:
+        done = Restored(verify(arguments.file), None)
+    else:
+        done = restore(settings.home, arguments.file, replace=arguments.replace)
+    if arguments.json:
+        manifest = asdict(done.manifest) if done.manifest else None
+        _print_json({"manifest": manifest, "replaced": done.aside and str(done.aside)})
+    elif arguments.check and done.manifest:
+        output.print_checked(done.manifest)
+    else:
+        output.print_restored(done, settings.home)
+    return DONE
+
+
 def search(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print hits, best first."""
     with _engine(settings) as engine:

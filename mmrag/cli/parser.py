@@ -59,6 +59,20 @@ def build_parser() -> argparse.ArgumentParser:
     read = _command(commands, "read", "show what the readers see in a file; nothing is stored")
     read.add_argument("path", type=Path, metavar="PATH")
 
+    backup = _command(commands, "backup", "write all that is kept to one file, also while it is used")
+    backup.add_argument("file", type=Path, metavar="FILE", help="a new file; it is read back and checked")
+
+    restore = _command(commands, "restore", "bring a backup into the data folder, checked first")
+    restore.add_argument(
+        "file", type=Path, nargs="?", metavar="FILE", help="without it: finish a restore that was interrupted"
+    )
+    restore.add_argument(
+        "--replace", action="store_true", help="also where there is data, which is moved aside and kept"
+    )
+    restore.add_argument(
+        "--check", action="store_true", help="only read the file and say whether it is whole"
+    )
+
     _evaluation(commands)
 
     doctor = _command(commands, "doctor", "show what is installed, chosen and why, and what to mend")

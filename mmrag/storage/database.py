@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from mmrag.errors import InvalidInput, StoreUnavailable
+from mmrag.home import check_whole
 from mmrag.storage.schema import NewerSchemaError, migrate
 
 if TYPE_CHECKING:
@@ -86,6 +87,12 @@ class Database:
             self._idle.append(self._create())
             with self.writing() as db:
                 migrate(db)
+        # Once the file is open, so that a restore that is decided just now sees that it is in use.
+        try:
+            check_whole(path.parent)
+        except StoreUnavailable:
+            self.close()
+            raise
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
