@@ -7,8 +7,9 @@ restoring.py  an archive checked, unpacked beside the data, then put in its plac
 It knows files and SQLite, no tables: whatever is in the data folder and is not disposable goes along.
 """
 
+from mmrag.backup import archive
 from mmrag.backup.archive import Entry, Manifest, verify
 from mmrag.backup.restoring import Restored, finish, restore
 from mmrag.backup.taking import Backup, back_up
 
-__all__ = ["Backup", "Entry", "Manifest", "Restored", "back_up", "finish", "restore", "verify"]
+__all__ = ["Backup", "Entry", "Manifest", "Restored", "archive", "back_up", "finish", "restore", "verify"]

@@ -24,6 +24,7 @@ SAMPLES = {
     "slack_forged": 300,
     "hostile": 1,
     "stampede": 1_100,
+    "backup": 8,
     "pictures": 60,
     "decoding": 30,
     "prompts": 21,
