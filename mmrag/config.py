@@ -243,6 +243,41 @@ class Settings(BaseSettings):
     bot_answer_seconds: Annotated[float, Field(ge=1)] = Field(
         default=180, description="Chat bots: after so many seconds a question is apologised for."
     )
+    serve_host: Annotated[str, Field(min_length=1)] = Field(
+        default="127.0.0.1",
+        description="mmrag serve: the address to listen on; beyond this machine needs an API key.",
+    )
+    serve_port: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        default=8_000, description="mmrag serve: the port to listen on; 0 takes a free one."
+    )
+    serve_answering: Annotated[int, Field(ge=1, le=512)] = Field(
+        default=16, description="mmrag serve: how many questions are worked on at once; others wait."
+    )
+    serve_waiting: Annotated[int, Field(ge=0)] = Field(
+        default=1_000, description="mmrag serve: most requests that wait; then a client is told to come back."
+    )
+    serve_adding: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=2, description="mmrag serve: how many uploads are read and stored at once; others wait."
+    )
+    serve_request_bytes: Annotated[int, Field(ge=10_000)] = Field(
+        default=256 * MiB, description="mmrag serve: largest request, in bytes."
+    )
+    serve_client_at_once: Annotated[int, Field(ge=1)] = Field(
+        default=256, description="mmrag serve: most requests of one client at a time."
+    )
+    serve_client_a_minute: Annotated[int, Field(ge=0)] = Field(
+        default=3_000, description="mmrag serve: most requests of one client in a minute; 0 for no limit."
+    )
+    serve_shutdown_seconds: Annotated[int, Field(ge=1)] = Field(
+        default=60, description="mmrag serve: longest time to finish what was begun when it is stopped."
+    )
+    engine_key: SecretStr = Field(
+        default=SecretStr(""), description="Chat bots with --engine URL: the API key for that engine."
+    )
+    engine_patience_seconds: Annotated[float, Field(ge=0, le=600)] = Field(
+        default=20,
+        description="Chat bots with --engine URL: how long to try again while the engine is away.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="WARNING", description="What is logged to standard error; never message text."
     )

@@ -8,6 +8,8 @@
         ├── InvalidSettings       a setting cannot be used; the text names it
         ├── NotReadable           a file or picture could not be read; the text says what to send instead
         ├── StoreUnavailable      the data folder cannot be used (permissions, full disk, locked)
+        ├── EngineUnavailable     a remote engine cannot be reached, or refuses for now; nothing was lost
+        ├── NotAllowed            a remote engine does not let this client do it
         └── MissingExtra          an optional dependency is not installed; the text holds the command
 
 A `UserFacingError` is one sentence (or two) that says what happened and what to do,
@@ -47,6 +49,14 @@ class NotReadable(UserFacingError):
 
 class StoreUnavailable(UserFacingError):
     """The data folder cannot be used."""
+
+
+class EngineUnavailable(UserFacingError):
+    """A remote engine cannot be reached, or refuses for now."""
+
+
+class NotAllowed(UserFacingError):
+    """A remote engine does not let this client do it."""
 
 
 class MissingExtra(UserFacingError):

@@ -6,7 +6,7 @@ place that decides who implements what.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -107,6 +107,28 @@ class EngineClient(Protocol):
 
     def figure(self, name: str, *, collections: Sequence[str]) -> bytes | None:
         """The picture that a citation names, as PNG or JPEG; None where these collections hold none such."""
+        ...
+
+
+class ServedEngine(EngineClient, Protocol):
+    """The engine as the service needs it: what it has to look up before it lets a client do something."""
+
+    def add_many(
+        self, loaders: Sequence[SourceLoader], *, collection: str, listener: AddListener
+    ) -> Iterator[AddOutcome]:
+        """Add many sources; a report or the reason of each, in their order."""
+        ...
+
+    def collections(self) -> tuple[str, ...]:
+        """The names of all collections that hold something."""
+        ...
+
+    def answered_from(self, answer_id: str) -> tuple[str, ...]:
+        """The collections that an answer was given from. Raises NotFound."""
+        ...
+
+    def batch_sizes(self) -> Mapping[int, int]:
+        """How many steps a local model made for so many questions together; empty where there is none."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The types as JSON: what the command line prints, the cache keeps and HTTP will carry.
+"""The types as JSON: what the command line prints, the cache keeps and HTTP carries.
 
 The field names are the interface that people script against: adding is free, renaming is not.
 """
@@ -9,14 +9,47 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from mmrag.types import Answer
+from mmrag.errors import (
+    EngineUnavailable,
+    InvalidInput,
+    InvalidSettings,
+    MissingExtra,
+    NotAllowed,
+    NotFound,
+    NotReadable,
+    StoreUnavailable,
+    UserFacingError,
+)
+from mmrag.types import AddReport, Answer, Document, Hit, RatingReceipt, SearchResult
 
 if TYPE_CHECKING:
-    from mmrag.types import AddReport, Document, Hit, RatingReceipt, Reading, SearchResult
+    from collections.abc import Mapping
+
+    from mmrag.types import Question, Rating, Reading
 
 VERSION = 1  # grows when a reader of the old form could misunderstand the new one
 
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
+_HIT: TypeAdapter[Hit] = TypeAdapter(Hit)
+_SEARCH: TypeAdapter[SearchResult] = TypeAdapter(SearchResult)
+_DOCUMENT: TypeAdapter[Document] = TypeAdapter(Document)
+_REPORT: TypeAdapter[AddReport] = TypeAdapter(AddReport)
+_RECEIPT: TypeAdapter[RatingReceipt] = TypeAdapter(RatingReceipt)
+
+# What an error is called in a reply, and what it becomes again where it is read.
+_PROBLEMS: dict[str, type[UserFacingError]] = {
+    "invalid-input": InvalidInput,
+    "not-found": NotFound,
+    "not-readable": NotReadable,
+    "not-allowed": NotAllowed,
+    "invalid-settings": InvalidSettings,
+    "store-unavailable": StoreUnavailable,
+    "missing-extra": UserFacingError,  # the sentence names the command, for whoever runs the engine
+    "engine-unavailable": EngineUnavailable,
+}
+_CODES = {kind: code for code, kind in _PROBLEMS.items() if kind is not UserFacingError} | {
+    MissingExtra: "missing-extra"
+}
 
 
 def answer_to_json(answer: Answer) -> dict[str, Any]:
@@ -27,6 +60,41 @@ def answer_to_json(answer: Answer) -> dict[str, Any]:
 def answer_from_json(value: object) -> Answer:
     """Raises ValueError where this is not an answer."""
     return _ANSWER.validate_python(value, strict=False)
+
+
+def problem_code(error: UserFacingError) -> str:
+    """What this error is called in a reply."""
+    return _CODES.get(type(error), "refused")
+
+
+def error_from_problem(code: object, sentence: str) -> UserFacingError:
+    """The error that a reply tells of; a code that is not known is of the general kind."""
+    return _PROBLEMS.get(code if isinstance(code, str) else "", UserFacingError)(sentence)
+
+
+def question_to_json(question: Question) -> dict[str, Any]:
+    """What is asked, without the bytes of what is attached: they travel beside it, in the same order."""
+    return {
+        "text": question.text,
+        "collections": list(question.collections),
+        "history": [{"role": turn.role, "text": turn.text} for turn in question.history],
+        "attachments": [{"name": file.name, "failure": file.failure} for file in question.attachments],
+    }
+
+
+def rating_to_json(rating: Rating) -> dict[str, Any]:
+    """A verdict, with the correction if there is one."""
+    return {
+        "answer_id": rating.answer_id,
+        "verdict": rating.verdict,
+        "correction": rating.correction,
+        "author": rating.author,
+    }
+
+
+def document_from_json(value: Mapping[str, Any]) -> Document:
+    """Raises ValueError where this is not a document."""
+    return _DOCUMENT.validate_python({**value, "id": value.get("document_id")}, strict=False)
 
 
 def document_to_json(document: Document) -> dict[str, Any]:
@@ -57,7 +125,18 @@ def hit_to_json(hit: Hit) -> dict[str, Any]:
         "text": hit.chunk.text,
         "retrievers": list(hit.retrievers),
         "image": hit.chunk.image,
+        "start": hit.chunk.start,
+        "end": hit.chunk.end,
+        "context": hit.chunk.context,
+        "kind": hit.chunk.kind,
+        "origin": hit.origin,
     }
+
+
+def hit_from_json(value: Mapping[str, Any]) -> Hit:
+    """Raises ValueError where this is not a hit."""
+    chunk = {**value, "id": value.get("chunk_id")}
+    return _HIT.validate_python({**value, "chunk": chunk}, strict=False)
 
 
 def search_to_json(result: SearchResult) -> dict[str, Any]:
@@ -68,6 +147,12 @@ def search_to_json(result: SearchResult) -> dict[str, Any]:
         "timings_ms": dict(result.timings_ms),
         "unread": [{"name": unread.name, "reason": unread.reason} for unread in result.unread],
     }
+
+
+def search_from_json(value: Mapping[str, Any]) -> SearchResult:
+    """Raises ValueError where this is not the result of a search."""
+    hits = tuple(map(hit_from_json, value["hits"]))
+    return _SEARCH.validate_python({**value, "hits": hits}, strict=False)
 
 
 def report_to_json(path: str, report: AddReport) -> dict[str, Any]:
@@ -84,6 +169,26 @@ def report_to_json(path: str, report: AddReport) -> dict[str, Any]:
     }
 
 
+def failure_to_json(path: str, error: UserFacingError) -> dict[str, Any]:
+    """A line of `add --json` for a source that did not go in."""
+    return {
+        "path": path,
+        "document_id": None,
+        "pages": 0,
+        "chunks": 0,
+        "figures": 0,
+        "status": "failed",
+        "reason": str(error),
+        "warnings": [],
+        "code": problem_code(error),
+    }
+
+
+def report_from_json(value: Mapping[str, Any]) -> AddReport:
+    """Raises ValueError where this is not the report of a source that went in."""
+    return _REPORT.validate_python(value, strict=False)
+
+
 def receipt_to_json(receipt: RatingReceipt) -> dict[str, Any]:
     """`rate --json`."""
     return {
@@ -91,6 +196,11 @@ def receipt_to_json(receipt: RatingReceipt) -> dict[str, Any]:
         "verdict": receipt.verdict,
         "correction_document_id": receipt.correction_document_id,
     }
+
+
+def receipt_from_json(value: Mapping[str, Any]) -> RatingReceipt:
+    """Raises ValueError where this is not a receipt."""
+    return _RECEIPT.validate_python(value, strict=False)
 
 
 def reading_to_json(reading: Reading) -> dict[str, Any]:

@@ -22,11 +22,11 @@ from mmrag.errors import InvalidInput, NotFound
 from mmrag.types import RatingReceipt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from mmrag.engine.stages import Limits, Stages
-    from mmrag.ports import AddListener, AddOutcome, Listener, SourceLoader
+    from mmrag.ports import AddListener, AddOutcome, Listener, SourceLoader, StoredAnswer
     from mmrag.types import AddReport, Answer, Document, Question, Rating, SearchResult, Source
 
 
@@ -88,6 +88,18 @@ class Engine:
     def documents(self, *, collections: Sequence[str] | None = None) -> tuple[Document, ...]:
         return self._stages.store.documents(collections)
 
+    def collections(self) -> tuple[str, ...]:
+        """The names of all collections that hold something."""
+        return tuple(sorted(self._stages.store.states()))
+
+    def answered_from(self, answer_id: str) -> tuple[str, ...]:
+        """The collections that an answer was given from. Raises NotFound."""
+        return self._stored(answer_id).collections
+
+    def batch_sizes(self) -> Mapping[int, int]:
+        """How many steps a local model made for so many questions together; empty where there is none."""
+        return dict(getattr(self._stages.generator, "batch_sizes", {}))  # only those that run one
+
     def remove(
         self, document_ids: Sequence[str], *, collections: Sequence[str] | None = None
     ) -> tuple[Document, ...]:
@@ -122,13 +134,17 @@ class Engine:
                 f"The correction has {len(correction):,} characters and at most "
                 f"{self._limits.question_chars:,} can be kept: add a longer text as a document."
             )
-        stored = self._stages.store.answer(rating.answer_id)
-        if stored is None:
-            raise NotFound(
-                f"There is no answer {rating.answer_id[:60]!r}: take the id that `mmrag ask --json` shows."
-            )
+        stored = self._stored(rating.answer_id)
         self._stages.store.save_rating(rating)
         if rating.verdict == "down":
             self._stages.cache.delete([stored.cache_key])
         corrected = self._library.correct(stored, correction, author=rating.author) if correction else None
         return RatingReceipt(rating.answer_id, rating.verdict, corrected)
+
+    def _stored(self, answer_id: str) -> StoredAnswer:
+        stored = self._stages.store.answer(answer_id)
+        if stored is None:
+            raise NotFound(
+                f"There is no answer {answer_id[:60]!r}: take the id that `mmrag ask --json` shows."
+            )
+        return stored

@@ -4,6 +4,7 @@
     answers     1--n answer_documents, ratings
     removals    ids of chunks that are gone, for indexes that still hold them
     counters    the last revision given to any collection; deletions since the file was compacted
+    api_keys    who may ask over HTTP, and of which collections; secrets only as their hashes
 
 A migration, once released, is never edited: a change of the schema is a new entry at the end.
 """
@@ -145,6 +146,16 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE chunks DROP COLUMN revision;
     ALTER TABLE removals DROP COLUMN added;
     ALTER TABLE documents DROP COLUMN embedder;
+    """,
+    """
+    CREATE TABLE api_keys (
+        id TEXT PRIMARY KEY,                             -- the part of a key that may be shown
+        name TEXT NOT NULL UNIQUE,
+        secret_hash BLOB NOT NULL,                       -- SHA-256
+        collections TEXT NOT NULL,                       -- JSON list of names; "x*" is all that begin with x
+        role TEXT NOT NULL CHECK (role IN ('read', 'write', 'admin')),
+        added_at TEXT NOT NULL
+    ) STRICT;
     """,
 )
 

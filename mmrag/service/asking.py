@@ -1,0 +1,114 @@
+"""Questions and searches."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from mmrag import wire
+from mmrag.service import schemas
+from mmrag.service.context import check_may_name, client_of, looked_up, service_of
+from mmrag.service.openapi import event_stream, problems, question_body, replied
+from mmrag.service.problems import Problem
+from mmrag.service.questions import answer, read_question, sentences
+from mmrag.service.streams import EventStream, Tell, event, events_of, unless_left, wants_events
+from mmrag.types import Answer, Question, Stage
+
+router = APIRouter(prefix="/v1", tags=["questions"])
+
+
+@router.post(
+    "/ask",
+    summary="Ask a question",
+    response_class=JSONResponse,
+    responses=replied(
+        schemas.AnswerReply,
+        "The answer, or the events that lead to it",
+        **event_stream(
+            "event: progress\ndata: {\"stage\": \"searching\"}\n\n"
+            "event: claim\ndata: {\"text\": \"Everybody has 28 days. [1]\", \"markers\": [1]}\n\n"
+            "event: answer\ndata: {\"id\": \"5f2c9d1e8a7b6c50\", ...}\n\n"
+        ),
+    )
+    | problems(400, 401, 403, 413, 415, 422, 429, 503),
+    openapi_extra=question_body(schemas.AskBody),
+)
+async def ask(request: Request) -> Response:
+    """Answer with cited sources, or abstain.
+
+    With `Accept: text/event-stream` the answer comes as events: `progress` with each stage (waiting, reading,
+    searching, answering, checking), `claim` with each sentence once it is checked against its sources, and at
+    the end either `answer` or, with a problem document, `error`. A client that leaves withdraws its question.
+    """
+    _, question, raw = await read_question(request, schemas.AskBody)
+    if not wants_events(request):
+        answered = await unless_left(request.receive, _answer_once(request, question, raw, _unheard))
+        return JSONResponse(wire.answer_to_json(answered))
+
+    async def work(tell: Tell) -> None:
+        tell(event("progress", {"stage": "waiting"}))
+        try:
+            answered = await _answer_once(
+                request, question, raw, lambda stage: tell(event("progress", {"stage": stage}))
+            )
+        except Problem as problem:
+            tell(event("error", problem.to_json()))
+            return
+        _tell_answer(answered, tell)
+
+    return EventStream(events_of(work))
+
+
+async def _answer_once(request: Request, question: Question, raw: bytes, told: Any) -> Answer:  # noqa: ANN401 - a listener of stages
+    service = service_of(request)
+    return await service.replies.once(request, lambda: answer(request, question, told), of=raw)
+
+
+def _tell_answer(answered: Answer, tell: Tell) -> None:
+    if not answered.abstained:
+        for text in sentences(answered):
+            markers = [c.marker for c in answered.citations if f"[{c.marker}]" in text]
+            tell(event("claim", {"text": text, "markers": markers}))
+    tell(event("answer", wire.answer_to_json(answered)))
+
+
+def _unheard(stage: Stage) -> None:
+    """The listener where only the answer is waited for."""
+
+
+@router.post(
+    "/search",
+    summary="Find passages without answering",
+    response_class=JSONResponse,
+    responses=replied(schemas.SearchReply, "The hits, best first")
+    | problems(400, 401, 403, 413, 415, 422, 429, 503),
+    openapi_extra=question_body(schemas.SearchBody),
+)
+async def search(request: Request) -> Response:
+    """The passages that answer best, with scores; nothing is phrased."""
+    body, question, _ = await read_question(request, schemas.SearchBody)
+    engine = service_of(request).engine
+    result = await looked_up(request, lambda: engine.search(question, k=body.k))
+    return JSONResponse(wire.search_to_json(result))
+
+
+@router.get(
+    "/figures/{name}",
+    summary="A picture that a citation names",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The picture, as PNG or JPEG",
+            "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/png", "image/jpeg")},
+        }
+    }
+    | problems(401, 403, 404, 422, 429, 503),
+)
+async def figure(request: Request, name: str, collection: schemas.CollectionQuery = ()) -> Response:
+    """`image` of a citation or a hit; the collections are those that may be looked into."""
+    check_may_name(client_of(request), collection)
+    engine = service_of(request).engine
+    data = await looked_up(request, lambda: engine.figure(name, collections=tuple(collection)))
+    if data is None:
+        raise Problem(404, "not-found", "There is no such figure in these collections: name both as a citation does.")
+    return Response(data, media_type="image/png" if data.startswith(b"\x89PNG") else "image/jpeg")

@@ -1,0 +1,184 @@
+"""From a request to a question, and from a question to its answer, for every route that asks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+
+from mmrag.errors import GenerationFailed, UserFacingError
+from mmrag.service.context import check_may_name, client_of, service_of
+from mmrag.service.problems import Problem, not_understood, problem_of, retry_after
+from mmrag.service.schemas import MOST_ATTACHMENTS, decoded
+from mmrag.service.work import Withdrawal, Withdrawn
+from mmrag.types import Attachment, Question, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pydantic import BaseModel
+    from starlette.requests import Request
+
+    from mmrag.service.schemas import AskBody, AttachmentBody, SearchBody
+    from mmrag.types import Answer, Stage
+
+    StageListener = Callable[[Stage], None]
+
+B = TypeVar("B", bound="BaseModel")
+
+_MOST_QUESTION_BYTES = 16 * 1024 * 1024  # of the JSON part of a multipart request: a long thread
+_PARSED_ASIDE = 256 * 1024  # larger JSON is decoded in a thread: others must not wait for it
+_SENTENCE = re.compile(r".*?\S(?: \[\d+\]|(?<=\])\[\d+\])+(?= |$)|.+$", re.DOTALL)
+
+
+async def read_json(request: Request, kind: type[B]) -> tuple[B, bytes]:
+    """The body, and its bytes. Raises Problem where it is not of this kind."""
+    if not _is(request, "application/json"):
+        raise Problem(415, "invalid-input", "Send JSON with the header  Content-Type: application/json")
+    body = await request.body()
+    if len(body) > _PARSED_ASIDE:
+        return await asyncio.to_thread(_parsed, kind, body), body
+    return _parsed(kind, body), body
+
+
+async def read_question(request: Request, kind: type[B]) -> tuple[B, Question, bytes]:
+    """The body, the question in it, and bytes that tell it from others.
+
+    It is JSON, or multipart with the JSON in the part `question` and files in parts `attachment`.
+    Raises Problem where it is neither, or names what the key does not allow.
+    """
+    files: tuple[Attachment, ...] = ()
+    if _is(request, "multipart/form-data"):
+        async with request.form(max_files=MOST_ATTACHMENTS, max_part_size=_MOST_QUESTION_BYTES) as form:
+            part = form.get("question")
+            text = (await part.read()).decode("utf-8", "replace") if isinstance(part, UploadFile) else part
+            if text is None:
+                raise Problem(422, "invalid-input", "The part `question` is missing: send the question in it.")
+            body = _parsed(kind, text.encode("utf-8", "replace"))
+            files = tuple([await _attachment(each) for each in form.getlist("attachment")])
+            raw = text.encode("utf-8", "replace")
+    elif _is(request, "application/json"):
+        body, raw = await read_json(request, kind)
+    else:
+        raise Problem(
+            415, "invalid-input", "Send JSON (Content-Type: application/json) or multipart/form-data."
+        )
+    question = _question(body, files)  # type: ignore[arg-type]  # the kinds that hold a question
+    check_may_name(client_of(request), question.collections)
+    return body, question, b"\0".join((raw, *(file.data for file in files)))
+
+
+def _is(request: Request, media_type: str) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == media_type
+
+
+def _parsed(kind: type[B], body: bytes) -> B:
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        faults: Sequence[Any] = error.errors(include_url=False, include_context=False, include_input=False)
+    raise not_understood(faults)
+
+
+async def _attachment(part: UploadFile | str) -> Attachment:
+    if isinstance(part, str):
+        raise Problem(422, "invalid-input", "A part `attachment` is no file: give it a file name.")
+    return Attachment(part.filename or "attachment", await part.read())
+
+
+def _question(body: AskBody | SearchBody, files: tuple[Attachment, ...]) -> Question:
+    return Question(
+        text=body.text,
+        collections=tuple(body.collections),
+        attachments=_attachments(body.attachments, files),
+        history=tuple(Turn(turn.role, turn.text) for turn in body.history),
+    )
+
+
+def _attachments(named: Sequence[AttachmentBody], files: tuple[Attachment, ...]) -> tuple[Attachment, ...]:
+    """What the JSON names, with the bytes of the parts that follow; without names, the parts."""
+    if not named:
+        return files
+    parts = iter(files)
+    attachments = tuple(_with_bytes(each, parts) for each in named)
+    if next(parts, None) is not None:
+        raise Problem(422, "invalid-input", "There are more parts `attachment` than `attachments` names.")
+    return attachments
+
+
+def _with_bytes(named: AttachmentBody, parts: Iterator[Attachment]) -> Attachment:
+    if named.failure is not None:
+        return Attachment(named.name, b"", named.failure)
+    if named.data is not None:
+        return Attachment(named.name, decoded(named.data))
+    part = next(parts, None)
+    if part is None:
+        raise Problem(
+            422,
+            "invalid-input",
+            f"The attachment {named.name[:60]!r} has no bytes: give `data` in base64, or a part `attachment`.",
+        )
+    return Attachment(named.name, part.data)
+
+
+# -------------------------------------------------------------------------- answers
+
+
+async def answer(request: Request, question: Question, told: StageListener) -> Answer:
+    """Ask when it is the client's turn; `told` hears of the stages, in the event loop's thread.
+
+    Where the caller is cancelled, the engine stops before its next stage. Raises Problem.
+    """
+    service, client = service_of(request), client_of(request)
+    loop = asyncio.get_running_loop()
+    try:
+        while True:
+            withdrawal = Withdrawal()
+
+            def hear(stage: Stage, withdrawal: Withdrawal = withdrawal) -> None:
+                withdrawal.check()
+                with suppress(RuntimeError):  # the loop may be closed when a forced stop cuts this off
+                    loop.call_soon_threadsafe(told, stage)
+
+            def ask(withdrawal: Withdrawal = withdrawal, hear: StageListener = hear) -> Answer:
+                withdrawal.check()
+                return service.engine.ask(question, listener=hear)
+
+            try:
+                answered = await service.answering.run(client.id, ask)
+            except Withdrawn:
+                continue  # somebody else's, who asked just the same and has left: it is ours to ask
+            except asyncio.CancelledError:
+                withdrawal.withdraw()
+                raise
+            service.metrics.answered(answered)
+            return answered
+    except asyncio.CancelledError:
+        service.metrics.unanswered("withdrawn")
+        raise
+    except GenerationFailed as error:
+        service.metrics.unanswered("failed")
+        raise Problem(
+            503, "engine-unavailable", f"The model gave no answer: {error}.", headers=retry_after(5)
+        ) from error
+    except UserFacingError as error:
+        service.metrics.unanswered("failed")
+        raise problem_of(error) from error
+    except Exception:
+        service.metrics.unanswered("failed")
+        raise
+
+
+def sentences(answered: Answer) -> list[str]:
+    """The answer's text in pieces, each a sentence with its markers; joined by spaces they are the text."""
+    return [match[0].lstrip(" ") for match in _SENTENCE.finditer(answered.text)]
+
+
+def body_of(value: object) -> bytes:
+    """JSON as it is sent."""
+    return json.dumps(value, ensure_ascii=False).encode()

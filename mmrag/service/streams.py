@@ -1,0 +1,108 @@
+"""Server-sent events, and what becomes of work whose client leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+T = TypeVar("T")
+
+EVENT_STREAM = "text/event-stream"
+HEARTBEAT_SECONDS = 15.0  # proxies and clients give up on a connection that says nothing for longer
+HEARTBEAT = b": still at it\n\n"
+
+Tell = Callable[[bytes], None]  # takes a piece of the stream, in the event loop's thread
+
+
+def wants_events(request: Request) -> bool:
+    """Whether the client asks for events instead of one answer."""
+    return EVENT_STREAM in request.headers.get("accept", "")
+
+
+def event(name: str, data: object) -> bytes:
+    """One event with JSON as its data, which has no line ends."""
+    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
+
+
+class EventStream(Response):
+    """Sends what comes out of `pieces`; where the client leaves, `pieces` is cancelled at once."""
+
+    media_type = EVENT_STREAM
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await unless_left(receive, self._send(send))
+
+    async def _send(self, send: Send) -> None:
+        async for piece in self._pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def unless_left(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`; where the client leaves before, it is cancelled. Raises ClientDisconnect."""
+    working = asyncio.create_task(work)
+    leaving = asyncio.create_task(_left(receive))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientDisconnect
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await working
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def events_of(work: Callable[[Tell], Awaitable[None]]) -> AsyncIterator[bytes]:
+    """What `work` tells, as soon as it does, and a sign of life where it is silent.
+
+    It ends the stream by returning, and is cancelled where nobody listens any more.
+    """
+    told: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    async def run() -> None:
+        try:
+            await work(told.put_nowait)
+        finally:
+            told.put_nowait(None)
+
+    task = asyncio.create_task(run())
+    try:
+        while True:
+            try:
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    piece = await told.get()
+            except TimeoutError:
+                yield HEARTBEAT
+                continue
+            if piece is None:
+                break
+            yield piece
+        await task
+    finally:
+        task.cancel()
