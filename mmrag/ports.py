@@ -123,6 +123,12 @@ class ServedEngine(EngineClient, Protocol):
         """The names of all collections that hold something."""
         ...
 
+    def page(
+        self, document_id: str, number: int, *, collections: Sequence[str]
+    ) -> tuple[Document, StoredPage]:
+        """A document of these collections, and a page of it as it was read. Raises NotFound."""
+        ...
+
     def answered_from(self, answer_id: str) -> tuple[str, ...]:
         """The collections that an answer was given from. Raises NotFound."""
         ...
@@ -347,6 +353,8 @@ class Store(VectorStore, Protocol):
     ) -> None:
         """Store a document whole, replacing its old version, in one transaction."""
         ...
+
+    def document(self, document_id: str) -> Document | None: ...
 
     def vectors_of(self, document_id: str, *, embedder: str) -> dict[str, NDArray[np.float32]]:
         """The vectors (dimension,) of a stored document, by the searched text of its chunks."""

@@ -149,6 +149,11 @@ class SqliteStore:
         self._database.checkpoint()
         return documents, cache_keys
 
+    def document(self, document_id: str) -> Document | None:
+        with self._database.reading() as db:
+            row = db.execute(f"{_DOCUMENTS} WHERE documents.id = ?", (document_id,)).fetchone()
+        return row and Document(*row[:-1])
+
     def page(self, document_id: str, number: int) -> str | None:
         """The canonical text of a page: offsets of chunks count its characters."""
         with self._database.reading() as db:
