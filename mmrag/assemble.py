@@ -11,6 +11,7 @@ from mmrag.errors import InvalidSettings, MissingExtra, UserFacingError
 
 if TYPE_CHECKING:
     from collections.abc import Container
+    from pathlib import Path
 
     from mmrag.config import Settings
     from mmrag.generation.local import LocalGenerator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mmrag.retrieval.dense import DenseBuilder
     from mmrag.retrieval.embedding.embedder import SentenceTransformerEmbedder
     from mmrag.retrieval.rerank import CrossEncoderReranker
+    from mmrag.storage.keys import ApiKeys
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +77,22 @@ def build_reader(settings: Settings) -> ContainedReader:
         processes=settings.reading_processes,
         threads=settings.threads,
     )
+
+
+def build_keys(settings: Settings) -> ApiKeys:
+    """The API keys of this data folder; whoever builds them closes them.
+
+    Raises MissingExtra, StoreUnavailable.
+    """
+    try:
+        from mmrag.storage.keys import ApiKeys  # noqa: PLC0415 - needs an extra; named by the error
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "apsw", "cpu") from missing
+    return ApiKeys(_store_file(settings))
+
+
+def _store_file(settings: Settings) -> Path:
+    return settings.home / "store.sqlite3"
 
 
 def build_embedder(settings: Settings) -> SentenceTransformerEmbedder:
@@ -154,7 +172,7 @@ def _build(
     reranker = build_reranker(settings)
     generator, reason = choose_generator(settings, embedder)
     fallback = ExtractiveGenerator(embedder)
-    store = SqliteStore(settings.home / "store.sqlite3")
+    store = SqliteStore(_store_file(settings))
     cache = DiskAnswerCache(settings.home / "cache", size_limit=settings.cache_bytes)
     retriever = HybridRetriever(
         store,

@@ -12,17 +12,21 @@ from typing import TYPE_CHECKING, Any
 from mmrag import wire
 from mmrag.cli import output
 from mmrag.cli.files import folder_bytes, items_below, read_file
-from mmrag.errors import InvalidInput, NotReadable, UserFacingError
+from mmrag.errors import InvalidInput, MissingExtra, NotReadable, UserFacingError
 from mmrag.exits import DONE, FAILED
 from mmrag.types import DEFAULT_COLLECTION, Attachment, Question, Rating, Turn
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
     from pathlib import Path
+
+    from fastapi import FastAPI
 
     from mmrag.config import Settings
     from mmrag.engine import Engine
     from mmrag.ports import AddOutcome
+    from mmrag.storage.keys import ApiKeys, Role
 
 
 def add(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -188,6 +192,100 @@ def read(arguments: argparse.Namespace, settings: Settings) -> int:
     else:
         output.print_reading(reading)
     return DONE
+
+
+def serve(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Answer over HTTP until it is told to stop."""
+    from mmrag.config import load_settings  # noqa: PLC0415 - as `main` does
+
+    chosen = {"serve_host": arguments.host, "serve_port": arguments.port}
+    settings = load_settings(**{name: value for name, value in chosen.items() if value is not None})
+    try:
+        from mmrag.service import server  # noqa: PLC0415 - needs an extra; named by the error
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "fastapi", "serve") from missing
+    listening = server.bind(settings)  # before an engine is started for nothing
+    url = server.url_of(listening)
+    with _engine(settings) as engine:
+        server.serve(
+            engine,
+            settings,
+            listening,
+            ready=lambda: output.print_serving(url, as_json=arguments.json),
+            extend=_mcp_route(engine, required=arguments.command == "mcp"),
+        )
+    return DONE
+
+
+def _mcp_route(engine: Engine, *, required: bool) -> Callable[[FastAPI], None]:
+    """What adds /mcp to the service where the extra is installed. Raises MissingExtra where it must be."""
+    try:
+        from mmrag.mcp.http import add_mcp  # noqa: PLC0415 - needs an extra; named by the error
+    except ModuleNotFoundError as missing:
+        if required:
+            raise MissingExtra(missing.name or "mcp", "mcp,serve") from missing
+        return lambda _app: None
+    return lambda app: add_mcp(app, engine)
+
+
+def mcp(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Serve the Model Context Protocol until whoever started us has had enough."""
+    if arguments.http:
+        if arguments.collection:
+            raise InvalidInput(
+                "Over HTTP the key says which collections may be named: leave --collection out."
+            )
+        return serve(arguments, settings)
+    if arguments.host or arguments.port is not None:
+        raise InvalidInput("--host and --port are for HTTP: give --http, too.")
+    try:
+        from mmrag.mcp import local  # noqa: PLC0415 - needs an extra; named by the error
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "mcp", "mcp") from missing
+    with _engine(settings) as engine:
+        local.serve(engine, collections=arguments.collection or [DEFAULT_COLLECTION])
+    return DONE
+
+
+def keys_add(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Make an API key and show it, once."""
+    collections = arguments.collection or [DEFAULT_COLLECTION]
+    role: Role = "read" if arguments.read_only else "admin" if arguments.admin else "write"
+    with _keys(settings) as keys:
+        key, text = keys.add(arguments.name, collections=collections, role=role)
+    if arguments.json:
+        _print_json({**asdict(key), "key": text})
+    else:
+        output.print_new_key(key, text)
+    return DONE
+
+
+def keys_list(arguments: argparse.Namespace, settings: Settings) -> int:
+    """List the keys, without their secrets."""
+    with _keys(settings) as keys:
+        found = keys.all()
+    if arguments.json:
+        _print_json([asdict(key) for key in found])
+    else:
+        output.print_keys(found)
+    return DONE
+
+
+def keys_remove(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Remove all of the named keys, or none of them."""
+    with _keys(settings) as keys:
+        removed = keys.remove(arguments.names)
+    if arguments.json:
+        _print_json([asdict(key) for key in removed])
+    else:
+        output.print_removed_keys(removed)
+    return DONE
+
+
+def _keys(settings: Settings) -> ApiKeys:
+    from mmrag.assemble import build_keys  # noqa: PLC0415 - needs an extra that `--help` does not
+
+    return build_keys(settings)
 
 
 def eval_retrieval(arguments: argparse.Namespace, settings: Settings) -> int:

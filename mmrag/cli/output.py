@@ -5,6 +5,7 @@ Text from documents is data: control characters in it never reach the terminal.
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from mmrag.doctor import Finding
     from mmrag.evaluation.answers import AnswersReport
     from mmrag.evaluation.retrieval import RetrievalReport
+    from mmrag.storage.keys import ApiKey
     from mmrag.types import (
         AddReport,
         Answer,
@@ -213,6 +215,45 @@ def print_restored(done: Restored, folder: Path) -> None:
 def _print_entries(console: Console, manifest: Manifest) -> None:
     for entry in manifest.entries:
         console.print(f"[dim]{entry.bytes / MEGABYTE:>10,.1f} MB[/]  {escape(neutralise(entry.name))}")
+
+
+# ---------------------------------------------------------------- service
+
+
+def print_serving(url: str, *, as_json: bool) -> None:
+    """Where it answers; at once, for whoever waits for it at the other end of a pipe."""
+    line = json.dumps({"url": url}) if as_json else f"mmrag answers at {url}/v1/ (Ctrl+C stops it)"
+    print(line, flush=True)
+
+
+def print_new_key(key: ApiKey, text: str) -> None:
+    """The key, alone on standard output, so that it can be piped to where it is needed."""
+    print(text, flush=True)
+    note = f"{key.name}, {_rights(key)}. It is shown this once: only its hash is kept."
+    Console(stderr=True, highlight=False, soft_wrap=True).print(escape(neutralise(note)), style="dim")
+
+
+def print_keys(keys: Sequence[ApiKey]) -> None:
+    """A table of keys."""
+    if not keys:
+        _console().print("There are no API keys yet: make one with  mmrag keys add NAME")
+        return
+    grid = Grid(box=None, pad_edge=False, header_style="dim")
+    for column in ("id", "name", "rights", "added"):
+        grid.add_column(column)
+    for key in keys:
+        grid.add_row(key.id, escape(neutralise(key.name)), escape(_rights(key)), key.added_at[:10])
+    _console().print(grid)
+
+
+def print_removed_keys(keys: Sequence[ApiKey]) -> None:
+    """Which are refused from now on."""
+    for key in keys:
+        _console().print(f"removed  {key.id}  {escape(neutralise(key.name))}")
+
+
+def _rights(key: ApiKey) -> str:
+    return f"{key.role}: {', '.join(key.collections)}"
 
 
 # -------------------------------------------------------- answers and hits

@@ -73,11 +73,60 @@ def build_parser() -> argparse.ArgumentParser:
         "--check", action="store_true", help="only read the file and say whether it is whole"
     )
 
+    serve = _command(commands, "serve", "answer over HTTP, for chat bots and other programs")
+    serve.add_argument("--host", metavar="H", help="address to listen on (the setting serve_host)")
+    serve.add_argument("--port", type=_port, metavar="P", help="port to listen on (the setting serve_port)")
+
+    _keys(commands)
+
+    mcp = _command(
+        commands, "mcp", "let other assistants use the knowledge base, by the Model Context Protocol"
+    )
+    mcp.add_argument(
+        "--collection",
+        action="append",
+        metavar="NAME",
+        help=f"what may be looked into; may be given several times ({DEFAULT_COLLECTION})",
+    )
+    mcp.add_argument(
+        "--http", action="store_true", help="over HTTP instead of standard input and output: serve, with /mcp"
+    )
+    mcp.add_argument("--host", metavar="H", help="with --http, as of serve")
+    mcp.add_argument("--port", type=_port, metavar="P", help="with --http, as of serve")
+
     _evaluation(commands)
 
     doctor = _command(commands, "doctor", "show what is installed, chosen and why, and what to mend")
     doctor.add_argument("--settings", action="store_true", help="list every setting with its value")
     return parser
+
+
+def _keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    summary = "who may ask over HTTP, and of which collections"
+    command = commands.add_parser("keys", help=summary, description=summary.capitalize() + ".")
+    actions = command.add_subparsers(dest="action", required=True, metavar="WHAT")
+
+    add = _command(actions, "add", "make an API key; it is shown once")
+    add.set_defaults(command="keys_add")
+    add.add_argument("name", metavar="NAME", help="whose key it is")
+    add.add_argument(
+        "--collection",
+        action="append",
+        metavar="NAME",
+        help=f"may name this collection; several times; 'x*' is all that begin with x ({DEFAULT_COLLECTION})",
+    )
+    rights = add.add_mutually_exclusive_group()
+    rights.add_argument(
+        "--read-only", action="store_true", help="may ask, search and rate, and change nothing"
+    )
+    rights.add_argument("--admin", action="store_true", help="may look after the service as well")
+
+    listing = _command(actions, "list", "list the API keys, without their secrets")
+    listing.set_defaults(command="keys_list")
+
+    remove = _command(actions, "remove", "remove API keys; whoever uses one is refused from now on")
+    remove.set_defaults(command="keys_remove")
+    remove.add_argument("names", nargs="+", metavar="NAME|ID")
 
 
 def _evaluation(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -131,6 +180,16 @@ def _cuts(text: str) -> tuple[int, ...]:
 
 
 _cuts.__name__ = "list of numbers from 1, such as 1,5,10"  # argparse puts it after "invalid"
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65_535:  # noqa: PLR2004 - what a port is
+        raise ValueError(text)
+    return port
+
+
+_port.__name__ = "port from 0 to 65535"  # as above
 
 
 def _command(

@@ -25,7 +25,7 @@ from mmrag.generation.local import Tokens, opened, special_tokens
 from mmrag.generation.prompting import PLAIN, written
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
@@ -102,6 +102,11 @@ class Blip2:
 
     def close(self) -> None:
         self._scheduler.close()
+
+    @property
+    def batch_sizes(self) -> Mapping[int, int]:
+        """Of the decode loop."""
+        return self._scheduler.batch_sizes
 
     def asked(self, prompt: Prompt) -> Asked:
         """The prompt's text as tokens, and its first picture. Raises GenerationFailed where it is too long."""

@@ -15,7 +15,7 @@ from mmrag.generation.prompting import PROMPT_VERSION
 from mmrag.types import Draft
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from PIL.Image import Image
 
@@ -50,6 +50,11 @@ class Served(Protocol):
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of what was said so far."""
+        ...
+
+    @property
+    def batch_sizes(self) -> Mapping[int, int]:
+        """How many steps were made for so many questions together."""
         ...
 
     def close(self) -> None: ...
@@ -111,6 +116,12 @@ class LocalGenerator:
                     self._unusable = GenerationFailed(str(error).rstrip("."))
                     raise self._unusable from error
             return self._served
+
+    @property
+    def batch_sizes(self) -> Mapping[int, int]:
+        """How many steps were made for so many questions together; empty before the model is loaded."""
+        served = self._served
+        return served.batch_sizes if served else {}
 
     def _serve(self) -> Served:
         loaded = load(self._checkpoint, precision=self._options.precision, threads=self._options.threads)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +71,7 @@ class VisionLanguageModel:
         self._options = options
         self._stops = _stop_ids(loaded.model)
         self._batch = options.batch
+        self.batch_sizes: Counter[int] = Counter()  # batches, by how many questions each was for
         self._changed = threading.Condition()
         self._waiting: deque[_Request] = deque()
         self._closed = False
@@ -169,6 +170,7 @@ class VisionLanguageModel:
             self._answer(batch[half:])
 
     def _generate(self, batch: Sequence[_Request]) -> None:
+        self.batch_sizes[len(batch)] += 1
         rows = [(request.text, [opened(picture) for picture in request.pictures]) for request in batch]
         inputs = {
             name: self._on_device(value)

@@ -186,10 +186,7 @@ class _Tools:
                 context, lambda: self._desk.engine.documents(collections=allowed)
             )
         shown = documents[:most]
-        lines = [
-            f"{document.id}  {_title(document.title)}, {document.pages} pages"
-            for document in shown
-        ]
+        lines = [f"{document.id}  {_title(document.title)}, {document.pages} pages" for document in shown]
         if len(documents) > most:
             lines.append(f"… and {len(documents) - most:,} more")
         return CallToolResult(

@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from mmrag import __version__
+from mmrag.assemble import build_keys
 from mmrag.errors import UserFacingError
 from mmrag.service import asking, chat, collections, documents, health, metrics, openapi, ratings
 from mmrag.service.context import Service
@@ -23,7 +24,6 @@ from mmrag.service.gate import Gate
 from mmrag.service.idempotency import Replies
 from mmrag.service.problems import Problem, not_understood
 from mmrag.service.work import Lane
-from mmrag.storage.keys import ApiKeys
 from mmrag.types import Question
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _service(engine: ServedEngine, settings: Settings) -> Service:
     return Service(
         engine=engine,
         settings=settings,
-        keys=ApiKeys(settings.home / "store.sqlite3"),
+        keys=build_keys(settings),
         metrics=metrics.Metrics((answering, adding, looking), engine.batch_sizes),
         replies=Replies(),
         answering=answering,
@@ -110,7 +110,7 @@ async def _warm_up(service: Service) -> None:
     except UserFacingError as error:
         _log.warning("The models could not be loaded ahead: %s", error)
     except Exception as error:  # noqa: BLE001 - the first question will meet it again, and be answered
-        _log.error("The models could not be loaded ahead: %s", type(error).__name__)  # noqa: TRY400 - without texts
+        _log.error("The models could not be loaded ahead: %s", type(error).__name__)
     service.state.warm = True
 
 

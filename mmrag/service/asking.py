@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from mmrag import wire
 from mmrag.service import schemas
 from mmrag.service.context import check_may_name, client_of, looked_up, service_of
-from mmrag.service.openapi import event_stream, problems, question_body, replied
+from mmrag.service.openapi import bytes_of, event_stream, problems, question_body, replied
 from mmrag.service.problems import Problem
 from mmrag.service.questions import answer, read_question, sentences
 from mmrag.service.streams import EventStream, Tell, event, events_of, unless_left, wants_events
@@ -25,9 +25,9 @@ router = APIRouter(prefix="/v1", tags=["questions"])
         schemas.AnswerReply,
         "The answer, or the events that lead to it",
         **event_stream(
-            "event: progress\ndata: {\"stage\": \"searching\"}\n\n"
-            "event: claim\ndata: {\"text\": \"Everybody has 28 days. [1]\", \"markers\": [1]}\n\n"
-            "event: answer\ndata: {\"id\": \"5f2c9d1e8a7b6c50\", ...}\n\n"
+            'event: progress\ndata: {"stage": "searching"}\n\n'
+            'event: claim\ndata: {"text": "Everybody has 28 days. [1]", "markers": [1]}\n\n'
+            'event: answer\ndata: {"id": "5f2c9d1e8a7b6c50", ...}\n\n'
         ),
     )
     | problems(400, 401, 403, 413, 415, 422, 429, 503),
@@ -96,13 +96,7 @@ async def search(request: Request) -> Response:
     "/figures/{name}",
     summary="A picture that a citation names",
     response_class=Response,
-    responses={
-        200: {
-            "description": "The picture, as PNG or JPEG",
-            "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/png", "image/jpeg")},
-        }
-    }
-    | problems(401, 403, 404, 422, 429, 503),
+    responses=bytes_of("The picture", "image/png", "image/jpeg") | problems(401, 403, 404, 422, 429, 503),
 )
 async def figure(request: Request, name: str, collection: schemas.CollectionQuery = ()) -> Response:
     """`image` of a citation or a hit; the collections are those that may be looked into."""
@@ -110,5 +104,7 @@ async def figure(request: Request, name: str, collection: schemas.CollectionQuer
     engine = service_of(request).engine
     data = await looked_up(request, lambda: engine.figure(name, collections=tuple(collection)))
     if data is None:
-        raise Problem(404, "not-found", "There is no such figure in these collections: name both as a citation does.")
+        raise Problem(
+            404, "not-found", "There is no such figure in these collections: name both as a citation does."
+        )
     return Response(data, media_type="image/png" if data.startswith(b"\x89PNG") else "image/jpeg")

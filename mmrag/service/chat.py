@@ -30,7 +30,13 @@ router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])
 MODEL = "mmrag"
 _EARLIER_TURNS = 20  # as the chat bots do: a follow-up leans on what was said just before
 _EARLIER_PICTURES = 3
-_KINDS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif", "image/bmp": "bmp"}
+_KINDS = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "image/gif": "gif",
+    "image/bmp": "bmp",
+}
 
 
 @router.get(
@@ -147,7 +153,9 @@ def _opened(url: str) -> tuple[str, bytes]:
     head, comma, data = url.partition(",")
     if not (head.lower().startswith("data:") and comma):
         raise Problem(
-            400, "invalid-input", "Pictures are taken as data URLs (data:image/png;base64,...): none is fetched."
+            400,
+            "invalid-input",
+            "Pictures are taken as data URLs (data:image/png;base64,...): none is fetched.",
         )
     kind, _, parameters = head[len("data:") :].lower().partition(";")
     try:
@@ -178,7 +186,7 @@ def _sources(citations: Sequence[Citation], *, heading: str) -> str:
 
 def _pieces(said: Answer) -> list[str]:
     """Sentences, then what was not read, then the sources; joined they are the whole message."""
-    first, *others = (sentences(said) or [""])
+    first, *others = sentences(said) or [""]
     pieces = [first, *(f" {sentence}" for sentence in others)]
     pieces += [f"\n\n{unread.name} was not used: {unread.reason}" for unread in said.unread]
     sources = _sources(said.citations, heading="Nearest sources:" if said.abstained else "Sources:")

@@ -81,8 +81,8 @@ def check_may_name(client: ApiKey, collections: Iterable[str]) -> None:
             raise Problem(
                 403,
                 "not-allowed",
-                f"This API key may not name the collection {collection[:60]!r}: ask whoever runs the engine for "
-                "a key that may.",
+                f"This API key may not name the collection {collection[:60]!r}: ask whoever runs the engine "
+                "for a key that may.",
             )
 
 

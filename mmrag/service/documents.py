@@ -59,9 +59,9 @@ async def documents(request: Request, collection: schemas.CollectionQuery = ()) 
         schemas.OutcomesReply,
         "What came of each file; at least one went in",
         **event_stream(
-            "event: progress\ndata: {\"file\": 0, \"page\": 3, \"pages\": 12}\n\n"
-            "event: document\ndata: {\"path\": \"handbook.pdf\", \"status\": \"added\", ...}\n\n"
-            "event: done\ndata: {\"outcomes\": [...]}\n\n"
+            'event: progress\ndata: {"file": 0, "page": 3, "pages": 12}\n\n'
+            'event: document\ndata: {"path": "handbook.pdf", "status": "added", ...}\n\n'
+            'event: done\ndata: {"outcomes": [...]}\n\n'
         ),
     )
     | problems(400, 401, 403, 413, 415, 422, 429, 503),
@@ -232,7 +232,8 @@ async def _remove(request: Request, ids: list[str], collections: list[str] | Non
     "/documents/share",
     summary="Copy documents into another collection",
     response_class=JSONResponse,
-    responses=replied(schemas.DocumentsReply, "The copies") | problems(400, 401, 403, 404, 413, 422, 429, 503),
+    responses=replied(schemas.DocumentsReply, "The copies")
+    | problems(400, 401, 403, 404, 413, 422, 429, 503),
 )
 async def share(request: Request, body: schemas.ShareBody) -> Response:
     """All of them or, where one is not there, none."""

@@ -92,7 +92,7 @@ class Gate:
                 raise Problem(
                     401,
                     "wrong-key",
-                    "This API key is not known: ask whoever runs the engine for a key (`mmrag keys add NAME`).",
+                    "This API key is not known: ask whoever runs the engine for one (`mmrag keys add NAME`).",
                     headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
                 )
             return client
@@ -127,7 +127,7 @@ def _check_is_no_web_page(headers: Headers) -> None:
         raise Problem(
             403,
             "not-allowed",
-            "Without API keys only programs on this machine are served: make a key with `mmrag keys add NAME`.",
+            "Without API keys only programs on this machine are served: `mmrag keys add NAME` makes a key.",
         )
 
 
@@ -170,8 +170,8 @@ class _Body:
         return Problem(
             413,
             "too-large",
-            f"The request is larger than the {self._most:,} bytes that are taken: send less at a time, or have "
-            "MMRAG_SERVE_REQUEST_BYTES raised.",
+            f"The request is larger than the {self._most:,} bytes that are taken: send less at a time, or "
+            "have MMRAG_SERVE_REQUEST_BYTES raised.",
         )
 
 

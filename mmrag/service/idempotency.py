@@ -70,9 +70,7 @@ class Replies:
             return result
         return await self._first(name, fingerprint, work)
 
-    async def _first(
-        self, name: tuple[str, ...], fingerprint: bytes, work: Callable[[], Awaitable[T]]
-    ) -> T:
+    async def _first(self, name: tuple[str, ...], fingerprint: bytes, work: Callable[[], Awaitable[T]]) -> T:
         reply = _Reply(fingerprint, time.monotonic(), asyncio.get_running_loop().create_future())
         self._replies[name] = reply
         try:

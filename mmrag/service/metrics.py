@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from starlette.responses import Response
 
 from mmrag.service.context import service_of
-from mmrag.service.openapi import TEXT, problems
+from mmrag.service.openapi import bytes_of, problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -157,7 +157,7 @@ def _batch_sizes(sizes: Mapping[int, int]) -> Metric:
     "/metrics",
     summary="Metrics for Prometheus",
     response_class=Response,
-    responses={200: TEXT} | problems(401, 403, 429),
+    responses=bytes_of("The metrics", "text/plain") | problems(401, 403, 429),
 )
 async def metrics(request: Request) -> Response:
     """In Prometheus' text format. Needs a key, as every other route: give it as Prometheus' `credentials`."""

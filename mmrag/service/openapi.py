@@ -22,11 +22,6 @@ DELETE with an `Idempotency-Key` may be sent again: its work is done once. The h
 version of the format, now {wire.VERSION}: fields may be added within a version, never renamed.
 """
 
-TEXT: dict[str, Any] = {
-    "description": "Text",
-    "content": {"text/plain": {"schema": {"type": "string"}}},
-}
-
 _MEANINGS = {
     400: "The request can't be answered as it is",
     401: "No API key, or one that is not known",
@@ -66,6 +61,12 @@ def json_content(model: type[BaseModel], examples: dict[str, Any] | None = None)
 def replied(model: type[BaseModel], description: str, **other: Any) -> dict[int | str, dict[str, Any]]:  # noqa: ANN401 - other media types
     """The `responses` of a route that succeeds so."""
     return {200: {"description": description, "content": json_content(model) | other}}
+
+
+def bytes_of(description: str, *media_types: str) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that succeeds with what is not JSON."""
+    schema = {"type": "string", "format": "binary"}
+    return {200: {"description": description, "content": dict.fromkeys(media_types, {"schema": schema})}}
 
 
 def event_stream(example: str) -> dict[str, Any]:

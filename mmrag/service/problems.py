@@ -109,6 +109,6 @@ def not_understood(faults: Sequence[Mapping[str, Any]]) -> Problem:
     return Problem(
         422,
         "invalid-input",
-        f"The request is not understood ({'; '.join(named[:_NAMED_FAULTS])}{more}): /openapi.json says what is "
-        "expected.",
+        f"The request is not understood ({'; '.join(named[:_NAMED_FAULTS])}{more}): /openapi.json says what "
+        "is expected.",
     )

@@ -58,7 +58,9 @@ async def read_question(request: Request, kind: type[B]) -> tuple[B, Question, b
             part = form.get("question")
             text = (await part.read()).decode("utf-8", "replace") if isinstance(part, UploadFile) else part
             if text is None:
-                raise Problem(422, "invalid-input", "The part `question` is missing: send the question in it.")
+                raise Problem(
+                    422, "invalid-input", "The part `question` is missing: send the question in it."
+                )
             body = _parsed(kind, text.encode("utf-8", "replace"))
             files = tuple([await _attachment(each) for each in form.getlist("attachment")])
             raw = text.encode("utf-8", "replace")
@@ -121,7 +123,7 @@ def _with_bytes(named: AttachmentBody, parts: Iterator[Attachment]) -> Attachmen
         raise Problem(
             422,
             "invalid-input",
-            f"The attachment {named.name[:60]!r} has no bytes: give `data` in base64, or a part `attachment`.",
+            f"The attachment {named.name[:60]!r} has no bytes: give `data` in base64, or a part.",
         )
     return Attachment(named.name, part.data)
 

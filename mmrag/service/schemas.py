@@ -301,7 +301,7 @@ class DocumentsReply(_Reply):
 
 
 class OutcomeReply(_Reply):
-    """What came of one uploaded file; where `status` is "failed", `reason` says why and `code` how to tell."""
+    """What came of one uploaded file; where `status` is "failed", `reason` and `code` say why."""
 
     path: str
     document_id: str | None
@@ -481,4 +481,3 @@ ALL: tuple[type[BaseModel], ...] = (
     OutcomesReply, ReceiptReply, CollectionsReply, WithdrawnReply, HealthReply, ProblemDocument, ChatBody,
     ChatReply, ModelsReply,
 )  # fmt: skip
-

@@ -13,7 +13,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from mmrag.errors import InvalidInput, NotFound
 from mmrag.storage.database import Database
@@ -28,7 +28,7 @@ Role = Literal["read", "write", "admin"]
 _KEY = re.compile(r"mmrag_([0-9a-f]{12})_([\w-]{43})", re.ASCII)
 _NAME = re.compile(r"\S(.{0,98}\S)?")
 _COLLECTION = re.compile(r"[\w.:@-]{1,200}\*?|\*")
-_COLUMNS = "id, name, collections, role, added_at"
+_KEYS = "SELECT id, name, collections, role, added_at, secret_hash FROM api_keys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class ApiKeys:
     def all(self) -> tuple[ApiKey, ...]:
         """Every key, the oldest first."""
         with self._database.reading() as db:
-            return tuple(map(_key, db.execute(f"SELECT {_COLUMNS} FROM api_keys ORDER BY added_at, name")))
+            return tuple(map(_key, db.execute(f"{_KEYS} ORDER BY added_at, name")))
 
     def exist(self) -> bool:
         """Whether there is any."""
@@ -111,15 +111,14 @@ class ApiKeys:
         with self._database.writing() as db:
             removed = []
             for name in names:
-                row = db.execute(
-                    f"DELETE FROM api_keys WHERE name = ?1 OR id = ?1 RETURNING {_COLUMNS}", (name,)
-                ).fetchone()
+                row = db.execute(f"{_KEYS} WHERE name = ?1 OR id = ?1", (name,)).fetchone()
                 if row is None:
                     raise NotFound(
                         f"There is no key {name[:60]!r}, so nothing was removed: `mmrag keys list` names "
                         "those there are."
                     )
                 removed.append(_key(row))
+                db.execute("DELETE FROM api_keys WHERE id = ?", (row[0],))
         return tuple(removed)
 
     def find(self, presented: str) -> ApiKey | None:
@@ -128,19 +127,17 @@ class ApiKeys:
         if match is None:
             return None
         with self._database.reading() as db:
-            row = db.execute(
-                f"SELECT secret_hash, {_COLUMNS} FROM api_keys WHERE id = ?", (match[1],)
-            ).fetchone()
-        if row is None or not hmac.compare_digest(row[0], _hash(match[2])):
-            return None
-        return _key(row[1:])
+            row = db.execute(f"{_KEYS} WHERE id = ?", (match[1],)).fetchone()
+        return _key(row) if row and hmac.compare_digest(row[-1], _hash(match[2])) else None
 
 
 def _check(name: str, collections: Sequence[str]) -> None:
     if not _NAME.fullmatch(name):
         raise InvalidInput("A key's name has 1 to 100 characters on one line: say whose key it is.")
     if not collections:
-        raise InvalidInput("A key needs a collection that it may name: give --collection NAME, or '*' for all.")
+        raise InvalidInput(
+            "A key needs a collection that it may name: give --collection NAME, or '*' for all."
+        )
     for collection in collections:
         if not _COLLECTION.fullmatch(collection):
             raise InvalidInput(
@@ -153,6 +150,6 @@ def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _key(row: Sequence[str]) -> ApiKey:
-    id_, name, collections, role, added_at = row
-    return ApiKey(id_, name, tuple(json.loads(collections)), role, added_at)  # type: ignore[arg-type]  # the table's CHECK
+def _key(row: Sequence[Any]) -> ApiKey:
+    id_, name, collections, role, added_at, _ = row
+    return ApiKey(id_, name, tuple(json.loads(collections)), role, added_at)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -68,6 +68,7 @@ class Scheduler(Generic[T]):
         self._closed = False
         self._busy_since: float | None = None
         self._answered = 0
+        self.batch_sizes: Counter[int] = Counter()  # steps, by how many questions each was for
         # A daemon, since a device that hangs must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="decoding", daemon=True)
         self._thread.start()
@@ -142,6 +143,7 @@ class Scheduler(Generic[T]):
         self._take_in()
         if self._active:
             self._loop.step()
+            self.batch_sizes[len(self._active)] += 1
         self._hand_on()
 
     def _take_in(self) -> None:
