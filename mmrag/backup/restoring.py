@@ -130,7 +130,7 @@ def _go_on(folder: Path) -> Path | None:
     stage, aside = folder / STAGE, folder / plan["aside"]
     aside.mkdir(mode=0o700, exist_ok=True)
     for name in _still_old(plan, folder):
-        (folder / name).rename(aside / name)
+        (folder / name).rename(_free(aside / name))
     for name in home.DISPOSABLE - {"models"}:
         delete(folder / name)
     _settle(aside, folder)
@@ -154,6 +154,13 @@ def _still_old(plan: dict[str, Any], folder: Path) -> list[str]:
         for name in plan["old"]
         if os.path.lexists(folder / name) and (name not in plan["new"] or (folder / STAGE / name).exists())
     ]
+
+
+def _free(path: Path) -> Path:
+    """This path, or one beside it: what was made under an old name since it was moved takes no place of it."""
+    while os.path.lexists(path):
+        path = path.with_name(f"{path.name}.later")
+    return path
 
 
 def _settle(*folders: Path) -> None:

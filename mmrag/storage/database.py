@@ -82,12 +82,13 @@ class Database:
         self._idle: list[apsw.Connection] = []
         self._writer = threading.Lock()
         self._closed = False
+        check_whole(path.parent)  # before a file is made where a restore is about to put one
         with self._faults():
             _make_folder(path.parent)
             self._idle.append(self._create())
             with self.writing() as db:
                 migrate(db)
-        # Once the file is open, so that a restore that is decided just now sees that it is in use.
+        # Again once the file is open: a restore that is decided just now sees that it is in use.
         try:
             check_whole(path.parent)
         except StoreUnavailable:

@@ -172,10 +172,12 @@ def test_nothing_opens_data_that_is_half_restored(fill, run, folder, file, monke
         backup.restore(folder, file, replace=True)
     monkeypatch.undo()
     monkeypatch.setenv("MMRAG_HOME", str(folder))
+    before = sorted(folder.rglob("*"))
     for command in (["documents"], ["backup", file.with_name("other.tar")]):
         code, _, err = run(*command)
         assert code == 1
         assert "mmrag restore" in err
+    assert sorted(folder.rglob("*")) == before
     code, out, _ = run("restore")
     assert code == 0
     assert "finished" in out

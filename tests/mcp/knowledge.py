@@ -1,7 +1,4 @@
-"""A program for the tests: the real command line, with an embedder that needs no model.
-
-    python -m tests.mcp.knowledge mcp [...]
-"""
+"""The real command line, with an embedder that needs no model: `python -m tests.mcp.knowledge mcp`."""
 
 from __future__ import annotations
 
@@ -11,6 +8,11 @@ from mmrag import assemble
 from mmrag.cli import main
 from tests.retrieval.memory_feed import HashEmbedder
 
-assemble.build_embedder = lambda _settings: HashEmbedder()
-sys.stdout.write("")
-sys.exit(main())
+
+def build_embedder(_settings):
+    return HashEmbedder()
+
+
+if __name__ == "__main__":
+    assemble.build_embedder = build_embedder
+    sys.exit(main())
