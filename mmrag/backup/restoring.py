@@ -157,7 +157,7 @@ def _still_old(plan: dict[str, Any], folder: Path) -> list[str]:
 
 
 def _free(path: Path) -> Path:
-    """This path, or one beside it: what was made under an old name since it was moved takes no place of it."""
+    """This path, or one beside it: what was made under an old name meanwhile does not take its place."""
     while os.path.lexists(path):
         path = path.with_name(f"{path.name}.later")
     return path
