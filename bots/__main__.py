@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import logging
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,11 @@ from mmrag.home import check_whole
 from mmrag.types import DEFAULT_COLLECTION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from bots.slack.service import SlackSettings
     from mmrag.config import Settings
+    from mmrag.ports import EngineClient
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,13 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if arguments.engine is not None:
-        raise InvalidInput("A remote engine can't be used yet: leave --engine out.")
     match arguments.platform:
         case "console":
             return _converse(arguments)
         case "slack":
-            return _check_slack() if arguments.check else _serve_slack()
+            return _check_slack() if arguments.check else _serve_slack(arguments)
         case _:
             raise InvalidInput(f"The {arguments.platform} adapter is not there yet: use  console  or  slack")
 
@@ -46,7 +46,11 @@ def _run(arguments: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show where an error arose")
-    common.add_argument("--engine", metavar="URL", help="a remote engine (not there yet)")
+    common.add_argument(
+        "--engine",
+        metavar="URL",
+        help="ask the engine at this address (`mmrag serve`) instead of one in this process",
+    )
     parser = argparse.ArgumentParser(
         prog="python -m bots", description="A chat bot that answers from your own documents."
     )
@@ -70,7 +74,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _converse(arguments: argparse.Namespace) -> int:
     from bots import console  # noqa: PLC0415 - `--help` stays quick
-    from mmrag.assemble import build_engine  # noqa: PLC0415 - as above, and a remote engine needs none
     from mmrag.config import load_settings  # noqa: PLC0415 - as above
 
     script = console.read_script(arguments.script) if arguments.script else None
@@ -78,7 +81,7 @@ def _converse(arguments: argparse.Namespace) -> int:
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
     if arguments.debug:
         logging.getLogger("bots").setLevel(logging.DEBUG)
-    with build_engine(settings) as engine:
+    with _engine(arguments, settings) as engine:
         went_well = console.run(
             engine,
             console.Screen(person=arguments.name),
@@ -90,7 +93,26 @@ def _converse(arguments: argparse.Namespace) -> int:
     return DONE if went_well else FAILED
 
 
-def _serve_slack() -> int:
+@contextmanager
+def _engine(arguments: argparse.Namespace, settings: Settings) -> Iterator[EngineClient]:
+    """The engine at the given address, or one in this process: only that one loads models."""
+    if arguments.engine is None:
+        from mmrag.assemble import build_engine  # noqa: PLC0415 - a remote engine needs none of it
+
+        with build_engine(settings) as engine:
+            yield engine
+        return
+    try:
+        from mmrag.remote import RemoteEngine  # noqa: PLC0415 - needs an extra; named by the error
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "httpx2", "remote") from missing
+    key = settings.engine_key.get_secret_value()
+    with RemoteEngine(arguments.engine, key=key, patience_seconds=settings.engine_patience_seconds) as remote:
+        remote.probe()
+        yield remote
+
+
+def _serve_slack(arguments: argparse.Namespace) -> int:
     from mmrag.config import load_settings  # noqa: PLC0415 - `--help` stays quick
 
     settings = load_settings()
@@ -102,9 +124,7 @@ def _serve_slack() -> int:
     check_whole(settings.home)
     chosen = slack_settings(settings)
     service.check_settings(chosen)  # before an engine is started for nothing
-    from mmrag.assemble import build_engine  # noqa: PLC0415 - as above
-
-    with build_engine(settings) as engine:
+    with _engine(arguments, settings) as engine:
         asyncio.run(service.serve(chosen, engine))
     return DONE
 

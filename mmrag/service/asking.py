@@ -47,13 +47,9 @@ async def ask(request: Request) -> Response:
 
     async def work(tell: Tell) -> None:
         tell(event("progress", {"stage": "waiting"}))
-        try:
-            answered = await _answer_once(
-                request, question, raw, lambda stage: tell(event("progress", {"stage": stage}))
-            )
-        except Problem as problem:
-            tell(event("error", problem.to_json()))
-            return
+        answered = await _answer_once(
+            request, question, raw, lambda stage: tell(event("progress", {"stage": stage}))
+        )
         _tell_answer(answered, tell)
 
     return EventStream(events_of(work))

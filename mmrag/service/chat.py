@@ -83,17 +83,13 @@ async def complete(request: Request) -> Response:
         return JSONResponse(_completion(body.model, await unless_left(request.receive, answered())))
 
     async def work(tell: Tell) -> None:
-        try:
-            said = await answered()
-        except Problem as problem:
-            tell(_data(problem.to_json()))
-            return
+        said = await answered()
         usage = bool(body.stream_options and body.stream_options.include_usage)
         for chunk in _chunks(body.model, said, with_usage=usage):
             tell(_data(chunk))
         tell(b"data: [DONE]\n\n")
 
-    return EventStream(events_of(work))
+    return EventStream(events_of(work, failed=lambda problem: _data(problem.to_json())))
 
 
 def _unheard(stage: Stage) -> None:

@@ -60,7 +60,7 @@ async def documents(request: Request, collection: schemas.CollectionQuery = ()) 
         "What came of each file; at least one went in",
         **event_stream(
             'event: progress\ndata: {"file": 0, "page": 3, "pages": 12}\n\n'
-            'event: document\ndata: {"path": "handbook.pdf", "status": "added", ...}\n\n'
+            'event: document\ndata: {"path": "handbook.pdf", ...}\n\n'
             'event: done\ndata: {"outcomes": [...]}\n\n'
         ),
     )
@@ -70,8 +70,8 @@ async def documents(request: Request, collection: schemas.CollectionQuery = ()) 
 async def upload(request: Request) -> Response:
     """Files that are read, indexed and stored, each whole or not at all.
 
-    Parts `file` (one or many), `collection`, and for each file in the same order, if at all, a `uri` and a
-    `title`. The same `uri` replaces what was there. With `Accept: text/event-stream` the pages that are read
+    Parts `file` (one or many), `collection`, and for each file in the same order, if at all, a `name`, a
+    `uri` and a `title`. The same `uri` replaces what was there. With `Accept: text/event-stream` the pages that are read
     come as events `progress`, each file's outcome as `document`, and all of them as `done`. Once the files
     have arrived they are added, whether the client waits or not. Where no file goes in, the answer is the
     problem of the first.
@@ -100,36 +100,31 @@ async def upload(request: Request) -> Response:
         return JSONResponse({"outcomes": await add(_unheard)})
 
     async def work(tell: Tell) -> None:
-        try:
-            outcomes = await add(tell)
-        except Problem as problem:
-            tell(event("error", problem.to_json()))
-        else:
-            tell(event("done", {"outcomes": outcomes}))
+        tell(event("done", {"outcomes": await add(tell)}))
 
     return EventStream(events_of(work))
 
 
 async def _read(form: FormData) -> tuple[str, list[Source]]:
     collection = form.get("collection", DEFAULT_COLLECTION)
-    uris, titles = form.getlist("uri"), form.getlist("title")
+    names, uris, titles = form.getlist("name"), form.getlist("uri"), form.getlist("title")
     files = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
     if not files:
         raise Problem(422, "invalid-input", "There is no file: send each in a part `file` with its name.")
     if not isinstance(collection, str):
         raise Problem(422, "invalid-input", "The part `collection` is a file: send the name as text.")
-    for name, values in (("uri", uris), ("title", titles)):
+    for name, values in (("name", names), ("uri", uris), ("title", titles)):
         if values and len(values) != len(files):
             raise Problem(
                 422,
                 "invalid-input",
-                f"There are {len(files)} files and {len(values)} parts `{name}`: send one for each, or none.",
+                f"There are {len(files)} files and {len(values)} parts `{name}`: send one each, or none.",
             )
         if not all(isinstance(value, str) for value in values):
             raise Problem(422, "invalid-input", f"A part `{name}` is a file: send it as text.")
     sources = []
     for number, file in enumerate(files):
-        name = file.filename or "document"
+        name = str(names[number]) if names else file.filename or "document"
         sources.append(
             Source(
                 name=name,

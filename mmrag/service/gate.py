@@ -8,9 +8,7 @@ key and no message text.
 from __future__ import annotations
 
 import logging
-import secrets
 import time
-import traceback
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,7 +19,6 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 
 from mmrag import wire
-from mmrag.errors import UserFacingError
 from mmrag.service.context import LOCAL, is_loopback
 from mmrag.service.problems import Problem, problem_of, retry_after
 from mmrag.storage.keys import ApiKey
@@ -68,14 +65,10 @@ class Gate:
             with self._quotas.spent(client):
                 body.check_announced(Headers(scope=scope))
                 await self._app(scope, body.receive, exchange.send)
-        except Problem as problem:
-            await exchange.refuse(problem, scope, body)
-        except UserFacingError as error:
-            await exchange.refuse(problem_of(error), scope, body)
         except ClientDisconnect:
             pass
         except Exception as error:  # noqa: BLE001 - the last one who can answer, and log without texts
-            await exchange.refuse(_unexpected(error), scope, body)
+            await exchange.refuse(problem_of(error), scope, body)
         finally:
             self._note(scope, exchange.status, time.perf_counter() - began, client)
 
@@ -264,18 +257,3 @@ class _Exchange:
             await problem.response()(scope, body.receive, self.send)
         except OSError:
             return  # the client has left
-
-
-def _unexpected(error: Exception) -> Problem:
-    """Log where it arose, never what it says: that may be somebody's text."""
-    reference = secrets.token_hex(4)
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "nowhere"
-    _log.error("reference %s: %s at %s", reference, type(error).__name__, place)
-    _log.debug("reference %s: %s", reference, "".join(traceback.format_tb(error.__traceback__)))
-    return Problem(
-        500,
-        "unexpected",
-        f"Something went wrong here. Try again; if it stays like this, tell whoever runs the engine the "
-        f"reference {reference}.",
-    )

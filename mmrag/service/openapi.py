@@ -66,7 +66,7 @@ def replied(model: type[BaseModel], description: str, **other: Any) -> dict[int 
 def bytes_of(description: str, *media_types: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that succeeds with what is not JSON."""
     schema = {"type": "string", "format": "binary"}
-    return {200: {"description": description, "content": dict.fromkeys(media_types, {"schema": schema})}}
+    return {200: {"description": description, "content": {each: {"schema": schema} for each in media_types}}}
 
 
 def event_stream(example: str) -> dict[str, Any]:
@@ -96,6 +96,7 @@ def upload_body() -> dict[str, Any]:
         "properties": {
             "file": {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1},
             "collection": {"type": "string", "default": DEFAULT_COLLECTION},
+            "name": texts,
             "uri": texts,
             "title": texts,
         },

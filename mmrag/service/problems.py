@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
+import secrets
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
@@ -21,6 +24,8 @@ from mmrag.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+_log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _NAMED_FAULTS = 3
@@ -92,11 +97,30 @@ def retry_after(seconds: float) -> dict[str, str]:
     return {"Retry-After": str(max(1, round(seconds)))}
 
 
-def problem_of(error: UserFacingError) -> Problem:
-    """The answer for an error whose sentence may be shown."""
+def problem_of(error: Exception) -> Problem:
+    """The answer for an error: its sentence where that may be shown, else a reference that the log has."""
+    if isinstance(error, Problem):
+        return error
+    if not isinstance(error, UserFacingError):
+        return _unexpected(error)
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     headers = retry_after(UNAVAILABLE_SECONDS) if status == 503 else {}  # noqa: PLR2004 - as in the table
     return Problem(status, wire.problem_code(error), str(error), headers=headers)
+
+
+def _unexpected(error: Exception) -> Problem:
+    """Log where it arose, never what it says: that may be somebody's text."""
+    reference = secrets.token_hex(4)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "nowhere"
+    _log.error("reference %s: %s at %s", reference, type(error).__name__, place)
+    _log.debug("reference %s: %s", reference, "".join(traceback.format_tb(error.__traceback__)))
+    return Problem(
+        500,
+        "unexpected",
+        f"Something went wrong here. Try again; if it stays like this, tell whoever runs the engine the "
+        f"reference {reference}.",
+    )
 
 
 def not_understood(faults: Sequence[Mapping[str, Any]]) -> Problem:

@@ -72,7 +72,7 @@ def decoded(data: str) -> bytes:
 
 
 class _QuestionBody(_Request):
-    text: Annotated[str, Field(min_length=1, description="What is asked.")]
+    text: Annotated[str, Field(description="What is asked.")]
     collections: Annotated[
         list[CollectionName],
         Field(max_length=MOST_COLLECTIONS, description="Where the answer may come from, widest first."),

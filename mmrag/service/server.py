@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mmrag.config import Settings
     from mmrag.ports import ServedEngine
 
+_KEPT_SECONDS = 75  # an idle connection: a client that keeps it should be the one who gives it up
 _BACKLOG = 1_024  # connections that wait to be accepted
 
 
@@ -97,6 +98,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,  # it writes paths, which may hold what was asked for
                 server_header=False,
+                timeout_keep_alive=_KEPT_SECONDS,
                 lifespan="on",
                 timeout_graceful_shutdown=settings.serve_shutdown_seconds,
             )

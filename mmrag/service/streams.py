@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from mmrag.service.problems import Problem, problem_of
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
@@ -78,16 +80,26 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-async def events_of(work: Callable[[Tell], Awaitable[None]]) -> AsyncIterator[bytes]:
+def error_event(problem: Problem) -> bytes:
+    """The end of a stream that failed."""
+    return event("error", problem.to_json())
+
+
+async def events_of(
+    work: Callable[[Tell], Awaitable[None]], *, failed: Callable[[Problem], bytes] = error_event
+) -> AsyncIterator[bytes]:
     """What `work` tells, as soon as it does, and a sign of life where it is silent.
 
-    It ends the stream by returning, and is cancelled where nobody listens any more.
+    It ends the stream by returning; what it raises is told by `failed`. Where nobody listens any more it is
+    cancelled.
     """
     told: asyncio.Queue[bytes | None] = asyncio.Queue()
 
     async def run() -> None:
         try:
             await work(told.put_nowait)
+        except Exception as error:  # noqa: BLE001 - whatever it is: the stream must not just break off
+            told.put_nowait(failed(problem_of(error)))
         finally:
             told.put_nowait(None)
 

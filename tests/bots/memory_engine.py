@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bots import console
-from mmrag.errors import NotFound, NotReadable
+from mmrag.errors import NotFound, NotReadable, UserFacingError
 from mmrag.types import (
     AddReport,
     Answer,
@@ -84,6 +84,25 @@ class MemoryEngine:
         )
         self.texts[document] = text.strip()
         return AddReport(document.id, pages=1, chunks=1, figures=0, status="added")
+
+    def add_many(self, loaders, *, collection, listener):
+        for number, load in enumerate(loaders):
+            listener(number, 1, 1)
+            try:
+                yield self.add(load(), collection=collection)
+            except UserFacingError as error:
+                yield error
+
+    def collections(self):
+        return tuple(sorted({document.collection for document in self.texts}))
+
+    def answered_from(self, answer_id):
+        if answer_id not in self.answers:
+            raise NotFound("There is no such answer.")
+        return self.answers[answer_id][0].collections
+
+    def batch_sizes(self):
+        return {}
 
     def documents(self, *, collections=None):
         return tuple(d for d in reversed(self.texts) if collections is None or d.collection in collections)

@@ -35,10 +35,10 @@ PRIVATE = "the launch is on Thursday"
 
 
 @pytest.fixture
-def engine():
-    engine = MemoryEngine()
-    engine.add(Source("handbook.md", b"Holidays are 28 days.", uri="u:handbook"), collection="company")
-    return engine
+def engine(memory_engine):
+    source = Source("handbook.md", b"Holidays are 28 days.", uri="u:handbook")
+    memory_engine.add(source, collection="company")
+    return memory_engine
 
 
 def mention(text, chat, engine, **more):
@@ -53,6 +53,11 @@ def notice_of(chat):
     [(what, notice)] = chat.endings
     assert what == "notice"
     return notice
+
+
+def reference_in(caplog):
+    """What the bots logged; the engine at the other end of HTTP logs a reference of its own."""
+    return next(record for record in caplog.records if record.name == "bots.conversation").args[0]
 
 
 # ------------------------------------------------------------------ questions
@@ -182,7 +187,7 @@ def test_any_other_error_becomes_an_apology_with_a_logged_reference(engine, capl
     caplog.set_level(logging.DEBUG, logger="bots")
     assert mention(PRIVATE, chat, engine) == "apologised"
     notice = notice_of(chat)
-    reference = caplog.records[0].args[0]
+    reference = reference_in(caplog)
     assert reference in notice.text
     assert "RuntimeError" in caplog.text
     assert PRIVATE not in caplog.text + notice.text
@@ -306,7 +311,7 @@ def test_a_document_that_breaks_the_engine_does_not_hide_what_became_of_the_othe
     chat = RecordedChat(files={"chart": b"Tickets: 547", "scan": None})  # None has no bytes to decode
     assert command("kb", "add", chat, engine, files=(SCAN, CHART)) == "refused"
     broken, added = notice_of(chat).lines
-    assert broken == f"scan.png: It could not be added (reference {caplog.records[0].args[0]})."
+    assert broken == f"scan.png: It could not be added (reference {reference_in(caplog)})."
     assert added.startswith("chart.png: added")
 
 
