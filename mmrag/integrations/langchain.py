@@ -6,15 +6,16 @@
         retriever = MmragRetriever(engine=engine, collections=("team",), k=5)
         retriever.invoke("How many days of leave do we have?")
 
-The engine may be one in this process or a client of a remote one: whatever implements
-`mmrag.ports.EngineClient`. What `invoke` is given beyond the query (`k`, `attachments`, `history`)
-counts for that call.
+    MmragRetriever.from_url("http://127.0.0.1:8000", key="mmrag_...", collections=("team",))
+
+The engine may be any `mmrag.ports.EngineClient`: one in this process, or a client of a remote one.
+What `invoke` is given beyond the query (`k`, `attachments`, `history`) counts for that call.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ConfigDict, Field
 
@@ -48,6 +49,18 @@ class MmragRetriever(BaseRetriever):
     engine: Any = Field(exclude=True, repr=False)  # an EngineClient; a Protocol can't be checked by pydantic
     collections: tuple[str, ...] = Field(default=(DEFAULT_COLLECTION,), min_length=1)
     k: int = Field(default=4, ge=1)
+
+    @classmethod
+    def from_url(cls, url: str, *, key: str = "", **options: Any) -> Self:  # noqa: ANN401 - the fields
+        """A retriever that asks the engine at this address (`mmrag serve`) with an API key.
+
+        Raises InvalidInput where this is no address, MissingExtra.
+        """
+        try:
+            from mmrag.remote import RemoteEngine  # noqa: PLC0415 - needs an extra; named by the error
+        except ModuleNotFoundError as lacking:
+            raise MissingExtra(lacking.name or "httpx2", "remote") from lacking
+        return cls(engine=RemoteEngine(url, key=key), **options)
 
     def _get_relevant_documents(
         self,

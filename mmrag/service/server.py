@@ -86,7 +86,7 @@ class Server(uvicorn.Server):
         settings: Settings,
         *,
         ready: Callable[[], None],
-        extend: Callable[[FastAPI], None],
+        extend: Callable[[FastAPI], None] = lambda _app: None,
     ) -> None:
         app = create_app(engine, settings)
         extend(app)

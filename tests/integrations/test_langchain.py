@@ -15,6 +15,7 @@ from mmrag.config import Settings
 from mmrag.errors import NotReadable
 from mmrag.types import Attachment, Source, Turn
 from tests.retrieval.memory_feed import HashEmbedder
+from tests.service.serving import served
 
 HERE = Path(__file__).parent
 TEXTS = (
@@ -27,14 +28,24 @@ pytest.importorskip("langchain_core", reason="needs the extra langchain")
 
 
 @pytest.fixture(scope="module")
-def retriever(reader, tmp_path_factory):
+def retrievers(reader, tmp_path_factory):
+    """One over an engine in this process, one over the same engine behind HTTP."""
     from mmrag.integrations.langchain import MmragRetriever  # noqa: PLC0415 - needs the extra
 
     settings = Settings(home=tmp_path_factory.mktemp("home"))
+    options = {"collections": ("team",), "k": 3}
     with build_engine(settings, embedder=HashEmbedder(), reader=reader) as engine:
         for name, text, collection in TEXTS:
             engine.add(Source(name, text.encode(), f"test:{name}"), collection=collection)
-        yield MmragRetriever(engine=engine, collections=("team",), k=3)
+        with served(engine, settings) as url:
+            remote = MmragRetriever.from_url(url, **options)
+            yield {"in process": MmragRetriever(engine=engine, **options), "by URL": remote}
+            remote.engine.close()
+
+
+@pytest.fixture(params=["in process", "by URL"])
+def retriever(request, retrievers):
+    return retrievers[request.param]
 
 
 def test_langchains_own_standard_tests_pass():
