@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Whether the program in this container works: 0 if so, else 1 and a sentence. It needs Python alone.
 
-    mmrag-health engine    the service answers, and is ready for questions
-    mmrag-health bot       the bot holds a connection to its platform (or, over HTTP, answers)
+`mmrag-health engine`: the service answers, and is ready for questions.
+`mmrag-health bot`: the bot holds a connection to its platform or, where it is called over HTTP, answers.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import os
 import sys
+from http import HTTPStatus
 from pathlib import Path
 
 SECONDS = 4
@@ -18,6 +19,7 @@ ESTABLISHED = "01"  # include/net/tcp_states.h
 
 
 def main(arguments: list[str]) -> int:
+    """Look at what the arguments name; the exit code."""
     match arguments:
         case ["engine"]:
             fault = http_fault(int(os.environ.get("MMRAG_SERVE_PORT", "8000")), "/readyz")
@@ -44,7 +46,7 @@ def http_fault(port: int, path: str) -> str | None:
         return f"what answers at port {port} is no HTTP service ({type(error).__name__})"
     finally:
         connection.close()
-    return None if status == 200 else f"{path} says {status}"
+    return None if status == HTTPStatus.OK else f"{path} says {status}"
 
 
 def connection_fault(port: int) -> str | None:
