@@ -88,12 +88,16 @@ class RemoteEngine:
     """The engine at `url`. Safe to use from many threads.
 
     While it is away every call tries again for `patience_seconds`, and then raises EngineUnavailable.
-    Raises InvalidInput where `url` is no address of a service.
+    Raises InvalidInput where `url` is no address of a service, InvalidSettings where `key` can't be one.
     """
 
     def __init__(self, url: str, *, key: str = "", patience_seconds: float = 20) -> None:
         self._url = _checked(url)
         self._patience = patience_seconds
+        if not (key.isascii() and key.isprintable()):
+            raise InvalidSettings(
+                "MMRAG_ENGINE_KEY is no API key: give it as `mmrag keys add NAME` shows it, on one line."
+            )
         if key and urlsplit(self._url).scheme == "http" and urlsplit(self._url).hostname not in _LOCAL:
             _log.warning("The engine is asked over http: its key and all texts can be read on the way.")
         self._http = httpx2.Client(

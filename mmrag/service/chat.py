@@ -65,7 +65,7 @@ async def models(request: Request) -> Response:
         "The answer, its sources below, or the chunks of it",
         **event_stream('data: {"object": "chat.completion.chunk", ...}\n\ndata: [DONE]\n\n'),
     )
-    | problems(400, 401, 403, 413, 415, 422, 429, 503),
+    | problems(400, 401, 403, 404, 413, 415, 422, 429, 503),
     openapi_extra={"requestBody": {"required": True, "content": json_content(schemas.ChatBody)}},
 )
 async def complete(request: Request) -> Response:

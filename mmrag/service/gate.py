@@ -79,19 +79,20 @@ class Gate:
         scheme, _, presented = headers.get("authorization", "").partition(" ")
         if scope["path"].startswith(self._open_paths):
             return replace(VISITOR, id=f"visitor {(scope.get('client') or ('unknown',))[0]}")
-        if presented and scheme.lower() == "bearer":
-            client = self._service.keys.find(presented.strip())
-            if client is None:
-                raise Problem(
-                    401,
-                    "wrong-key",
-                    "This API key is not known: ask whoever runs the engine for one (`mmrag keys add NAME`).",
-                    headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
-                )
+        presented = presented.strip() if scheme.lower() == "bearer" else ""
+        client = self._service.keys.find(presented)
+        if client is not None:
             return client
         if is_loopback(self._service.settings.serve_host) and not self._service.keys.exist():
             _check_is_no_web_page(headers)
-            return LOCAL
+            return LOCAL  # whatever was presented: clients of OpenAI's API can't do without a key
+        if presented:
+            raise Problem(
+                401,
+                "wrong-key",
+                "This API key is not known: ask whoever runs the engine for one (`mmrag keys add NAME`).",
+                headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+            )
         raise Problem(
             401,
             "no-key",

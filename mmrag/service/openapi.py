@@ -70,8 +70,10 @@ def bytes_of(description: str, *media_types: str) -> dict[int | str, dict[str, A
 
 
 def event_stream(example: str) -> dict[str, Any]:
-    """Content of text/event-stream."""
-    return {"text/event-stream": {"schema": {"type": "string"}, "examples": {"events": {"value": example}}}}
+    """Content of text/event-stream; the schema is that of each event, whose data is JSON."""
+    text = {"type": "string"}
+    schema = {"type": "object", "properties": {"event": text, "data": text}, "required": ["data"]}
+    return {"text/event-stream": {"schema": schema, "example": example}}
 
 
 def question_body(model: type[BaseModel]) -> dict[str, Any]:

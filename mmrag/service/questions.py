@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from contextlib import suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
@@ -33,7 +34,7 @@ B = TypeVar("B", bound="BaseModel")
 
 _MOST_QUESTION_BYTES = 16 * 1024 * 1024  # of the JSON part of a multipart request: a long thread
 _PARSED_ASIDE = 256 * 1024  # larger JSON is decoded in a thread: others must not wait for it
-_SENTENCE = re.compile(r".*?\S(?: \[\d+\]|(?<=\])\[\d+\])+(?= |$)|.+$", re.DOTALL)
+_MARKERS = re.compile(r"(?:\[\d+\])+(?: |$)")
 
 
 async def read_json(request: Request, kind: type[B]) -> tuple[B, bytes]:
@@ -178,7 +179,9 @@ async def answer(request: Request, question: Question, told: StageListener) -> A
 
 def sentences(answered: Answer) -> list[str]:
     """The answer's text in pieces, each a sentence with its markers; joined by spaces they are the text."""
-    return [match[0].lstrip(" ") for match in _SENTENCE.finditer(answered.text)]
+    ends = [match.end() for match in _MARKERS.finditer(answered.text)]
+    pieces = [answered.text[start:end] for start, end in pairwise([0, *ends, len(answered.text)])]
+    return [piece.removesuffix(" ") for piece in pieces if piece]
 
 
 def body_of(value: object) -> bytes:

@@ -11,9 +11,9 @@ _SECONDS = 30
 
 
 @contextmanager
-def served(engine, settings):
+def served(engine, settings, *, port=0):
     """The address of a service over this engine; stopped as a signal stops it."""
-    listening = bind(settings.model_copy(update={"serve_port": 0}))
+    listening = bind(settings.model_copy(update={"serve_port": port}))
     ready = threading.Event()
     server = Server(engine, settings, ready=ready.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="service")

@@ -171,6 +171,36 @@ PROMISES = (
         "slack_forged",
     ),
     Promise(
+        "Whatever is sent to the service, it answers as its OpenAPI document says.",
+        "schemathesis makes requests of the document, valid and broken ones, for every route, as JSON and as "
+        "events; they go over a real socket to the real engine. No answer may be an error of the server, or "
+        "have a status, a media type or a form that is not documented. A trial is a request.",
+        "service_schema",
+    ),
+    Promise(
+        "With an API key nobody reads or changes more than what it may name; without one, nothing.",
+        "Clients with a key each name what belongs to another (its collection, documents, answers, "
+        "figures, alone and among their own), and strangers send keys that are cut, changed, put together of "
+        "two, or no keys at all. None may succeed, no reply may hold a word of another's documents, and at the end "
+        "everything must be as it was. A trial is an attempt.",
+        "service_keys",
+    ),
+    Promise(
+        "Two hundred stream at once, and who reads slowly holds up nobody.",
+        "Clients open a stream each, all at once; some read nothing of a reply that is larger than the "
+        "sockets hold, some leave in the middle. Who reads must get a whole answer, and other routes must answer "
+        "while some do not read. The engine is one in memory. A trial is a stream.",
+        "service_streams",
+    ),
+    Promise(
+        "Of an upload that is cut off, by whichever side, nothing half is there.",
+        "A service takes in uploads of several files and is killed with `kill -9` at a random moment, or the "
+        "client breaks off. Each document that is there must be whole, each that was acknowledged must be "
+        "there, and nothing may be left in the folder of temporary files. A trial is a kill or a "
+        "broken upload.",
+        "service_kills",
+    ),
+    Promise(
         "The decode loop says what greedy search says, token for token.",
         "Random prompts, with and without a picture, go through transformers' own `generate` one by one, and "
         "through the loop, over OPT and over T5: alone and in a batch that rows leave and join all the time, "
