@@ -16,7 +16,7 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mmrag import home
 from mmrag.backup import archive
@@ -129,43 +129,36 @@ def _go_on(folder: Path) -> Path | None:
         )
     stage, aside = folder / STAGE, folder / plan["aside"]
     aside.mkdir(mode=0o700, exist_ok=True)
-    for name in _still_old(plan, folder):
-        (folder / name).rename(_free(aside / name))
+    for name in set(plan["old"]) - set(plan["new"]):
+        _put_aside(folder / name, aside)
     for name in home.DISPOSABLE - {"models"}:
         delete(folder / name)
-    _settle(aside, folder)
     for name in plan["new"]:
-        if (stage / name).exists():
+        if (stage / name).exists():  # else it is in its place already
+            _put_aside(folder / name, aside)
             (stage / name).rename(folder / name)
-    _settle(folder)
+    for changed in (aside, folder):
+        fsync(changed)
     delete(stage)
     kept = any(aside.iterdir())
     if not kept:
         aside.rmdir()
     (folder / home.RESTORE_PLAN).unlink()
-    _settle(folder)
+    fsync(folder)
     return aside if kept else None
 
 
-def _still_old(plan: dict[str, Any], folder: Path) -> list[str]:
-    """Names at the top that still stand for the old data: a new one has left the stage."""
-    return [
-        name
-        for name in plan["old"]
-        if os.path.lexists(folder / name) and (name not in plan["new"] or (folder / STAGE / name).exists())
-    ]
+def _put_aside(path: Path, aside: Path) -> None:
+    """Move what bears this name, if there is something, and take nobody's place there."""
+    if os.path.lexists(path):
+        path.rename(_free(aside / path.name))
 
 
 def _free(path: Path) -> Path:
-    """This path, or one beside it: what was made under an old name meanwhile does not take its place."""
+    """This path, or one beside it where something bears its name already."""
     while os.path.lexists(path):
         path = path.with_name(f"{path.name}.later")
     return path
-
-
-def _settle(*folders: Path) -> None:
-    for folder in folders:
-        fsync(folder)
 
 
 @contextmanager

@@ -167,7 +167,7 @@ def test_nothing_opens_data_that_is_half_restored(fill, run, folder, file, monke
     fill(1)
     backup.back_up(folder, file)
     fill(2)
-    monkeypatch.setattr("mmrag.backup.restoring._still_old", lambda *_: 1 / 0)
+    monkeypatch.setattr("mmrag.backup.restoring._put_aside", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         backup.restore(folder, file, replace=True)
     monkeypatch.undo()

@@ -11,6 +11,7 @@ import random
 import shutil
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import apsw
@@ -57,21 +58,17 @@ def _under_load(place, rng, outcome, trial):
     said = _answers(source)
     outcome.check(not all(abstained for _text, abstained, _cited in said), f"{trial}: nothing was answered")
     history = kills.History(f"{trial} {rng.random()}")
-    taken = []
-    exact = True
+    taken, exact = [], True
     with started(kills.write, str(source), history.name, 0, exact) as (_process, connection):
         connection.recv()  # it is ready
+        bot = _Bot(source, history, connection)
+        bot.start()
         for number in range(BACKUPS_UNDER_LOAD):
-            for _ in range(rng.randint(1, 10)):
-                connection.recv()
-                history.advance()
-            before = history.done, history.state
-            file = place / f"{number}.tar"
+            bot.wait_for(rng.randint(1, 10))
+            file, before = place / f"{number}.tar", bot.now()
             backup.back_up(source, file)
-            while connection.poll():
-                connection.recv()
-                history.advance()
-            taken.append((file, before, history.done))
+            taken.append((file, before, bot.now()[0]))
+        bot.stop()
     for number, (file, (done, state), latest) in enumerate(taken):
         outcome.count("backups under load")
         restored = place / f"restored {number}"
@@ -80,9 +77,57 @@ def _under_load(place, rng, outcome, trial):
         documents = {key: rest for key, rest in rows.documents.items() if key[0] != ASKED}
         moments = _states(history.name, done, state, latest + 1)
         outcome.check(documents in moments, f"{trial}: a backup holds what never was at one moment")
+        known = _Bot.known(restored) - done
+        outcome.check(documents in moments[max(0, known) :], f"{trial}: a bot knows what the store does not")
         _check_sound(restored, rows, rng, outcome, trial)
         outcome.check(_answers(restored) == said, f"{trial}: the restored data answers otherwise")
         outcome.count("answers compared", len(said))
+
+
+class _Bot(threading.Thread):
+    """Hears of each step that the writer has done, and then notes it in a file of its own, as a bot does."""
+
+    def __init__(self, home, history, connection):
+        super().__init__()
+        self._home, self._history, self._connection = home, history, connection
+        self._changed = threading.Condition()
+        self._stopping = False
+
+    def run(self):
+        (self._home / "bots").mkdir()
+        db = apsw.Connection(str(self._home / "bots" / "bot.sqlite3"))
+        list(db.execute("PRAGMA journal_mode = WAL; CREATE TABLE known (step INTEGER)"))
+        while not self._stopping:
+            if self._connection.poll(0.05):
+                self._connection.recv()
+                with self._changed:
+                    self._history.advance()
+                    self._changed.notify_all()
+                db.execute("INSERT INTO known VALUES (?)", (self._history.done,))
+        db.close()
+
+    def now(self):
+        """(steps that are done, what is held then)."""
+        with self._changed:
+            return self._history.done, self._history.state
+
+    def wait_for(self, steps):
+        with self._changed:
+            until = self._history.done + steps
+            assert self._changed.wait_for(lambda: self._history.done >= until, timeout=60)
+
+    def stop(self):
+        self._stopping = True
+        self.join()
+
+    @staticmethod
+    def known(home):
+        """The last step that a restored bot knows of."""
+        db = apsw.Connection(str(home / "bots" / "bot.sqlite3"))
+        try:
+            return db.execute("SELECT coalesce(max(step), 0) FROM known").get
+        finally:
+            db.close()
 
 
 def _fact(subject, rng):
