@@ -186,6 +186,13 @@ PROMISES = (
         "service_keys",
     ),
     Promise(
+        "Over MCP, an API key opens what it opens over HTTP, and nothing more.",
+        "The same clients and strangers call tools and read resources that belong to others: by their "
+        "collections and documents. None may succeed and no reply may hold a foreign word; who names "
+        "no collection finds its own only. A trial is an attempt.",
+        "mcp_keys",
+    ),
+    Promise(
         "Two hundred stream at once, and who reads slowly holds up nobody.",
         "Clients open a stream each, all at once; some read nothing of a reply that is larger than the "
         "sockets hold, some leave in the middle. Who reads must get a whole answer, and other routes must answer "
