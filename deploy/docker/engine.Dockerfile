@@ -24,7 +24,7 @@ RUN /opt/mmrag/bin/pip install --no-deps --force-reinstall . && /opt/mmrag/bin/m
 
 FROM build AS build-gpu
 # PyTorch and FAISS bring CUDA along as wheels: of the machine only the driver is needed.
-RUN /opt/mmrag/bin/pip install -c constraints.txt ".[gpu,quantised,serve,mcp,openai]"
+RUN /opt/mmrag/bin/pip install -c constraints.txt ".[gpu,quantised,serve,mcp,openai]" "faiss-gpu==1.15.1"
 COPY mmrag mmrag
 COPY bots bots
 RUN /opt/mmrag/bin/pip install --no-deps --force-reinstall . && /opt/mmrag/bin/mmrag --version

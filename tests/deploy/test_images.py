@@ -71,6 +71,11 @@ def test_the_extras_that_are_installed_exist_and_are_pinned(file, requirements):
     assert {extra for extras in installed for extra in extras.split(",")} <= requirements.keys()
 
 
+def test_what_only_the_gpu_image_takes_is_pinned_as_the_constraints_say():
+    (pin,) = re.findall(r'"(faiss-gpu==[\d.]+)"', (DEPLOY / "docker" / "engine.Dockerfile").read_text())
+    assert f"{pin} " in (ROOT / "constraints.txt").read_text()
+
+
 def test_a_bot_has_no_model_and_no_torch(requirements):
     (extras,) = re.findall(r'"\.\[([\w,]+)\]"', (DEPLOY / "docker" / "bots.Dockerfile").read_text())
     texts = [text for extra in ["", *extras.split(",")] for text in requirements[extra]]

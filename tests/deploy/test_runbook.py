@@ -13,7 +13,7 @@ PAGES = (DEPLOY / "README.md", ROOT / "docs" / "backup.md", ROOT / "docs" / "ass
 # Where one of our commands begins in a line of a shell.
 BEGINS = re.compile(r"(?:^|-- |/opt/mmrag/bin/|exec -T \w+ |sh -c '|\*  |MMRAG_HOME=\S+ )(mmrag .*)")
 IN_THE_ENGINE = re.compile(r"run --rm (?:-v \S+ )?engine (.*)")
-ENDS = re.compile(r" && | +#|'$")
+ENDS = re.compile(r" && | >| +#|'$")
 
 
 @pytest.fixture(params=PAGES, ids=lambda page: page.stem)
@@ -27,7 +27,7 @@ def shown(page):
         for line in block.splitlines() if not language else ():
             found = BEGINS.findall(line) + [f"mmrag {rest}" for rest in IN_THE_ENGINE.findall(line)]
             for command in found:
-                end = ENDS.search(command) if command.count("'") != 2 else re.search(r" && | +#", command)
+                end = ENDS.search(command) if command.count("'") != 2 else re.search(r" && | >| +#", command)
                 yield command[: end.start()] if end else command
 
 

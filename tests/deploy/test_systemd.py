@@ -86,7 +86,7 @@ def test_a_unit_speaks_of_what_there_is(unit):
     for file in values(unit, "EnvironmentFile"):
         assert str(Path(file).parent) in folders
     for line in values(unit, "ReadWritePaths"):
-        assert set(line.split()) <= folders | {"/var/lib/mmrag"}  # the engine's StateDirectory
+        assert set(line.split()) <= folders | {"/var/lib/mmrag", "/var/lib/mmrag-bot-%i"}  # StateDirectory
 
 
 def test_a_bots_unit_is_for_every_platform():
