@@ -20,9 +20,10 @@ HEAVY = ("torch", "transformers", "faiss", "openvino", "onnxruntime", "cv2", "ta
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Seconds from the start of the process, Python with it; megabytes of memory; what it has of HEAVY."""
+    """Seconds from the start of the process, Python with it, and of the processor; what it has of HEAVY."""
 
     seconds: float
+    cpu_seconds: float
     megabytes: float
     loaded: tuple[str, ...]
 
@@ -39,7 +40,7 @@ def start(platform: str, url: str) -> Start:
         cwd=Path(__file__).parents[1],
     ).stdout
     said = json.loads(output)
-    return Start(said["ready"] - began, said["megabytes"], tuple(said["loaded"]))
+    return Start(said["ready"] - began, said["cpu"], said["megabytes"], tuple(said["loaded"]))
 
 
 def _be_ready(platform: str, url: str) -> None:
@@ -60,12 +61,12 @@ def _be_ready(platform: str, url: str) -> None:
         console.Screen(person="you")
     with RemoteEngine(url) as engine:
         engine.probe()
-    ready = time.perf_counter()
+    ready, cpu = time.perf_counter(), time.process_time()
     status = Path("/proc/self/status").read_text(encoding="ascii")
     peak = re.search(r"VmHWM:\s+(\d+) kB", status)
     assert peak is not None
     loaded = [name for name in HEAVY if name in sys.modules]
-    print(json.dumps({"ready": ready, "megabytes": int(peak[1]) / 1e3, "loaded": loaded}))
+    print(json.dumps({"ready": ready, "cpu": cpu, "megabytes": int(peak[1]) / 1e3, "loaded": loaded}))
 
 
 if __name__ == "__main__":

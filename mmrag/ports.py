@@ -119,6 +119,10 @@ class ServedEngine(EngineClient, Protocol):
         """Add many sources; a report or the reason of each, in their order."""
         ...
 
+    def warm_up(self) -> None:
+        """Load the models, so that the first question does not wait for them. Raises UserFacingError."""
+        ...
+
     def collections(self) -> tuple[str, ...]:
         """The names of all collections that hold something."""
         ...

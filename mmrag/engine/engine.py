@@ -12,13 +12,14 @@ format, no index, no model and no chat platform.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from mmrag.engine.asking import Asking, nobody
 from mmrag.engine.intake import Intake
 from mmrag.engine.library import Library
 from mmrag.engine.upkeep import Upkeep
-from mmrag.errors import InvalidInput, NotFound
+from mmrag.errors import GenerationFailed, InvalidInput, NotFound
 from mmrag.types import RatingReceipt
 
 if TYPE_CHECKING:
@@ -87,6 +88,14 @@ class Engine:
 
     def documents(self, *, collections: Sequence[str] | None = None) -> tuple[Document, ...]:
         return self._stages.store.documents(collections)
+
+    def warm_up(self) -> None:
+        """Load the models, so that the first question does not wait for them. Raises UserFacingError."""
+        self._stages.embedder.embed_queries(["Are you there?"])
+        load = getattr(self._stages.generator, "loaded", None)  # only those that run a model have one to load
+        if load is not None:
+            with suppress(GenerationFailed):  # questions are answered without it then, and say why
+                load()
 
     def collections(self) -> tuple[str, ...]:
         """The names of all collections that hold something."""

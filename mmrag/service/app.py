@@ -24,7 +24,6 @@ from mmrag.service.gate import Gate
 from mmrag.service.idempotency import Replies
 from mmrag.service.problems import Problem, not_understood
 from mmrag.service.work import Lane
-from mmrag.types import Question
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -106,7 +105,7 @@ def _service(engine: ServedEngine, settings: Settings) -> Service:
 async def _warm_up(service: Service) -> None:
     """Have the models loaded before the first question."""
     try:
-        await asyncio.to_thread(service.engine.search, Question("Are you there?"), k=1)
+        await asyncio.to_thread(service.engine.warm_up)
     except UserFacingError as error:
         _log.warning("The models could not be loaded ahead: %s", error)
     except Exception as error:  # noqa: BLE001 - the first question will meet it again, and be answered

@@ -36,9 +36,10 @@ router = APIRouter(prefix="/v1", tags=["questions"])
 async def ask(request: Request) -> Response:
     """Answer with cited sources, or abstain.
 
-    With `Accept: text/event-stream` the answer comes as events: `progress` with each stage (waiting, reading,
-    searching, answering, checking), `claim` with each sentence once it is checked against its sources, and at
-    the end either `answer` or, with a problem document, `error`. A client that leaves withdraws its question.
+    With `Accept: text/event-stream` the answer comes as events: `progress` with each stage (waiting, where
+    others come first; reading, searching, answering, checking), `claim` with each sentence once it is checked
+    against its sources, and at the end either `answer` or, with a problem document, `error`. A client that
+    leaves withdraws its question.
     """
     _, question, raw = await read_question(request, schemas.AskBody)
     if not wants_events(request):
@@ -46,7 +47,8 @@ async def ask(request: Request) -> Response:
         return JSONResponse(wire.answer_to_json(answered))
 
     async def work(tell: Tell) -> None:
-        tell(event("progress", {"stage": "waiting"}))
+        if service_of(request).answering.is_full:
+            tell(event("progress", {"stage": "waiting"}))
         answered = await _answer_once(
             request, question, raw, lambda stage: tell(event("progress", {"stage": stage}))
         )

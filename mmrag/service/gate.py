@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _DRAINED_BYTES = 4 * 1024 * 1024  # of a refused request: a client that still sends does not see the answer
+_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _MINUTE = 60.0
 _FORGOTTEN = 1_000  # clients whose counts are kept at most; a count is good for a minute only
 
@@ -84,7 +85,7 @@ class Gate:
         if client is not None:
             return client
         if is_loopback(self._service.settings.serve_host) and not self._service.keys.exist():
-            _check_is_no_web_page(headers)
+            _check_is_local(headers)
             return LOCAL  # whatever was presented: clients of OpenAI's API can't do without a key
         if presented:
             raise Problem(
@@ -113,11 +114,15 @@ class Gate:
         )
 
 
-def _check_is_no_web_page(headers: Headers) -> None:
-    """Without keys a page in a browser on this machine must not act: not by rebinding, not by a form."""
+def _check_is_local(headers: Headers) -> None:
+    """Without keys a page in a browser on this machine must not act, not by rebinding, not by a form.
+
+    Nor must a proxy on this machine let in whoever reaches it.
+    """
     host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
     origin = headers.get("origin")
-    if not is_loopback(host) or (origin is not None and urlsplit(origin).netloc != headers.get("host")):
+    foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+    if foreign or not is_loopback(host) or any(name in headers for name in _FORWARDED):
         raise Problem(
             403,
             "not-allowed",

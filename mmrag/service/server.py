@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import errno
 import logging
+import signal
 import socket
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -18,7 +21,7 @@ from mmrag.service.app import create_app
 from mmrag.service.context import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from fastapi import FastAPI
 
@@ -103,6 +106,19 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=settings.serve_shutdown_seconds,
             )
         )
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop when told to, without dying of it: uvicorn raises the signal anew, and no engine is closed."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {each: signal.signal(each, self.handle_exit) for each in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -55,7 +55,8 @@ class EventStream(Response):
 
     async def _send(self, send: Send) -> None:
         async for piece in self._pieces:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            if piece:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
 
@@ -112,9 +113,11 @@ async def events_of(
             except TimeoutError:
                 yield HEARTBEAT
                 continue
-            if piece is None:
-                break
-            yield piece
-        await task
+            pieces = [piece]
+            while not told.empty():  # what is there already goes out together: a client wakes up once
+                pieces.append(told.get_nowait())
+            yield b"".join(each for each in pieces if each is not None)
+            if pieces[-1] is None:
+                return
     finally:
         task.cancel()

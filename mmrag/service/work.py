@@ -77,6 +77,11 @@ class Lane:
         """How many wait for their turn."""
         return sum(map(len, self._queues.values()))
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the next one has to wait."""
+        return self.running >= self._at_once or bool(self._queues)
+
     async def run(self, who: str, work: Callable[[], T]) -> T:
         """Do it in a thread when it is this client's turn; its error likewise.
 
@@ -103,7 +108,7 @@ class Lane:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     async def _turn(self, who: str) -> None:
-        if self.running < self._at_once and not self._queues:
+        if not self.is_full:
             self.running += 1
             return
         if self.waiting >= self._most_waiting:

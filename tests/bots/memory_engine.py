@@ -93,6 +93,9 @@ class MemoryEngine:
             except UserFacingError as error:
                 yield error
 
+    def warm_up(self):
+        self.warm = True
+
     def collections(self):
         return tuple(sorted({document.collection for document in self.texts}))
 

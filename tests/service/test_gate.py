@@ -125,10 +125,16 @@ def test_of_a_key_only_its_hash_is_kept(make_key, home):
     assert all(secret not in path.read_bytes() for path in home.rglob("*") if path.is_file())
 
 
-def test_without_keys_a_web_page_on_this_machine_can_not_act(service):
+def test_without_keys_neither_a_web_page_nor_a_proxy_on_this_machine_lets_others_in(service):
     port = service.base_url.port
-    forged = [{"Host": f"evil.example:{port}"}, {"Origin": "https://evil.example"}, {"Origin": "null"}]
-    assert [service.get("/v1/documents", headers=each).status_code for each in forged] == [403] * 3
+    forged = [
+        {"Host": f"evil.example:{port}"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"X-Forwarded-For": "192.0.2.1"},
+        {"Via": "1.1 proxy"},
+    ]
+    assert [service.get("/v1/documents", headers=each).status_code for each in forged] == [403] * 5
     own = {"Origin": f"http://127.0.0.1:{port}"}
     assert service.get("/v1/documents", headers=own).status_code == 200
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 
 import pytest
 from openai import APIStatusError, OpenAI
-from PIL import Image, ImageDraw
 
 from mmrag import wire
-from mmrag.types import Question
+from mmrag.types import Attachment, Question, Turn
 from tests.service.conftest import LEAVE
 from tests.service.events import events_of
 
@@ -29,7 +27,7 @@ def test_the_stages_the_sentences_and_the_answer_come_as_events(shared_service):
     claims = [data for name, data in events if name == "claim"]
     name, answer = events[-1]
     assert name == "answer"
-    assert stages == ["waiting", "reading", "searching", "answering", "checking"]
+    assert stages == ["reading", "searching", "answering", "checking"]
     assert " ".join(claim["text"] for claim in claims) == answer["text"]
     assert [claim["markers"] for claim in claims] == [[1]]
 
@@ -110,14 +108,6 @@ def openai(shared_service):
         yield client
 
 
-def chart():
-    picture = Image.new("RGB", (400, 80), "white")
-    ImageDraw.Draw(picture).text((10, 20), "Tickets in May: 12", fill="black", font_size=32)
-    data = io.BytesIO()
-    picture.save(data, "png")
-    return data.getvalue()
-
-
 def test_an_openai_client_gets_the_answer_with_its_sources_below(openai):
     assert [model.id for model in openai.models.list()] == ["mmrag", "mmrag:board"]
     messages = [
@@ -144,16 +134,27 @@ def test_an_openai_client_streams_what_it_gets_at_once_otherwise(openai):
     assert chunks[-2].choices[0].finish_reason == "stop"
 
 
-def test_an_openai_client_attaches_a_picture(openai):
-    url = "data:image/png;base64," + base64.b64encode(chart()).decode()
-    content = [
-        {"type": "text", "text": "How many tickets in May?"},
-        {"type": "image_url", "image_url": {"url": url}},
+def test_an_openai_client_attaches_pictures_also_of_earlier_messages(start, memory):
+    def said(text, data):
+        url = "data:image/png;base64," + base64.b64encode(data).decode()
+        return [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": url}}]
+
+    messages = [
+        {"role": "user", "content": said("How many in May?", b"may")},
+        {"role": "assistant", "content": "12. [1]"},
+        {"role": "user", "content": said("And in June?", b"june")},
     ]
-    reply = openai.chat.completions.create(model="mmrag", messages=[{"role": "user", "content": content}])
-    cited = reply.model_extra["mmrag"]["citations"][0]
-    assert (cited["title"], cited["origin"]) == ("picture 1.png", "attachment")
-    assert "12" in cited["quote"]
+    client = start(memory)
+    with OpenAI(base_url=f"{client.base_url}/v1", api_key="unused", max_retries=0) as openai:
+        openai.chat.completions.create(model="mmrag:a,b", messages=messages)
+    assert memory.questions == [
+        Question(
+            "And in June?",
+            ("a", "b"),
+            (Attachment("picture 1.png", b"june"), Attachment("earlier picture 1.png", b"may")),
+            (Turn("user", "How many in May?"), Turn("assistant", "12. [1]")),
+        )
+    ]
 
 
 @pytest.mark.parametrize(

@@ -160,10 +160,10 @@ def test_what_is_no_engine_is_named(url):
 
 @pytest.mark.parametrize("platform", ["console", "slack"])
 def test_a_bot_with_an_engine_elsewhere_starts_at_once_and_loads_no_model(url, platform):
-    starts = [start(platform, url) for _ in range(3)]
-    assert [each.loaded for each in starts] == [()] * 3
-    assert min(each.seconds for each in starts) < 1.5
-    assert max(each.megabytes for each in starts) < 120
+    started = start(platform, url)
+    assert started.loaded == ()
+    assert started.megabytes < 120
+    assert started.cpu_seconds < 1.5  # the time on the clock is for a machine without other work
 
 
 def test_the_console_talks_with_an_engine_elsewhere(url, tmp_path):

@@ -179,10 +179,10 @@ PROMISES = (
     ),
     Promise(
         "With an API key nobody reads or changes more than what it may name; without one, nothing.",
-        "Clients with a key each name what belongs to another (its collection, documents, answers, "
-        "figures, alone and among their own), and strangers send keys that are cut, changed, put together of "
-        "two, or no keys at all. None may succeed, no reply may hold a word of another's documents, and at the end "
-        "everything must be as it was. A trial is an attempt.",
+        "Clients with a key each name what belongs to another (its collection, documents, "
+        "answers, figures, alone and among their own), and strangers send keys that are cut, changed, put "
+        "together of two, or no keys at all. None may succeed, no reply may hold a word of another's "
+        "documents, and at the end everything must be as it was. A trial is an attempt.",
         "service_keys",
     ),
     Promise(
@@ -194,9 +194,9 @@ PROMISES = (
     ),
     Promise(
         "Two hundred stream at once, and who reads slowly holds up nobody.",
-        "Clients open a stream each, all at once; some read nothing of a reply that is larger than the "
-        "sockets hold, some leave in the middle. Who reads must get a whole answer, and other routes must answer "
-        "while some do not read. The engine is one in memory. A trial is a stream.",
+        "Clients open a stream each, all at once; some read nothing of a reply that is larger than "
+        "the sockets hold, some leave in the middle. Who reads must get a whole answer, and other "
+        "routes must answer while some do not read. The engine is one in memory. A trial is a stream.",
         "service_streams",
     ),
     Promise(
