@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from mmrag.errors import InvalidInput, MissingExtra
 from mmrag.exits import DONE, FAILED, exit_code_of
+from mmrag.home import check_whole
 from mmrag.types import DEFAULT_COLLECTION
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def _serve_slack(arguments: argparse.Namespace) -> int:
 
     settings = load_settings()
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
+    check_whole(settings.home)
     chosen = slack_settings(settings)
     from bots.slack import service  # noqa: PLC0415 - after `slack_settings`, which names a missing extra
 

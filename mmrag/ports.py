@@ -147,6 +147,12 @@ class ServedEngine(EngineClient, Protocol):
         """The names of all collections that hold something."""
         ...
 
+    def page(
+        self, document_id: str, number: int, *, collections: Sequence[str]
+    ) -> tuple[Document, StoredPage]:
+        """A document of these collections, and a page of it as it was read. Raises NotFound."""
+        ...
+
     def answered_from(self, answer_id: str) -> tuple[str, ...]:
         """The collections that an answer was given from. Raises NotFound."""
         ...

@@ -18,7 +18,10 @@ from mmrag.types import DEFAULT_COLLECTION, Attachment, Question, Rating, Turn
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
     from pathlib import Path
+
+    from fastapi import FastAPI
 
     from mmrag.config import Settings
     from mmrag.engine import Engine
@@ -109,6 +112,39 @@ def compact(arguments: argparse.Namespace, settings: Settings) -> int:
     return DONE
 
 
+def backup(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Write a backup, which may be done while the engine and the bots run."""
+    from mmrag.backup import back_up  # noqa: PLC0415 - `--help` stays quick
+
+    with output.working(quiet=arguments.json) as progress:
+        taken = back_up(settings.home, arguments.file.absolute(), progress=progress)
+    if arguments.json:
+        _print_json({"path": str(taken.path), "bytes": taken.bytes, **asdict(taken.manifest)})
+    else:
+        output.print_backup(taken)
+    return DONE
+
+
+def restore(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Restore a backup, check one, or finish what was interrupted."""
+    from mmrag.backup import Restored, finish, restore, verify  # noqa: PLC0415 - `--help` stays quick
+
+    if arguments.file is None:
+        done = finish(settings.home)
+    elif arguments.check:
+        done = Restored(verify(arguments.file), None)
+    else:
+        done = restore(settings.home, arguments.file, replace=arguments.replace)
+    if arguments.json:
+        manifest = asdict(done.manifest) if done.manifest else None
+        _print_json({"manifest": manifest, "replaced": done.aside and str(done.aside)})
+    elif arguments.check and done.manifest:
+        output.print_checked(done.manifest)
+    else:
+        output.print_restored(done, settings.home)
+    return DONE
+
+
 def search(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print hits, best first."""
     with _engine(settings) as engine:
@@ -173,8 +209,42 @@ def serve(arguments: argparse.Namespace, settings: Settings) -> int:
     settings = server.with_address(settings, url)
     with _engine(settings) as engine:
         server.serve(
-            engine, settings, listening, ready=lambda: output.print_serving(url, as_json=arguments.json)
+            engine,
+            settings,
+            listening,
+            ready=lambda: output.print_serving(url, as_json=arguments.json),
+            extend=_mcp_route(engine, required=arguments.command == "mcp"),
         )
+    return DONE
+
+
+def _mcp_route(engine: Engine, *, required: bool) -> Callable[[FastAPI], None]:
+    """What adds /mcp to the service where the extra is installed. Raises MissingExtra where it must be."""
+    try:
+        from mmrag.mcp.http import add_mcp  # noqa: PLC0415 - needs an extra; named by the error
+    except ModuleNotFoundError as missing:
+        if required:
+            raise MissingExtra(missing.name or "mcp", "mcp,serve") from missing
+        return lambda _app: None
+    return lambda app: add_mcp(app, engine)
+
+
+def mcp(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Serve the Model Context Protocol until whoever started us has had enough."""
+    if arguments.http:
+        if arguments.collection:
+            raise InvalidInput(
+                "Over HTTP the key says which collections may be named: leave --collection out."
+            )
+        return serve(arguments, settings)
+    if arguments.host or arguments.port is not None:
+        raise InvalidInput("--host and --port are for HTTP: give --http, too.")
+    try:
+        from mmrag.mcp import local  # noqa: PLC0415 - needs an extra; named by the error
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "mcp", "mcp") from missing
+    with _engine(settings) as engine:
+        local.serve(engine, collections=arguments.collection or [DEFAULT_COLLECTION])
     return DONE
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from mmrag.backup import Backup, Manifest, Restored
     from mmrag.doctor import Finding
     from mmrag.evaluation.answers import AnswersReport
     from mmrag.evaluation.retrieval import RetrievalReport
@@ -167,6 +168,53 @@ def print_forgotten(collection: str, documents: int) -> None:
 def print_compacted(before: int, after: int) -> None:
     """How large the data folder was and is."""
     _console().print(f"compacted: {before / MEGABYTE:,.1f} MB before, {after / MEGABYTE:,.1f} MB now")
+
+
+# ------------------------------------------------------ backup and restore
+
+
+@contextmanager
+def working(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Shows what is being worked on, on a terminal."""
+    console = _console()
+    if quiet or not console.is_terminal:
+        yield lambda _what: None
+        return
+    with console.status("") as status:
+        yield lambda what: status.update(escape(neutralise(what)))
+
+
+def print_backup(taken: Backup) -> None:
+    """What went into the file, which was read back."""
+    console = _console()
+    _print_entries(console, taken.manifest)
+    console.print(f"{escape(str(taken.path))}  {taken.bytes / MEGABYTE:,.1f} MB, written and read back")
+
+
+def print_checked(manifest: Manifest) -> None:
+    """What a sound backup holds."""
+    console = _console()
+    _print_entries(console, manifest)
+    console.print(f"sound: made {escape(neutralise(manifest.created))}")
+
+
+def print_restored(done: Restored, folder: Path) -> None:
+    """What is there now, and where what was there before lies."""
+    console = _console()
+    if done.manifest:
+        _print_entries(console, done.manifest)
+        console.print(
+            f"restored as of {escape(neutralise(done.manifest.created))} into {escape(str(folder))}"
+        )
+    else:
+        console.print(f"finished the restore into {escape(str(folder))}")
+    if done.aside:
+        console.print(f"what was there is kept in {escape(str(done.aside))}: delete it once all is well")
+
+
+def _print_entries(console: Console, manifest: Manifest) -> None:
+    for entry in manifest.entries:
+        console.print(f"[dim]{entry.bytes / MEGABYTE:>10,.1f} MB[/]  {escape(neutralise(entry.name))}")
 
 
 # ---------------------------------------------------------------- service

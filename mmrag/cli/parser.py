@@ -59,11 +59,40 @@ def build_parser() -> argparse.ArgumentParser:
     read = _command(commands, "read", "show what the readers see in a file; nothing is stored")
     read.add_argument("path", type=Path, metavar="PATH")
 
+    backup = _command(commands, "backup", "write all that is kept to one file, also while it is used")
+    backup.add_argument("file", type=Path, metavar="FILE", help="a new file; it is read back and checked")
+
+    restore = _command(commands, "restore", "bring a backup into the data folder, checked first")
+    restore.add_argument(
+        "file", type=Path, nargs="?", metavar="FILE", help="without it: finish a restore that was interrupted"
+    )
+    restore.add_argument(
+        "--replace", action="store_true", help="also where there is data, which is moved aside and kept"
+    )
+    restore.add_argument(
+        "--check", action="store_true", help="only read the file and say whether it is whole"
+    )
+
     serve = _command(commands, "serve", "answer over HTTP, for chat bots and other programs")
     serve.add_argument("--host", metavar="H", help="address to listen on (the setting serve_host)")
     serve.add_argument("--port", type=_port, metavar="P", help="port to listen on (the setting serve_port)")
 
     _keys(commands)
+
+    mcp = _command(
+        commands, "mcp", "let other assistants use the knowledge base, by the Model Context Protocol"
+    )
+    mcp.add_argument(
+        "--collection",
+        action="append",
+        metavar="NAME",
+        help=f"what may be looked into; may be given several times ({DEFAULT_COLLECTION})",
+    )
+    mcp.add_argument(
+        "--http", action="store_true", help="over HTTP instead of standard input and output: serve, with /mcp"
+    )
+    mcp.add_argument("--host", metavar="H", help="with --http, as of serve")
+    mcp.add_argument("--port", type=_port, metavar="P", help="with --http, as of serve")
 
     _evaluation(commands)
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         SourceLoader,
         Sources,
         StoredAnswer,
+        StoredPage,
     )
     from mmrag.types import AddReport, Answer, Document, Question, Rating, SearchResult, Source
 
@@ -118,6 +119,18 @@ class Engine:
     def collections(self) -> tuple[str, ...]:
         """The names of all collections that hold something."""
         return tuple(sorted(self._stages.store.states()))
+
+    def page(
+        self, document_id: str, number: int, *, collections: Sequence[str]
+    ) -> tuple[Document, StoredPage]:
+        """A document of these collections, and a page of it as it was read. Raises NotFound."""
+        document = self._stages.store.document(document_id)
+        if document is None or document.collection not in collections:
+            raise NotFound(f"There is no document {document_id[:60]!r}: take the id that a source shows.")
+        page = self._stages.store.stored_page(document_id, number)
+        if page is None:
+            raise NotFound(f"The document has no page {number}: it has {document.pages:,}, from 1.")
+        return document, page
 
     def answered_from(self, answer_id: str) -> tuple[str, ...]:
         """The collections that an answer was given from. Raises NotFound."""

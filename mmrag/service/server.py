@@ -23,6 +23,8 @@ from mmrag.service.context import is_loopback
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from fastapi import FastAPI
+
     from mmrag.config import Settings
     from mmrag.ports import ServedEngine
 
@@ -88,8 +90,16 @@ def with_address(settings: Settings, url: str) -> Settings:
 class Server(uvicorn.Server):
     """Says when it serves, and marks the service as stopping as soon as it is told to stop."""
 
-    def __init__(self, engine: ServedEngine, settings: Settings, *, ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        engine: ServedEngine,
+        settings: Settings,
+        *,
+        ready: Callable[[], None],
+        extend: Callable[[FastAPI], None] = lambda _app: None,
+    ) -> None:
         app = create_app(engine, settings)
+        extend(app)
         self._state = app.state.service.state
         self._ready = ready
         super().__init__(
@@ -128,9 +138,17 @@ class Server(uvicorn.Server):
 
 
 def serve(
-    engine: ServedEngine, settings: Settings, listening: socket.socket, *, ready: Callable[[], None]
+    engine: ServedEngine,
+    settings: Settings,
+    listening: socket.socket,
+    *,
+    ready: Callable[[], None],
+    extend: Callable[[FastAPI], None] = lambda _app: None,
 ) -> None:
-    """Serve until a signal says to stop; then finish what was begun, within `serve_shutdown_seconds`."""
+    """Serve until a signal says to stop; then finish what was begun, within `serve_shutdown_seconds`.
+
+    `extend` adds routes of its own before the first request.
+    """
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # it announces each start and stop
     with listening:
-        Server(engine, settings, ready=ready).run(sockets=[listening])
+        Server(engine, settings, ready=ready, extend=extend).run(sockets=[listening])

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from mmrag.errors import InvalidInput, StoreUnavailable
+from mmrag.home import check_whole
 from mmrag.storage.schema import NewerSchemaError, migrate
 
 if TYPE_CHECKING:
@@ -81,11 +82,18 @@ class Database:
         self._idle: list[apsw.Connection] = []
         self._writer = threading.Lock()
         self._closed = False
+        check_whole(path.parent)  # before a file is made where a restore is about to put one
         with self._faults():
             _make_folder(path.parent)
             self._idle.append(self._create())
             with self.writing() as db:
                 migrate(db)
+        # Again once the file is open: a restore that is decided just now sees that it is in use.
+        try:
+            check_whole(path.parent)
+        except StoreUnavailable:
+            self.close()
+            raise
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[apsw.Connection]:

@@ -11,11 +11,11 @@ _SECONDS = 30
 
 
 @contextmanager
-def served(engine, settings, *, port=0):
+def served(engine, settings, *, port=0, extend=lambda _app: None):
     """The address of a service over this engine; stopped as a signal stops it."""
     listening = bind(settings.model_copy(update={"serve_port": port}))
     ready = threading.Event()
-    server = Server(engine, settings, ready=ready.set)
+    server = Server(engine, settings, ready=ready.set, extend=extend)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="service")
     thread.start()
     try:

@@ -95,6 +95,17 @@ PROMISES = (
         "sharing",
     ),
     Promise(
+        "A backup taken while the data is used gives, restored elsewhere, the same answers; and none is ever "
+        "half there.",
+        "Backups are taken while another process adds, replaces, removes, compacts and forgets. Each is "
+        "restored elsewhere and must hold exactly what was there at one moment between its beginning and its "
+        "end, row by row, and answer what the original answered. Processes that back up or restore are "
+        "killed with `kill -9` between any two lines of their code: then there is a whole backup or none, "
+        "the old data or the new, and what was replaced is kept. Damaged backups are "
+        "refused, or restored whole.",
+        "backup",
+    ),
+    Promise(
         "Untrusted bytes never run or take the process down.",
         "Sound files of each format get bits flipped, are cut, spliced, get extreme numbers where "
         "lengths may stand, repeated and removed pieces; archives get damaged members, too. Then come bombs, "
@@ -173,6 +184,13 @@ PROMISES = (
         "together of two, or no keys at all. None may succeed, no reply may hold a word of another's "
         "documents, and at the end everything must be as it was. A trial is an attempt.",
         "service_keys",
+    ),
+    Promise(
+        "Over MCP, an API key opens what it opens over HTTP, and nothing more.",
+        "The same clients and strangers call tools and read resources that belong to others: by their "
+        "collections and documents. None may succeed and no reply may hold a foreign word; who names "
+        "no collection finds its own only. A trial is an attempt.",
+        "mcp_keys",
     ),
     Promise(
         "Two hundred stream at once, and who reads slowly holds up nobody.",

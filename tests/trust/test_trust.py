@@ -30,6 +30,8 @@ SAMPLES = {
     "service_links": 340,
     "hostile": 1,
     "stampede": 1_100,
+    "backup": 8,
+    "mcp_keys": 60,
     "pictures": 60,
     "decoding": 30,
     "prompts": 21,
