@@ -34,6 +34,22 @@ def shorten(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
+def shorten_quote(text: str, most: int) -> str:
+    """At most `most` characters, an ellipsis in place of the middle, between words where there are any.
+
+    A quote reaches from the first to the last thing that is cited: both its ends are what it is for.
+    """
+    if len(text) <= most:
+        return text
+    half = (most - 3) // 2  # " … "
+    head, tail = text[: most - 3 - half], text[-half:]
+    if not text[len(head)].isspace() and head.rfind(" ") > len(head) // 2:
+        head = head[: head.rfind(" ")]
+    if not text[-half - 1].isspace() and 0 <= tail.find(" ") < len(tail) // 2:
+        tail = tail[tail.find(" ") :]
+    return f"{head.rstrip()} … {tail.lstrip()}"
+
+
 def _harmless(character: str) -> str:
     if character == "\n":
         return character

@@ -258,6 +258,29 @@ def test_what_is_private_is_not_answered_where_the_channel_has_become_public(eng
     tell(story, engine, tmp_path)
 
 
+@pytest.mark.parametrize("where", ["group message", "direct message", "Slack Connect"])
+def test_where_people_from_elsewhere_look_on_the_workspaces_documents_stay_out(engine, tmp_path, where):
+    async def story(here):
+        slack, ana, cleo = here.slack, here.ana, here.cleo
+        guest = slack.user("gus", is_restricted=True)
+        match where:
+            case "group message":
+                place, asks = slack.channel("talk", type="mpim", members=[ana, cleo, guest]), ana
+            case "direct message":
+                place, asks = guest.dm, guest
+            case _:
+                place, asks = slack.channel("partners", members=[ana], connected_teams=("T0ELSEWHERE",)), ana
+        answer = await here.reply(await asks.mentions_bot(place, LEAVE))
+        assert "28 days" not in str(slack.answers(place))
+        assert "could not" in answer.text
+        if where == "Slack Connect":
+            await cleo.runs("/kb set workspace-documents on", place)
+            await slack.until(lambda: cleo.whispers(place))
+            assert "28 days" in (await here.reply(await asks.mentions_bot(place, LEAVE))).text
+
+    tell(story, engine, tmp_path)
+
+
 # ------------------------------------------------------------- commands, shortcuts
 
 
@@ -331,13 +354,17 @@ def test_a_correction_needs_the_approval_of_two_others(engine, tmp_path, transpo
         answer = await here.answer()
         await here.ana.clicks(answer, "Bad answer")
         await here.slack.until(lambda: here.ana.modal and engine.ratings)
-        await here.ana.submits({"What would be right?": "30 days."})
+        reasons = ["It is out of date", "The sources do not fit"]
+        await here.ana.submits({"What is wrong with it?": reasons, "What would be right?": "30 days."})
         proposal = await here.reply(answer, 2)
         await here.bob.clicks(proposal, "approve_correction")
         assert "it takes 2 people" in (await here.whisper(here.bob)).text
         await here.dan.clicks(proposal, "approve_correction")
         await here.slack.until(lambda: "is a source" in proposal.text)
         assert Rating("answer-1", "down", "30 days.", author="ana") in engine.ratings
+        await here.dan.opens_home()
+        home = await here.slack.until(lambda: here.dan.home)
+        assert all(f"{reason}: 1" in str(home.data) for reason in reasons)
 
     tell(story, engine, tmp_path, transport)
 

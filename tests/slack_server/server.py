@@ -46,7 +46,6 @@ class SlackServer:
         self.courier = Courier(self)
         self.socket_mode = SocketMode(self, self.random)
         self.triggers = Triggers(self)
-        self.usergroups = []
         self.requests = []  # the log: every request of the app
         self.sent = []  # (what, JSON) that left this server: envelopes, events, answers
         self.foreign = []  # requests that went to `elsewhere`: (path, headers)
@@ -144,19 +143,6 @@ class SlackServer:
         if with_bot and team in self.world.installations:
             made.members.add(self.world.installations[team].bot_user)
         return made
-
-    def add_usergroup(self, handle, members=()):
-        group = {
-            "id": self.world.new_id("S"),
-            "team_id": self.team.id,
-            "is_usergroup": True,
-            "name": handle.capitalize(),
-            "handle": handle,
-            "users": [member.id for member in members],
-            "user_count": len(members),
-        }
-        self.usergroups.append(group)
-        return group["id"]
 
     # ---------------------------------------------------------------- waiting
 

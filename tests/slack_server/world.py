@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 BOT_SCOPES = frozenset(
     """app_mentions:read channels:history channels:join channels:read chat:write commands files:read
     files:write groups:history groups:read im:history im:read im:write mpim:history mpim:read reactions:read
-    reactions:write team:read usergroups:read users:read assistant:write""".split()
+    reactions:write team:read users:read assistant:write""".split()
 )
 BOT_EVENTS = frozenset(
     """app_home_opened app_mention message.channels message.groups message.im message.mpim reaction_added
