@@ -187,7 +187,9 @@ class Handlers(ABC, Generic[Chat]):
             standing=payload["standing"],
             at=payload["at"],
             name=(await self.person(payload)).name,
-            silent=not payload.get("thanked"),  # a reaction is seen; not every button shows that it was pressed
+            silent=not payload.get(
+                "thanked"
+            ),  # a reaction is seen; not every button shows that it was pressed
         )
         await handle_mark(mark, chat, self._engine, await self._desk(payload))
 

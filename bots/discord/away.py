@@ -114,7 +114,9 @@ class Away:
         """The conversations that we have had: Discord lists none."""
         known = await self._records.places_with(SEEN_DIRECTLY)
         oldest = _oldest()
-        after = {place.rpartition(":")[2]: max(int(seen) - _margin(), oldest) for place, seen in known.items()}
+        after = {
+            place.rpartition(":")[2]: max(int(seen) - _margin(), oldest) for place, seen in known.items()
+        }
         recent = sorted(after, key=lambda channel: after[channel], reverse=True)[:MOST_CHANNELS]
         await self._pages({channel: after[channel] for channel in recent})
         self._held -= {name for name in self._held if name.startswith(DIRECT)}

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 from bots.discord.markup import MARKDOWN, escape, escape_line, link, size
 from bots.markup import Paragraph, Quotation, Words, parse, split
 from bots.render import fits_a_link, fitting, lay_out
-from bots.wording import CALL_FOR_HELP, CORRECT_IT, MOST_QUESTION_CHARS, WHAT_IS_RIGHT, approval_need, says_it_is_right
+from bots.wording import (
+    CALL_FOR_HELP,
+    CORRECT_IT,
+    MOST_QUESTION_CHARS,
+    WHAT_IS_RIGHT,
+    approval_need,
+    says_it_is_right,
+)
 from mmrag.text.display import one_line, shorten
 
 if TYPE_CHECKING:
@@ -65,9 +72,8 @@ class Message:
             "components": list(self.rows),
             "allowed_mentions": self.mentions,
             "attachments": [],
+            "flags": 0 if self.embeds else SUPPRESS_EMBEDS,  # the flag would hide ours as well
         }
-        if not self.embeds:  # the flag would hide ours as well
-            body["flags"] = SUPPRESS_EMBEDS
         if self.file is not None:
             body["attachments"] = [{"id": 0, "filename": self.file[0], "description": "Figure of the answer"}]
         return body
@@ -136,8 +142,14 @@ def notice_message(notice: Notice) -> Message:
 def approval_message(proposal: Proposal) -> Message:
     """A correction that waits, with the buttons that decide it."""
     heading = says_it_is_right(f"**{escape_line(shorten(proposal.name, 80))}**")
-    quoted = "\n".join(f"> {line}" for line in cut(escape(proposal.correction), DESCRIPTION_CHARS).split("\n"))
-    embed = {"color": COLOUR, "description": cut(quoted, DESCRIPTION_CHARS), "footer": {"text": approval_need(proposal)}}
+    quoted = "\n".join(
+        f"> {line}" for line in cut(escape(proposal.correction), DESCRIPTION_CHARS).split("\n")
+    )
+    embed = {
+        "color": COLOUR,
+        "description": cut(quoted, DESCRIPTION_CHARS),
+        "footer": {"text": approval_need(proposal)},
+    }
     rows = _row(
         _button("Approve", APPROVE, proposal.id, style=_PRIMARY), _button("Reject", REJECT, proposal.id)
     )

@@ -39,7 +39,9 @@ class DiscordChat(Replies):
     files: Files = field(kw_only=True)
     history: History = field(kw_only=True)
     drafts: Drafts = field(kw_only=True)
-    context: list[Json] = field(default_factory=list)  # {author, text, files} of a message that is asked about
+    context: list[Json] = field(
+        default_factory=list
+    )  # {author, text, files} of a message that is asked about
     _status_at: float = float("-inf")
 
     # ------------------------------------------------------------------ coming in

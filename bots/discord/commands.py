@@ -66,7 +66,9 @@ def _subcommands() -> Iterable[Json]:
     )
     yield _verb("settings", "What is set for this place")
     names = [{"name": name, "value": name} for name in SETTINGS]
-    values = [{"name": value, "value": value} for value in sorted({v for n in SETTINGS for v in PLACE_SETTINGS[n]})]
+    values = [
+        {"name": value, "value": value} for value in sorted({v for n in SETTINGS for v in PLACE_SETTINGS[n]})
+    ]
     yield _verb(
         "set",
         "Change what is set for this place",
@@ -92,11 +94,7 @@ def _holds(known: Any, wanted: Any) -> bool:  # noqa: ANN401 - JSON of any shape
                 for key, value in wanted.items()
             )
         case list():
-            return (
-                isinstance(known, list)
-                and len(known) == len(wanted)
-                and all(map(_holds, known, wanted))
-            )
+            return isinstance(known, list) and len(known) == len(wanted) and all(map(_holds, known, wanted))
         case _:
             return bool(known == wanted)
 

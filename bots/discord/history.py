@@ -49,7 +49,9 @@ class History:
         found = await self.page(channel, before=int(message), most=most)
         if seconds is not None:
             created = Object(int(message)).created_at
-            oldest = time_snowflake(max(created - timedelta(seconds=seconds), datetime(2015, 1, 1, tzinfo=UTC)))
+            oldest = time_snowflake(
+                max(created - timedelta(seconds=seconds), datetime(2015, 1, 1, tzinfo=UTC))
+            )
             found = [each for each in found if each.id >= oldest]
         elif len(found) >= most:
             found = [*await self._beginning(channel), *found]

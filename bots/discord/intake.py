@@ -137,7 +137,9 @@ def calls(message: Message, me: ClientUser) -> bool:
     replied = message.reference.resolved if message.reference is not None else None
     author = getattr(replied, "author", None)
     if author is not None and author.id == me.id and message.type is MessageType.reply:
-        return bool(message.content or message.attachments)  # empty without the intent, where it does not ping
+        return bool(
+            message.content or message.attachments
+        )  # empty without the intent, where it does not ping
     return any(role.tags is not None and role.tags.bot_id == me.id for role in message.role_mentions)
 
 
@@ -164,7 +166,9 @@ def readable(message: Message, *, without: int | None = None) -> str:
     """A person's message as plain words: who and what is mentioned by name, us not at all."""
     users = {user.id: user.display_name for user in message.mentions}
     roles = {role.id: role.name for role in message.role_mentions}
-    ours = {role.id for role in message.role_mentions if role.tags is not None and role.tags.bot_id == without}
+    ours = {
+        role.id for role in message.role_mentions if role.tags is not None and role.tags.bot_id == without
+    }
 
     def user(match: re.Match[str]) -> str:
         number = int(match[1])
@@ -326,9 +330,7 @@ def files_of_target(target: Json, link: str, channel: str) -> list[Json]:
     return [_file(each, f"{link}#{each['id']}", at=[channel, target["id"]]) for each in target["attachments"]]
 
 
-def _click(
-    action: str, value: str, interaction: Interaction[Any], payload: Json, key: str
-) -> Arrival | None:
+def _click(action: str, value: str, interaction: Interaction[Any], payload: Json, key: str) -> Arrival | None:
     message = interaction.message
     payload |= {"message": None if message is None else str(message.id)}
     match action:

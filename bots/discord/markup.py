@@ -38,8 +38,7 @@ class DiscordMarkdown(Markdown):
     line_start = re.compile(r"(?m)^(\s*)(#{1,3}(?=\s)|-#(?=\s)|>|[-+](?=\s)|\d{1,9}(?=[.)]\s))")
 
     def safe(self, text: str) -> str:
-        return _IN_ANGLES.sub(SINGLE_ANGLE, _EVERYONE.sub(_NO_BRACKETS = str.maketrans("[]", "()")
-FULL_WIDTH_AT, text))
+        return _IN_ANGLES.sub(SINGLE_ANGLE, _EVERYONE.sub(FULL_WIDTH_AT, text))
 
     def brackets(self, text: str) -> str:
         return text.replace("<", "\\<")
@@ -66,7 +65,9 @@ FULL_WIDTH_AT, text))
     def quotation(self, blocks: Sequence[Block], links: Mapping[int, str | None]) -> str:
         """One level only: what is quoted within shows as one."""
         lines = self.write(blocks, links).split("\n")
-        return "\n".join(line if line.startswith(("> ", ">")) and line != ">" else f"> {line}" for line in lines)
+        return "\n".join(
+            line if line.startswith(("> ", ">")) and line != ">" else f"> {line}" for line in lines
+        )
 
 
 MARKDOWN = DiscordMarkdown()

@@ -125,5 +125,7 @@ def _everyone_sees(channel: Json, guild: Json) -> bool:
 
 
 def _name(user: Json, member: Json) -> str:
-    name = member.get("nick") or user.get("global_name") or user.get("username") or user.get("id") or "someone"
+    name = (
+        member.get("nick") or user.get("global_name") or user.get("username") or user.get("id") or "someone"
+    )
     return shorten(one_line(str(name)), 80)
