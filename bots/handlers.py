@@ -196,7 +196,7 @@ class Handlers(ABC, Generic[Chat]):
     async def _correction(self, job: Job, chat: Chat) -> None:
         payload = job.payload
         answer_id = payload.get("answer") or await self.answer_meant(payload)
-        if payload.get("reasons"):
+        if payload.get("reasons") and answer_id is not None:
             await self._records.note_reasons(
                 payload["workspace"], answer_id, payload["user"], payload["reasons"]
             )

@@ -1,4 +1,4 @@
-"""What comes in, kept: an adapter says what an event asks for, and it is on disk before it is acknowledged."""
+"""What comes in, kept: an adapter says what an event asks for; it is on disk before it is acknowledged."""
 
 from __future__ import annotations
 

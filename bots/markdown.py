@@ -1,4 +1,4 @@
-"""Neutral blocks written as Markdown; a platform's dialect says how it is escaped and what a source's link is.
+"""Neutral blocks written as Markdown; a platform's dialect says how it is escaped and what a link is.
 
 Whatever a model or a document wrote is escaped: the only links are those of cited sources, made by a dialect.
 """

@@ -6,6 +6,7 @@ platform and how it shows that the bot is at work.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from mmrag.wire import answer_to_json
 if TYPE_CHECKING:
     import apsw
 
-    from bots.conversation import Notice, Proposal
+    from bots.conversation import Notice, Proposal, Thread
     from bots.inbox import Inbox, Job
     from mmrag.types import Answer, Question
 
@@ -28,7 +29,7 @@ SAID = "said"  # a message's words that are added as a document
 
 
 @dataclass
-class Replies:
+class Replies(ABC):
     """What is said in one job. `platform` is what people call it."""
 
     job: Job
@@ -46,9 +47,17 @@ class Replies:
         self.known_files[key] = {SAID: text}
         return FileRef(title, link, key)
 
+    @abstractmethod
     async def fetch(self, known: Json) -> bytes:
         """The bytes of a file as the platform describes it. Raises NotReadable and what it runs into."""
-        raise NotImplementedError
+
+    @abstractmethod
+    async def earlier(self, thread: str, *, turns: int, files: int) -> Thread:
+        """See `conversation.Chat`."""
+
+    @abstractmethod
+    async def show_status(self, text: str | None) -> None:
+        """See `conversation.Chat`."""
 
     async def download(self, file: FileRef) -> bytes:
         known = self.known_files[file.key]

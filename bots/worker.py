@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bots.conversation import Notice, apology, log_fault
 from bots.inbox import MOST_ATTEMPTS
@@ -35,7 +35,7 @@ class Workers(Generic[Chat]):
         self,
         inbox: Inbox,
         handlers: Handlers[Chat],
-        delivery: Delivery,
+        delivery: Delivery[Any, Any],
         chat_of: Callable[[Job], Chat],
         *,
         slow: int,

@@ -218,8 +218,8 @@ class Settings(BaseSettings):
     )
     discord_message_content: Literal["auto", "on", "off"] = Field(
         default="auto",
-        description="Discord: whether the bot hears what is said without a mention (follow-ups, forum posts); "
-        "auto where the application's Message Content Intent is switched on.",
+        description="Discord: whether the bot hears what is said without a mention (follow-ups, forum "
+        "posts); auto where the application's Message Content Intent is switched on.",
     )
     discord_api_url: str = Field(
         default="https://discord.com/api/v10", description="Discord's HTTP API; a proxy has another address."

@@ -33,10 +33,10 @@ async def show_settings(command: Command, chat: Chat, desk: Desk) -> Ending:
     """What is set here."""
     if desk.records is None:
         raise InvalidInput("There is nothing to set here.")
-    lines = [
-        f"{name} {await desk.records.setting(command.place, name, PLACE_SETTINGS[name][0])} – {_MEANING[name]}"
-        for name in desk.place_settings
-    ]
+    lines = []
+    for name in desk.place_settings:
+        value = await desk.records.setting(command.place, name, PLACE_SETTINGS[name][0])
+        lines.append(f"{name} {value} – {_MEANING[name]}")
     await chat.post_notice(
         Notice("Set for this place; change it by /kb set NAME on|off:", tuple(lines), mood="hint")
     )

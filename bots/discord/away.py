@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     import discord
+    from discord import StageChannel, TextChannel, Thread, VoiceChannel
 
     from bots.discord.history import History
     from bots.records import Change, DiskRecords
+
+    _Talked = TextChannel | VoiceChannel | StageChannel | Thread
 
 Json = dict[str, Any]
 
@@ -40,7 +43,7 @@ _SNOWFLAKE_MILLISECONDS = 22  # bits below a snowflake's time
 
 
 class Away:
-    """Remembers what was seen, and pages what was not. `take` is what a message that was missed is given to."""
+    """Remembers what was seen, and pages what was not: `take` is given each message that was missed."""
 
     def __init__(
         self, records: DiskRecords, history: History, take: Callable[[discord.Message], Awaitable[None]]
@@ -104,7 +107,9 @@ class Away:
     async def _guild(self, guild: discord.Guild) -> None:
         name = _name(str(guild.id), "")
         after = await self._after(name)
-        channels = [*guild.text_channels, *guild.voice_channels, *guild.stage_channels, *guild.threads]
+        channels: list[_Talked] = []
+        for kind in (guild.text_channels, guild.voice_channels, guild.stage_channels, guild.threads):
+            channels.extend(kind)
         newer = [channel for channel in channels if (channel.last_message_id or 0) > after]
         newer.sort(key=lambda channel: channel.last_message_id or 0, reverse=True)
         await self._pages({str(channel.id): after for channel in newer[:MOST_CHANNELS]})

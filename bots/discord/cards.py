@@ -96,9 +96,9 @@ def answer_messages(
 ) -> list[Message]:
     """An answer as the messages that show it; the last one has the sources and the buttons.
 
-    `human`: somebody can be asked where there is no answer. `private`: only the person sees it, in one message
-    whatever its length, and may share it. `asked`: the question, where nobody else has seen it. `late`: it was
-    asked while the bot was away.
+    `human`: somebody can be asked where there is no answer. `private`: only the person sees it, in one
+    message whatever its length, and may share it. `asked`: the question, where nobody else has seen it.
+    `late`: it was asked while the bot was away.
     """
     layout = lay_out(answer)
     links = {

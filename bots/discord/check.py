@@ -1,4 +1,4 @@
-"""`python -m bots discord --check`: whether Discord lets the bot do its work; what is missing, where to get it.
+"""`python -m bots discord --check`: whether Discord lets the bot do its work, and what to do where not.
 
 Each finding comes of a real call, and nothing is posted. It knows no engine.
 """
@@ -18,6 +18,7 @@ from discord.http import Route
 from bots.check import Finding
 from bots.discord.commands import commands, differ
 from bots.discord.service import (
+    BAD_TOKEN,
     LIBRARIES,
     NO_CONTENT,
     PERMISSIONS,
@@ -49,11 +50,7 @@ async def check(settings: DiscordSettings) -> list[Finding]:
         try:
             await client.login(settings.token)
         except discord.LoginFailure:
-            text = (
-                "Discord does not take DISCORD_TOKEN: click Reset Token on the page Bot of your application at "
-                f"{WHERE} and copy the new one."
-            )
-            return [Finding(good=False, text=text)]
+            return [Finding(good=False, text=BAD_TOKEN)]
         except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError):
             return [Finding(good=False, text=_UNREACHABLE)]
         web, name = DiscordWeb(client.http), "the bot" if client.user is None else client.user.name
@@ -80,16 +77,16 @@ def _message_content(settings: DiscordSettings, flags: ApplicationFlags) -> Find
     """Mentions, replies, direct messages and commands need no privileged intent."""
     if flags.gateway_message_content or flags.gateway_message_content_limited:
         text = (
-            "The Message Content Intent is switched on and not asked for: MMRAG_DISCORD_MESSAGE_CONTENT is off."
+            "The Message Content Intent is not asked for: MMRAG_DISCORD_MESSAGE_CONTENT is off."
             if settings.message_content == "off"
-            else "The Message Content Intent is switched on: threads go on and forums are answered without mentions."
+            else "The Message Content Intent is on: threads go on and forums are answered without mentions."
         )
         return Finding(good=True, text=text)
     if settings.message_content == "on":
         return Finding(good=False, text=NO_CONTENT)
     text = (
-        "The Message Content Intent is off: in threads and forums I answer when I am mentioned. To change that, "
-        f"switch it on, on the page Bot of your application at {WHERE}"
+        "The Message Content Intent is off: in threads and forums I answer when I am mentioned. To change "
+        f"that, switch it on, on the page Bot of your application at {WHERE}"
     )
     return Finding(good=True, text=text)
 

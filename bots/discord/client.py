@@ -215,7 +215,7 @@ class Dispatcher:
             known = self._client.get_channel(channel.id)
             if known is None and guild is not None:
                 try:
-                    known = await self._client.fetch_channel(channel.id)  # type: ignore[assignment]  # as above
+                    known = await self._client.fetch_channel(channel.id)
                 except discord.HTTPException as error:
                     raise RefusedError(str(error.code or error.status)) from None
                 except (OSError, TimeoutError):

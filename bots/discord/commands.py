@@ -1,4 +1,4 @@
-"""The commands that Discord shows, as its JSON, and whether those that it knows are still these. Pure functions."""
+"""The commands that Discord shows, as its JSON, and whether it knows them already. Pure functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was answered, sent to Discord: the draft edited into it, or posted, or the command's reply edited; once.
+"""What was answered, sent to Discord once: by an edit of the draft or the command's reply, or posted.
 
 An edit twice is one. A message that is posted carries a nonce, of which Discord makes one message for some
 minutes; after any doubt we look for those that reply to the same question first. What a command said

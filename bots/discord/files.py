@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -53,7 +54,11 @@ class Files:
             if file["id"] not in self._fetching and not self._path(file).exists():
                 task = asyncio.create_task(self._keep(file))
                 self._fetching[file["id"]] = task
-                task.add_done_callback(lambda _, id_=file["id"]: self._fetching.pop(id_, None))
+                task.add_done_callback(partial(self._fetched, file["id"]))
+
+    def _fetched(self, id_: str, task: asyncio.Task[None]) -> None:
+        del task
+        self._fetching.pop(id_, None)
 
     async def download(self, file: Json) -> bytes:
         """The bytes of a file of a message. Raises NotReadable with what to do."""
@@ -151,7 +156,7 @@ class Files:
                 path.unlink(missing_ok=True)
 
 
-class _Gone(Exception):  # noqa: N818 - private
+class _Gone(Exception):
     """The address has expired, or the file is deleted."""
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 import aiohttp
-from discord import HTTPException, MessageType, Object
+from discord import HTTPException, Message, MessageType, Object
 from discord.utils import time_snowflake
 
 from bots.discord.web import READ_ATTEMPTS, outcome_of
@@ -16,7 +16,7 @@ from bots.outcomes import UnsureError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from discord import Client, Message
+    from discord import Client
 
 PAGE = 100
 T = TypeVar("T")
@@ -100,6 +100,6 @@ def _starter(message: Message) -> Message:
     """What a thread was made from, in place of the line that says so."""
     if message.type is MessageType.thread_starter_message and message.reference is not None:
         made_from = message.reference.resolved
-        if made_from is not None and hasattr(made_from, "content"):
+        if isinstance(made_from, Message):
             return made_from
     return message

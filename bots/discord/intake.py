@@ -1,4 +1,4 @@
-"""What Discord delivers, as arrivals for the inbox. Pure functions over discord.py's objects and Discord's JSON.
+"""What Discord delivers, as arrivals for the inbox. Pure functions over discord.py's objects and JSON.
 
 A message can come several times: over the gateway, again after a resumed session, and from the history that
 is paged after a lost one. All share the message's key. What asks for nothing is None.
@@ -73,16 +73,12 @@ class Where:
 
 def where(channel: Snowflake, guild: int | None) -> Where:
     """A channel of discord.py. A private thread has a view of its own, any other its parent's."""
-    within = isinstance(channel, Thread)
-    parent = channel.parent if within else None
-    place = channel.parent_id if within and not channel.is_private() else channel.id
-    return Where(
-        guild=None if guild is None else str(guild),
-        channel=str(channel.id),
-        place=str(place),
-        in_thread=within,
-        in_forum=parent is not None and parent.type in (ChannelType.forum, ChannelType.media),
-    )
+    in_guild, id_ = None if guild is None else str(guild), str(channel.id)
+    if not isinstance(channel, Thread):
+        return Where(in_guild, id_, id_, in_thread=False, in_forum=False)
+    in_forum = channel.parent is not None and channel.parent.type in (ChannelType.forum, ChannelType.media)
+    place = id_ if channel.is_private() else str(channel.parent_id)
+    return Where(in_guild, id_, place, in_thread=True, in_forum=in_forum)
 
 
 # ---------------------------------------------------------------------------- messages
@@ -327,6 +323,7 @@ def target_of(data: Json) -> Json:
 
 
 def files_of_target(target: Json, link: str, channel: str) -> list[Json]:
+    """The files of a message that a command in its menu is about."""
     return [_file(each, f"{link}#{each['id']}", at=[channel, target["id"]]) for each in target["attachments"]]
 
 

@@ -1,8 +1,8 @@
 r"""Markdown as Discord reads it. Pure functions.
 
 Discord acts on `<@1>`, `<@&1>`, `<#1>`, `<id:...>`, `</command:1>`, `<t:1>`, `<:emoji:1>`, on `@everyone` and
-`@here`, on addresses with a scheme and on `[text](address)`. Backslashes count in text (`\<`), but not in code,
-and not for whoever looks for mentions in the raw text: there the sign itself is replaced by one that looks
+`@here`, on addresses with a scheme and on `[text](address)`. Backslashes count in text (`\<`), but neither in
+code nor for whoever looks for mentions in the raw text: there the sign itself is replaced by one that looks
 like it. Who is pinged is said beside every message, too: nobody.
 """
 
@@ -96,7 +96,7 @@ def plain_words(text: str) -> str:
 
 
 def size(text: str) -> int:
-    """The length that Discord's limits count, at most: in UTF-16, characters beyond the first plane are two."""
+    """The length that Discord's limits count, at most: in UTF-16, where an emoji is two."""
     return len(text) + sum(character > "\uffff" for character in text)
 
 

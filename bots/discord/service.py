@@ -197,8 +197,12 @@ def hears_everything(settings: DiscordSettings, flags: ApplicationFlags) -> bool
 
 
 NO_CONTENT = (
-    "MMRAG_DISCORD_MESSAGE_CONTENT is on, but the application may not: switch Message Content Intent on, on the "
-    f"page Bot of your application at {WHERE}, or take  auto"
+    "MMRAG_DISCORD_MESSAGE_CONTENT is on, but the application may not: switch Message Content Intent on, on "
+    f"the page Bot of your application at {WHERE}, or take  auto"
+)
+BAD_TOKEN = (
+    "Discord does not take DISCORD_TOKEN: click Reset Token on the page Bot of your application "
+    f"at {WHERE} and copy the new one."
 )
 
 
@@ -218,10 +222,7 @@ async def _log_in(client: discord.Client, token: str) -> None:
         try:
             await client.login(token)
         except discord.LoginFailure:
-            raise InvalidSettings(
-                "Discord does not take DISCORD_TOKEN: click Reset Token on the page Bot of your application "
-                f"at {WHERE} and copy the new one."
-            ) from None
+            raise InvalidSettings(BAD_TOKEN) from None
         except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError):
             await client.http.close()
             await asyncio.sleep(wait)
