@@ -139,7 +139,7 @@ def _squeezed(kind, stream, data):
 
 def _zstd():
     """A zstd stream, for clients that have the package: they ask for it by themselves."""
-    import zstandard
+    import zstandard  # noqa: PLC0415 - who has it not, asks for no such stream
 
     stream = zstandard.ZstdCompressor().compressobj()
     stream.flush_block = zstandard.COMPRESSOBJ_FLUSH_BLOCK
@@ -225,6 +225,9 @@ class Gateway:
 
     def dispatch(self, event, data, *, intent, guild=None, content=None):
         """Tell the sessions that have this intent. `content` gives the data by (has content intent)."""
+        world = self._server.world
+        if guild is not None and world.app.id not in world.guilds[guild].members:
+            return
         self._server.record(event, data)
         for session in list(self.sessions.values()):
             if session.over or not session.intents & intent or not session.hears(guild):
@@ -257,7 +260,7 @@ class Gateway:
             return message_json(self._server, message, intent=intent, for_event=True)
 
         intent = GUILD_MESSAGES if channel.guild else DM_MESSAGES
-        self.dispatch(event, shown(True), intent=intent, guild=channel.guild, content=shown)
+        self.dispatch(event, shown(intent=True), intent=intent, guild=channel.guild, content=shown)
 
     def interact(self, data, guild):
         """INTERACTION_CREATE needs no intent."""
@@ -434,7 +437,7 @@ class Gateway:
         self._server.touch()
 
     def tell_guild_changed(self, guild):
-        data = guild_json(self._server.world, guild)
+        data = guild_json(guild)
         self.dispatch("GUILD_UPDATE", data, intent=GUILDS, guild=guild.id)
 
     def _resume(self, connection, data):

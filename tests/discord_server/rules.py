@@ -172,11 +172,8 @@ def _embed(check, path, embed):
 
 def children(component):
     """What stands in a component."""
-    inner = list(component.get("components") or [])
-    for key in ("accessory", "component"):
-        if component.get(key):
-            inner.append(component[key])
-    return inner
+    single = [component[key] for key in ("accessory", "component") if component.get(key)]
+    return [*(component.get("components") or []), *single]
 
 
 def walk(components):
