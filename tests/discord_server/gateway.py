@@ -407,7 +407,11 @@ class Gateway:
             "session_type": "normal",
             "resume_gateway_url": self.resume_url,
             "shard": list(shard),
-            "application": {"id": world.app.id, "flags": world.app.flags},
+            "application": {
+                "id": world.app.id,
+                "flags": world.app.flags,
+                "flags_new": str(world.app.flags),
+            },
             "user_settings": {},
             "relationships": [],
             "private_channels": [],
@@ -420,20 +424,23 @@ class Gateway:
             for guild in guilds:
                 self._say_guild(session, guild)
 
-    def _say_guild(self, session, guild):
+    def _say_guild(self, session, guild, *, new=False):
+        """GUILD_CREATE; of a guild that is new to the app, without a word of its being available."""
         if guild.unavailable:
             return
         shown = guild_create_json(
             self._server.world, guild, all_members=bool(session.intents & (MEMBERS | PRESENCES))
         )
+        if new:
+            del shown["unavailable"]
         self._server.record("GUILD_CREATE", shown)
         self._send(session, "GUILD_CREATE", shown)
 
-    def tell_guild(self, guild):
+    def tell_guild(self, guild, *, new):
         """The app has come into a guild, or it is there again after an outage."""
         for session in self.sessions.values():
             if not session.over and session.intents & GUILDS and session.hears(guild.id):
-                self._say_guild(session, guild)
+                self._say_guild(session, guild, new=new)
         self._server.touch()
 
     def tell_guild_changed(self, guild):

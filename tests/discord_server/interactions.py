@@ -248,7 +248,7 @@ def _offer(_call, made, data):
 def _open(call, made, data):
     rules.check_modal(data)
     shown = copy.deepcopy(data)
-    rules.numbered(shown["components"])
+    shown["components"] = rules.kept(shown["components"])
     call.world.users[made.user].modal = Modal(made, shown)
 
 

@@ -44,7 +44,7 @@ def compose(server, channel, body, files, *, flags, replied_to=None, ephemeral=F
     fields = {
         "content": (body.get("content") or "").strip(),
         "embeds": _kept_embeds(body.get("embeds")),
-        "components": rules.numbered(body.get("components") or []),
+        "components": rules.kept(body.get("components") or []),
         "attachments": _attached(server, channel, body, files, ephemeral=ephemeral),
         "flags": flags,
     }
@@ -67,7 +67,7 @@ def recompose(server, message, body, files):
     if "embeds" in body:
         fields["embeds"] = _kept_embeds(body["embeds"])
     if "components" in body:
-        fields["components"] = rules.numbered(body["components"] or [])
+        fields["components"] = rules.kept(body["components"] or [])
     if "attachments" in body or files:
         ephemeral = message.ephemeral_to is not None
         fields["attachments"] = _attached(server, channel, body, files, ephemeral=ephemeral, before=message)

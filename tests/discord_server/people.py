@@ -376,11 +376,7 @@ class Person:
         component = _find(message.components, what)
         if component.get("disabled"):
             raise ValueError(f"{what!r} cannot be clicked on")
-        data = {
-            "component_type": component["type"],
-            "custom_id": component["custom_id"],
-            "id": component["id"],
-        }
+        data = {"component_type": component["type"], "custom_id": component["custom_id"]}
         if component["type"] == rules.STRING_SELECT:
             data["values"] = [_value(component, each) for each in values]
         channel = self.world.channels[message.channel]

@@ -54,8 +54,8 @@ async def get_application(call):
         "verify_key": "0" * 64,
         "team": None,
         "flags": call.app.flags,
+        "flags_new": str(call.app.flags),
         "summary": "",
-        "tags": [],
         "approximate_guild_count": len(_guilds(call)),
         "approximate_user_install_count": 0,
         "approximate_user_authorization_count": 0,
@@ -65,7 +65,6 @@ async def get_application(call):
         "event_webhooks_url": None,
         "event_webhooks_status": 1,
         "integration_types_config": {"0": {}},
-        "hook": True,
     }
 
 

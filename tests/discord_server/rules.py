@@ -183,6 +183,19 @@ def walk(components):
         yield from walk(children(each))
 
 
+def kept(components):
+    """Components as Discord keeps them: without what is null, and each with an id."""
+    return numbered([_without_null(each) for each in components])
+
+
+def _without_null(value):
+    if isinstance(value, list):
+        return [_without_null(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _without_null(inner) for key, inner in value.items() if inner is not None}
+    return value
+
+
 def numbered(components):
     """Each component with an id, as Discord gives it where the app gave none."""
     taken = {each.get("id") for each in walk(components)}

@@ -183,7 +183,7 @@ class DiscordServer:
         self.channel("general", guild=guild)
         if with_bot:
             self.world.install(guild)
-            self.gateway.tell_guild(guild)
+            self.gateway.tell_guild(guild, new=True)
         return guild
 
     def remove_bot(self, guild):
@@ -195,7 +195,7 @@ class DiscordServer:
         """A guild is not there for a while, and comes back."""
         guild.unavailable = not over
         if over:
-            self.gateway.tell_guild(guild)
+            self.gateway.tell_guild(guild, new=False)
         else:
             data = {"id": guild.id, "unavailable": True}
             self.gateway.dispatch("GUILD_DELETE", data, intent=GUILDS, guild=guild.id)

@@ -145,7 +145,7 @@ def channel_json(world, channel, *, with_guild=True):
     shown = {"id": channel.id, "type": channel.type, "last_message_id": channel.last_message, "flags": 0}
     if channel.is_dm:
         others = [user for user in channel.recipients if user != world.app.id]
-        return shown | {"recipients": [user_json(world.users[user]) for user in others]}
+        return shown | {"name": None, "recipients": [user_json(world.users[user]) for user in others]}
     shown |= {"name": channel.name, "parent_id": channel.parent}
     if with_guild:
         shown["guild_id"] = channel.guild
@@ -212,7 +212,6 @@ def attachment_json(server, attachment):
         "url": url,
         "proxy_url": server.cdn.url(attachment, proxy=True),
         "content_type": attachment.content_type,
-        "content_scan_version": 0,
     }
     for name in ("description", "title"):
         if value := getattr(attachment, name):
