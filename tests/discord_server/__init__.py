@@ -13,20 +13,21 @@
         await discord.until(lambda: ana.modal)
         await ana.submits({"What was wrong?": "Too old"})
 
-People (`people.py`): `writes`, `mentions`, `writes_to_bot`, `replies`, `forwards`, `starts_thread`, `posts` (in
-a forum), `invites`, `types`, `edits`, `deletes`, `reacts`, `unreacts`, `uses("/ask", "general", question=...)`,
-`is_offered` (autocomplete), `uses_menu("Ask about this", message)`, `clicks`, `fills_in`, `submits`, `closes`;
+People (`people.py`): `writes`, `mentions`, `writes_to_bot`, `replies`, `forwards`, `starts_thread`, `posts`
+(in a forum), `invites`, `types`, `edits`, `deletes`, `reacts`, `unreacts`, `uses("/ask", "general", ...)`,
+`is_offered` (autocomplete), `uses_menu("Ask about this", message)`, `clicks`, `fills_in`, `submits`,
+`closes`;
 what they see: `sees(channel)`, `reads(message)`, `whispers`, `modal`, `notices`, `sees_typing(channel)`.
-`discord.channel("help", type="forum", tags=["bug"])` and `discord.channel("secret", hidden=True, members=[ana])`
-make places; `role`, `give_role`, `allow`, `deny`, `set_permissions` change who may what; `add_guild` another guild.
+Places: `discord.channel("help", type="forum", tags=["bug"])`, `discord.channel("secret", hidden=True,
+members=[ana])`, `add_guild`; who may what: `role`, `give_role`, `allow`, `deny`, `set_permissions`.
 
-Nobody sleeps: `discord.until(predicate)` looks again after every change, `discord.clock.advance(seconds)` lets
-tokens, addresses, nonces and sessions expire.
-What goes wrong is armed in `discord.faults` (REST and CDN) and `discord.gateway` (`drop`, `close`, `reconnect`,
-`invalidate`, `forget`, `refuse`, `when`); limits by `discord.limits.on = True`, and `discord.limits.broken` are
-the requests that did not wait as long as they were told. Privileged intents: `discord.world.app.message_content`,
+Nobody sleeps: `discord.until(predicate)` looks again after every change, `discord.clock.advance(seconds)`
+lets tokens, addresses, nonces and sessions expire. What goes wrong is armed in `discord.faults` (REST and
+CDN) and `discord.gateway` (`drop`, `close`, `reconnect`, `invalidate`, `forget`, `refuse`, `when`); limits by
+`discord.limits.on = True`, and in `discord.limits.broken` are the requests that did not wait as long as they
+were told. Privileged intents are switched on for the app by `discord.world.app.message_content` and
 `.members_intent`. `discord.requests` is the log, `discord.calls("create_message")` a handler's part of it;
-no token of the bot stands in it.
+the bot's token does not stand in it.
 
 `python -m tests.discord_server` is a process of its own, with the guild on a page.
 """

@@ -1,8 +1,9 @@
 """What goes wrong on purpose: answers that are late, lost, broken or refused, request by request.
 
-`server.faults.reset("create_message", after=True)`: the next message is posted, and the connection is reset
-before the answer. Names are those of the handlers, or `download` for the CDN; `*` fits all.
-The gateway's own are in `server.gateway`: `drop`, `close`, `reconnect`, `invalidate`, `forget`, `refuse`, `when`.
+`server.faults.reset("create_message", after=True)`: the next message is posted, and the connection is
+reset before the answer. Names are those of the handlers, or `download` for the CDN; `*` fits all.
+The gateway's own are in `server.gateway`: `drop`, `close`, `reconnect`, `invalidate`, `forget`, `refuse` and
+`when`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 @dataclass
 class Fault:
-    """`after`: only once the request has taken effect. `times` is None for always; `chance` that it strikes."""
+    """`after`: only once the request has taken effect. `times`: None for always; `chance` that it strikes."""
 
     name: str
     kind: str  # status, reset, cut, delay, limit, ban, page, garbage

@@ -139,7 +139,7 @@ def _squeezed(kind, stream, data):
 
 def _zstd():
     """A zstd stream, for clients that have the package: they ask for it by themselves."""
-    import zstandard
+    import zstandard  # noqa: PLC0415 - who has it not, asks for no such stream
 
     stream = zstandard.ZstdCompressor().compressobj()
     stream.flush_block = zstandard.COMPRESSOBJ_FLUSH_BLOCK
@@ -225,6 +225,9 @@ class Gateway:
 
     def dispatch(self, event, data, *, intent, guild=None, content=None):
         """Tell the sessions that have this intent. `content` gives the data by (has content intent)."""
+        world = self._server.world
+        if guild is not None and world.app.id not in world.guilds[guild].members:
+            return
         self._server.record(event, data)
         for session in list(self.sessions.values()):
             if session.over or not session.intents & intent or not session.hears(guild):
@@ -257,7 +260,7 @@ class Gateway:
             return message_json(self._server, message, intent=intent, for_event=True)
 
         intent = GUILD_MESSAGES if channel.guild else DM_MESSAGES
-        self.dispatch(event, shown(True), intent=intent, guild=channel.guild, content=shown)
+        self.dispatch(event, shown(intent=True), intent=intent, guild=channel.guild, content=shown)
 
     def interact(self, data, guild):
         """INTERACTION_CREATE needs no intent."""
@@ -404,7 +407,11 @@ class Gateway:
             "session_type": "normal",
             "resume_gateway_url": self.resume_url,
             "shard": list(shard),
-            "application": {"id": world.app.id, "flags": world.app.flags},
+            "application": {
+                "id": world.app.id,
+                "flags": world.app.flags,
+                "flags_new": str(world.app.flags),
+            },
             "user_settings": {},
             "relationships": [],
             "private_channels": [],
@@ -417,24 +424,27 @@ class Gateway:
             for guild in guilds:
                 self._say_guild(session, guild)
 
-    def _say_guild(self, session, guild):
+    def _say_guild(self, session, guild, *, new=False):
+        """GUILD_CREATE; of a guild that is new to the app, without a word of its being available."""
         if guild.unavailable:
             return
         shown = guild_create_json(
             self._server.world, guild, all_members=bool(session.intents & (MEMBERS | PRESENCES))
         )
+        if new:
+            del shown["unavailable"]
         self._server.record("GUILD_CREATE", shown)
         self._send(session, "GUILD_CREATE", shown)
 
-    def tell_guild(self, guild):
+    def tell_guild(self, guild, *, new):
         """The app has come into a guild, or it is there again after an outage."""
         for session in self.sessions.values():
             if not session.over and session.intents & GUILDS and session.hears(guild.id):
-                self._say_guild(session, guild)
+                self._say_guild(session, guild, new=new)
         self._server.touch()
 
     def tell_guild_changed(self, guild):
-        data = guild_json(self._server.world, guild)
+        data = guild_json(guild)
         self.dispatch("GUILD_UPDATE", data, intent=GUILDS, guild=guild.id)
 
     def _resume(self, connection, data):

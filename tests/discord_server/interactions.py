@@ -46,14 +46,7 @@ class Interaction:
     followups: list[Message] = field(default_factory=list)
     late: bool = False
 
-    @property
-    def metadata(self):
-        """As messages that answer it say it."""
-        return self._metadata | (
-            {"triggering_interaction_metadata": self.cause.metadata} if self.cause else {}
-        )
-
-    _metadata: dict = field(default_factory=dict)
+    metadata: dict = field(default_factory=dict)  # as messages that answer it say it
 
 
 @dataclass
@@ -87,18 +80,7 @@ class Interactions:
             *(server.clock.now(), about, target, cause),
         )
         place = interaction_place(world, channel, user_id)
-        made._metadata = {
-            "id": made.id,
-            "type": kind,
-            "user": user_json(world.users[user_id]),
-            "authorizing_integration_owners": place["authorizing_integration_owners"],
-        }
-        if kind == COMPONENT:
-            made._metadata["interacted_message_id"] = about.id
-        if kind == COMMAND:
-            made._metadata["name"] = data["name"]
-            if target is not None:
-                made._metadata["target_message_id"] = target.id
+        made.metadata = _metadata(world, made, place["authorizing_integration_owners"])
         self.by_id[made.id] = self.by_token[made.token] = made
         payload = {
             "id": made.id,
@@ -129,6 +111,24 @@ class Interactions:
         if made is None or self._server.clock.now() - made.created > TOKEN_SECONDS:
             raise refusal("invalid token")
         return made
+
+
+def _metadata(world, made, owners):
+    told = {
+        "id": made.id,
+        "type": made.type,
+        "user": user_json(world.users[made.user]),
+        "authorizing_integration_owners": owners,
+    }
+    if made.type == COMPONENT:
+        told["interacted_message_id"] = made.about.id
+    if made.type == COMMAND:
+        told["name"] = made.data["name"]
+    if made.target is not None:
+        told["target_message_id"] = made.target.id
+    if made.cause is not None:
+        told["triggering_interaction_metadata"] = made.cause.metadata
+    return told
 
 
 # ------------------------------------------------------------- the first answer
@@ -229,7 +229,7 @@ def _defer(call, made, data):
     made.original = _put(call, made, {"content": "", "flags": flags, "pings": Pings()})
 
 
-def _defer_update(call, made, data):
+def _defer_update(_call, made, _data):
     made.original = made.about
 
 
@@ -240,7 +240,7 @@ def _update(call, made, data):
     )
 
 
-def _offer(call, made, data):
+def _offer(_call, made, data):
     rules.check_choices(data.get("choices") or [])
     made.choices = data.get("choices") or []
 
@@ -248,7 +248,7 @@ def _offer(call, made, data):
 def _open(call, made, data):
     rules.check_modal(data)
     shown = copy.deepcopy(data)
-    rules.numbered(shown["components"])
+    shown["components"] = rules.kept(shown["components"])
     call.world.users[made.user].modal = Modal(made, shown)
 
 
@@ -271,7 +271,7 @@ async def create_followup(call):
     made = call.server.interactions.of_token(call["webhook"], call["token"])
     if made.answer is None:
         raise refusal("unknown webhook")
-    if made.deferred:
+    if made.deferred and made.original.id not in call.server.deleted:
         made.deferred = False
         _change(call, made.original, call.body)
         return message_json(call.server, made.original)

@@ -1,6 +1,6 @@
 """Rate limits: buckets with their headers, the global one, and who does not wait as told.
 
-They are kept only when switched on (`limits.on = True`); what a fault tells somebody to wait is always watched.
+They are kept only when switched on (`limits.on = True`); what a fault tells to wait is always watched.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from tests.discord_server import rules, text
 from tests.discord_server.api import MOST_FILES, route, upload_limit
-from tests.discord_server.permissions import Permission as P
+from tests.discord_server.permissions import Permission
 from tests.discord_server.shapes import message_json, snapshot_json, user_json
 from tests.discord_server.world import (
     CATEGORY,
@@ -44,7 +44,7 @@ def compose(server, channel, body, files, *, flags, replied_to=None, ephemeral=F
     fields = {
         "content": (body.get("content") or "").strip(),
         "embeds": _kept_embeds(body.get("embeds")),
-        "components": rules.numbered(body.get("components") or []),
+        "components": rules.kept(body.get("components") or []),
         "attachments": _attached(server, channel, body, files, ephemeral=ephemeral),
         "flags": flags,
     }
@@ -67,7 +67,7 @@ def recompose(server, message, body, files):
     if "embeds" in body:
         fields["embeds"] = _kept_embeds(body["embeds"])
     if "components" in body:
-        fields["components"] = rules.numbered(body["components"] or [])
+        fields["components"] = rules.kept(body["components"] or [])
     if "attachments" in body or files:
         ephemeral = message.ephemeral_to is not None
         fields["attachments"] = _attached(server, channel, body, files, ephemeral=ephemeral, before=message)
@@ -182,7 +182,7 @@ def pings_of(server, channel, fields, *, allowed, author=None, replied_to=None):
     return text.pings(
         texts,
         allowed=allowed,
-        may_ping_everyone=world.may(author or world.app.id, channel, P.MENTION_EVERYONE),
+        may_ping_everyone=world.may(author or world.app.id, channel, Permission.MENTION_EVERYONE),
         members=guild.members if guild else channel.recipients,
         roles={key: role for key, role in guild.roles.items() if key != guild.id} if guild else {},
         replied_to=replied_to,
@@ -201,13 +201,13 @@ def _need_to_post(call, channel):
         if call.world.users[person].closed_to_dms:
             raise refusal("closed to DMs")
         return
-    call.need(channel, P.SEND_MESSAGES_IN_THREADS if channel.is_thread else P.SEND_MESSAGES)
-    if channel.is_thread and channel.locked and not call.may(channel, P.MANAGE_THREADS):
+    call.need(channel, Permission.SEND_MESSAGES_IN_THREADS if channel.is_thread else Permission.SEND_MESSAGES)
+    if channel.is_thread and channel.locked and not call.may(channel, Permission.MANAGE_THREADS):
         raise refusal("thread is archived" if channel.archived else "locked")
     if call.request.files:
-        call.need(channel, P.ATTACH_FILES)
+        call.need(channel, Permission.ATTACH_FILES)
     if call.body.get("embeds"):
-        call.need(channel, P.EMBED_LINKS)
+        call.need(channel, Permission.EMBED_LINKS)
 
 
 def reference_of(call, channel, body):
@@ -230,7 +230,7 @@ def reference_of(call, channel, body):
             path = "message_reference"
             raise invalid({path: ("MESSAGE_REFERENCE_UNKNOWN_MESSAGE", "Unknown message")})
         return 0, None, None, []
-    if not call.may(channel, P.READ_MESSAGE_HISTORY):
+    if not call.may(channel, Permission.READ_MESSAGE_HISTORY):
         raise refusal("cannot reply")
     if meant.type not in CAN_BE_REPLIED_TO:
         sentence = "Cannot reply to a system message"
@@ -302,7 +302,7 @@ async def get_messages(call):
     if channel.type in (FORUM, CATEGORY):
         raise refusal("not a text channel")
     limit = call.number("limit", 50, least=1, most=100)
-    if not call.may(channel, P.READ_MESSAGE_HISTORY):
+    if not call.may(channel, Permission.READ_MESSAGE_HISTORY):
         return []
     every = list(channel.messages.values())
     query = call.request.query
@@ -329,7 +329,7 @@ async def get_messages(call):
 
 @route("GET", "/channels/{channel}/messages/{message}")
 async def get_message(call):
-    channel = call.channel("channel", P.READ_MESSAGE_HISTORY)
+    channel = call.channel("channel", Permission.READ_MESSAGE_HISTORY)
     return shown(call, call.world.message_in(channel, call["message"]))
 
 
@@ -341,7 +341,7 @@ async def edit_message(call):
     channel = call.channel()
     message = call.world.message_in(channel, call["message"])
     if message.author != call.app.id:
-        only_flags = call.body.keys() == {"flags"} and call.may(channel, P.MANAGE_MESSAGES)
+        only_flags = call.body.keys() == {"flags"} and call.may(channel, Permission.MANAGE_MESSAGES)
         if not only_flags:
             raise refusal("not the author")
     if channel.is_thread and channel.archived:
@@ -357,7 +357,7 @@ async def delete_message(call):
     if message.author != call.app.id:
         if channel.is_dm:
             raise refusal("not in a DM")
-        call.need(channel, P.MANAGE_MESSAGES)
+        call.need(channel, Permission.MANAGE_MESSAGES)
     call.server.delete_message(message)
 
 
@@ -365,7 +365,9 @@ async def delete_message(call):
 async def trigger_typing(call):
     channel = call.channel()
     if channel.guild:
-        call.need(channel, P.SEND_MESSAGES_IN_THREADS if channel.is_thread else P.SEND_MESSAGES)
+        call.need(
+            channel, Permission.SEND_MESSAGES_IN_THREADS if channel.is_thread else Permission.SEND_MESSAGES
+        )
     call.server.show_typing(channel, call.app.id)
 
 
@@ -376,11 +378,11 @@ async def trigger_typing(call):
     "PUT", "/channels/{channel}/messages/{message}/reactions/{emoji}/@me", bucket="reactions", limit=(1, 0.25)
 )
 async def create_reaction(call):
-    channel = call.channel("channel", P.READ_MESSAGE_HISTORY)
+    channel = call.channel("channel", Permission.READ_MESSAGE_HISTORY)
     message = call.world.message_in(channel, call["message"])
     emoji = known_emoji(call["emoji"])
     if emoji not in message.reactions:
-        call.need(channel, P.ADD_REACTIONS)
+        call.need(channel, Permission.ADD_REACTIONS)
         if len(message.reactions) >= MOST_REACTIONS:
             raise refusal("too many reactions")
     call.server.react(message, call.app.id, emoji)
@@ -412,14 +414,14 @@ async def delete_own_reaction(call):
     limit=(1, 0.25),
 )
 async def delete_user_reaction(call):
-    channel = call.channel("channel", P.MANAGE_MESSAGES)
+    channel = call.channel("channel", Permission.MANAGE_MESSAGES)
     message = call.world.message_in(channel, call["message"])
     call.server.unreact(message, call["user"], known_emoji(call["emoji"]))
 
 
 @route("GET", "/channels/{channel}/messages/{message}/reactions/{emoji}")
 async def get_reactions(call):
-    channel = call.channel("channel", P.READ_MESSAGE_HISTORY)
+    channel = call.channel("channel", Permission.READ_MESSAGE_HISTORY)
     message = call.world.message_in(channel, call["message"])
     limit = call.number("limit", 25, least=1, most=100)
     users = message.reactions.get(known_emoji(call["emoji"]), [])

@@ -1,4 +1,4 @@
-"""What a person does: writes, mentions, replies, clicks, fills in, reacts, runs a command; and what they see."""
+"""What a person does: writes, mentions, clicks, fills in, reacts, runs a command; and what they see."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 from tests.discord_server import commands, rules, text
 from tests.discord_server.interactions import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL_SUBMIT
 from tests.discord_server.messages import component_urls, known_emoji, pings_of
-from tests.discord_server.permissions import Permission as P
-from tests.discord_server.permissions import of_member
+from tests.discord_server.permissions import Permission, of_member
 from tests.discord_server.shapes import (
     attachment_json,
     channel_json,
@@ -30,8 +29,9 @@ from tests.discord_server.world import (
     Message,
 )
 
+_ONE_VALUE = (rules.TEXT_INPUT, rules.RADIO, rules.CHECKBOX)
 USER_OPTION, CHANNEL_OPTION, ROLE_OPTION = 6, 7, 8
-ADMINISTRATOR = int(P.ADMINISTRATOR)
+ADMINISTRATOR = int(Permission.ADMINISTRATOR)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Seen:
 
 
 class Person:
-    """Somebody in a guild. Places may be given by name, as a channel or thread, or as a person for their DM."""
+    """Somebody in a guild. A place is a name, a channel or thread, or a person for their DM with the bot."""
 
     def __init__(self, server, user, guild):
         self.server = server
@@ -104,7 +104,7 @@ class Person:
     def sees(self, where):
         """A channel or thread as they see it, with what only they see. Raises PermissionError."""
         channel = self.place(where)
-        self._need(channel, P.VIEW_CHANNEL)
+        self._need(channel, Permission.VIEW_CHANNEL)
         own = [each for each in self.user.whispers if each.channel == channel.id]
         shown = sorted([*channel.messages.values(), *own], key=lambda each: int(each.id))
         return [self.reads(each) for each in shown]
@@ -127,6 +127,14 @@ class Person:
             if not self.world.may(self.id, channel, each):
                 raise PermissionError(f"{self.user.name} has not {each!r} in {channel.name or 'this DM'}")
 
+    def joins(self, guild):
+        """Another guild; they act there from now on."""
+        self.server.join(guild, self.id)
+        self.guild = guild
+
+    def leaves(self, guild=None):
+        self.server.leave(guild or self.guild, self.id)
+
     # ---------------------------------------------------------------- writing
 
     async def writes(self, where, content="", *, files=(), reply_to=None, pings=True, **more):
@@ -135,9 +143,11 @@ class Person:
         Returns it at once. Raises PermissionError where they may not write.
         """
         channel = self.place(where)
-        self._need(channel, P.SEND_MESSAGES_IN_THREADS if channel.is_thread else P.SEND_MESSAGES)
+        self._need(
+            channel, Permission.SEND_MESSAGES_IN_THREADS if channel.is_thread else Permission.SEND_MESSAGES
+        )
         if files:
-            self._need(channel, P.ATTACH_FILES)
+            self._need(channel, Permission.ATTACH_FILES)
         return self._put(channel, content, files, reply_to=reply_to, pings=pings, **more)
 
     def _put(self, channel, content, files, *, reply_to=None, pings=True, message_id=None, flags=0):
@@ -191,7 +201,9 @@ class Person:
     async def forwards(self, message, where):
         """A message, passed on to another place: what it says stands in a snapshot."""
         channel = self.place(where)
-        self._need(channel, P.SEND_MESSAGES_IN_THREADS if channel.is_thread else P.SEND_MESSAGES)
+        self._need(
+            channel, Permission.SEND_MESSAGES_IN_THREADS if channel.is_thread else Permission.SEND_MESSAGES
+        )
         forwarded = Message(
             self.world.new_id(),
             channel.id,
@@ -207,7 +219,9 @@ class Person:
     async def starts_thread(self, where, name, *, message=None, private=False):
         """A thread on a message, or by itself. Returns it."""
         channel = self.world.channels[message.channel] if message else self.place(where)
-        self._need(channel, P.CREATE_PRIVATE_THREADS if private else P.CREATE_PUBLIC_THREADS)
+        self._need(
+            channel, Permission.CREATE_PRIVATE_THREADS if private else Permission.CREATE_PUBLIC_THREADS
+        )
         kind = PRIVATE_THREAD if private else PUBLIC_THREAD
         return self.server.start_thread(channel, name, owner=self.id, kind=kind, message=message)
 
@@ -216,7 +230,7 @@ class Person:
         place = self.server.channel(forum, type="forum") if isinstance(forum, str) else forum
         if place.type != FORUM:
             raise ValueError(f"{place.name} is no forum")
-        self._need(place, P.SEND_MESSAGES)
+        self._need(place, Permission.SEND_MESSAGES)
         known = {each["name"]: each["id"] for each in place.tags}
         thread = self.server.start_thread(
             *(place, title), owner=self.id, kind=PUBLIC_THREAD, applied_tags=[known[each] for each in tags]
@@ -240,7 +254,7 @@ class Person:
     async def deletes(self, message):
         """Their own, or where they may another's."""
         if message.author != self.id:
-            self._need(self.world.channels[message.channel], P.MANAGE_MESSAGES)
+            self._need(self.world.channels[message.channel], Permission.MANAGE_MESSAGES)
         self.server.delete_message(message)
 
     async def reacts(self, message, emoji):
@@ -278,7 +292,7 @@ class Person:
             if command.get("dm_permission") is False:
                 raise PermissionError(f"{command['name']} is not offered in DMs")
             return
-        self._need(channel, P.USE_APPLICATION_COMMANDS)
+        self._need(channel, Permission.USE_APPLICATION_COMMANDS)
         needed = command.get("default_member_permissions")
         if needed is not None:
             guild = self.world.guilds[channel.guild]
@@ -355,22 +369,21 @@ class Person:
         return await self._interact(channel, COMMAND, data, target=message)
 
     async def clicks(self, message, what, *, values=None):
-        """A button of a message, by its label or custom id; of a select, `values` are labels. Returns the interaction."""
+        """A button of a message, by its label, emoji or custom id; of a select, `values` are labels.
+
+        Returns the interaction.
+        """
         component = _find(message.components, what)
         if component.get("disabled"):
             raise ValueError(f"{what!r} cannot be clicked on")
-        data = {
-            "component_type": component["type"],
-            "custom_id": component["custom_id"],
-            "id": component["id"],
-        }
+        data = {"component_type": component["type"], "custom_id": component["custom_id"]}
         if component["type"] == rules.STRING_SELECT:
             data["values"] = [_value(component, each) for each in values]
         channel = self.world.channels[message.channel]
         return await self._interact(channel, COMPONENT, data, about=message)
 
     async def _interact(self, channel, kind, data, **more):
-        self._need(channel, P.VIEW_CHANNEL)
+        self._need(channel, Permission.VIEW_CHANNEL)
         made = await self.server.interactions.send(self.id, channel, kind, data, **more)
         if made.late:
             said = {
@@ -432,27 +445,23 @@ class Person:
     def _submitted(self, component, modal, resolved):
         """A part of the modal as it is sent off."""
         place = {"type": component["type"], "id": component["id"]}
-        match component["type"]:
-            case rules.LABEL:
-                return place | {"component": self._submitted(component["component"], modal, resolved)}
-            case rules.ROW:
-                inner = [self._submitted(each, modal, resolved) for each in component["components"]]
-                return place | {"components": inner}
-            case rules.TEXT_DISPLAY:
-                return place
+        if component["type"] == rules.LABEL:
+            return place | {"component": self._submitted(component["component"], modal, resolved)}
+        if component["type"] == rules.ROW:
+            inner = [self._submitted(each, modal, resolved) for each in component["components"]]
+            return place | {"components": inner}
+        if component["type"] == rules.TEXT_DISPLAY:
+            return place
         held = modal.filled.get(component["custom_id"], _initial(component))
-        place["custom_id"] = component["custom_id"]
-        match component["type"]:
-            case rules.TEXT_INPUT | rules.CHECKBOX:
-                return place | {"value": held}
-            case rules.RADIO:
-                return place | {"value": held[0] if held else None}
-            case rules.FILE_UPLOAD:
-                for each in held:
-                    shown = attachment_json(self.server, each)
-                    resolved.setdefault("attachments", {})[each.id] = shown
-                return place | {"values": [each.id for each in held]}
-        return place | {"values": held}
+        if component["type"] == rules.FILE_UPLOAD:
+            shown = {each.id: attachment_json(self.server, each) for each in held}
+            if shown:
+                resolved.setdefault("attachments", {}).update(shown)
+            held = list(shown)
+        if component["type"] == rules.RADIO:
+            held = held[0] if held else None
+        key = "value" if component["type"] in _ONE_VALUE else "values"
+        return place | {"custom_id": component["custom_id"], key: held}
 
     def closes(self):
         """The open modal, by its cross: the app is not told."""

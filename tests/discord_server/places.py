@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from tests.discord_server import messages, rules
 from tests.discord_server.api import route
-from tests.discord_server.permissions import Permission as P
-from tests.discord_server.permissions import of_member
+from tests.discord_server.permissions import Permission, of_member
 from tests.discord_server.shapes import (
     channel_json,
     guild_json,
@@ -55,8 +54,8 @@ async def get_application(call):
         "verify_key": "0" * 64,
         "team": None,
         "flags": call.app.flags,
+        "flags_new": str(call.app.flags),
         "summary": "",
-        "tags": [],
         "approximate_guild_count": len(_guilds(call)),
         "approximate_user_install_count": 0,
         "approximate_user_authorization_count": 0,
@@ -66,7 +65,6 @@ async def get_application(call):
         "event_webhooks_url": None,
         "event_webhooks_status": 1,
         "integration_types_config": {"0": {}},
-        "hook": True,
     }
 
 
@@ -144,7 +142,7 @@ async def create_dm(call):
 async def get_guild(call):
     guild = call.guild()
     counted = {"approximate_member_count": len(guild.members), "approximate_presence_count": 1}
-    return guild_json(call.world, guild) | (counted if call.request.query.get("with_counts") else {})
+    return guild_json(guild) | (counted if call.request.query.get("with_counts") else {})
 
 
 @route("GET", "/guilds/{guild}/channels")
@@ -222,7 +220,7 @@ async def modify_channel(call):
     check.text("topic", body.get("topic"), most=4096 if channel.type == FORUM else 1024)
     check.done()
     if not channel.is_thread:
-        call.need(channel, P.MANAGE_CHANNELS)
+        call.need(channel, Permission.MANAGE_CHANNELS)
         call.server.change_channel(channel, **{key: body[key] for key in ("name", "topic") if key in body})
         return channel_json(call.world, channel)
     _may_change_thread(call, channel, body)
@@ -234,10 +232,10 @@ async def modify_channel(call):
 
 
 def _may_change_thread(call, thread, body):
-    if call.may(thread, P.MANAGE_THREADS):
+    if call.may(thread, Permission.MANAGE_THREADS):
         return
     reopening = body.get("archived") is False and not thread.locked and body.keys() <= {"archived"}
-    if reopening and call.may(thread, P.SEND_MESSAGES_IN_THREADS):
+    if reopening and call.may(thread, Permission.SEND_MESSAGES_IN_THREADS):
         return
     if thread.owner != call.app.id or "locked" in body:
         raise refusal("missing permissions")
@@ -250,16 +248,16 @@ async def delete_channel(call):
     channel = call.channel()
     shown = channel_json(call.world, channel)
     if channel.guild:
-        call.need(channel, P.MANAGE_THREADS if channel.is_thread else P.MANAGE_CHANNELS)
+        call.need(channel, Permission.MANAGE_THREADS if channel.is_thread else Permission.MANAGE_CHANNELS)
         call.server.delete_channel(channel)
     return shown
 
 
 @route("PUT", "/channels/{channel}/permissions/{target}")
 async def edit_permissions(call):
-    channel = call.channel("channel", P.MANAGE_ROLES)
+    channel = call.channel("channel", Permission.MANAGE_ROLES)
     given = call.body
-    allow, deny = P(int(given.get("allow") or 0)), P(int(given.get("deny") or 0))
+    allow, deny = Permission(int(given.get("allow") or 0)), Permission(int(given.get("deny") or 0))
     call.server.overwrite(channel, Overwrite(call["target"], int(given["type"]), allow, deny))
 
 
@@ -281,7 +279,7 @@ async def start_thread_from_message(call):
     _thread_settings(check, call.body)
     check.done()
     message = call.world.message_in(channel, call["message"])
-    call.need(channel, P.CREATE_PUBLIC_THREADS)
+    call.need(channel, Permission.CREATE_PUBLIC_THREADS)
     if message.id in call.world.channels:
         raise refusal("thread is there")
     if message.type not in messages.CAN_BE_REPLIED_TO:
@@ -310,7 +308,10 @@ async def start_thread(call):
     kind = call.body.get("type", PRIVATE_THREAD)
     check.one_of("type", kind, (NEWS_THREAD, PUBLIC_THREAD, PRIVATE_THREAD))
     check.done()
-    call.need(channel, P.CREATE_PRIVATE_THREADS if kind == PRIVATE_THREAD else P.CREATE_PUBLIC_THREADS)
+    call.need(
+        channel,
+        Permission.CREATE_PRIVATE_THREADS if kind == PRIVATE_THREAD else Permission.CREATE_PUBLIC_THREADS,
+    )
     thread = call.server.start_thread(
         channel,
         call.body["name"].strip(),
@@ -333,7 +334,7 @@ def _forum_post(call, forum):
         if str(tag) not in known:
             check.wrong(f"applied_tags.{number}", "FORUM_TAG_INVALID", "Unknown tag")
     check.done()
-    call.need(forum, P.SEND_MESSAGES)
+    call.need(forum, Permission.SEND_MESSAGES)
     _check_first(call, forum)
     thread = call.server.start_thread(
         forum,
@@ -353,7 +354,7 @@ def _check_first(call, forum):
     flags = (first.get("flags") or 0) & messages.OF_A_BOT
     rules.check_message(first, flags=flags)
     if call.request.files:
-        call.need(forum, P.ATTACH_FILES)
+        call.need(forum, Permission.ATTACH_FILES)
     elif not any(first.get(name) for name in ("content", "embeds", "components")):
         raise refusal("empty")
 
@@ -366,7 +367,7 @@ async def join_thread(call):
 @route("PUT", "/channels/{channel}/thread-members/{user}")
 async def add_thread_member(call):
     thread = _open_thread(call)
-    call.need(thread, P.SEND_MESSAGES_IN_THREADS)
+    call.need(thread, Permission.SEND_MESSAGES_IN_THREADS)
     if call["user"] not in call.world.guilds[thread.guild].members:
         raise refusal("unknown member")
     call.server.join_thread(thread, call["user"])
@@ -401,7 +402,7 @@ async def list_public_archived_threads(call):
 
 @route("GET", "/channels/{channel}/threads/archived/private")
 async def list_private_archived_threads(call):
-    call.channel("channel", P.MANAGE_THREADS)
+    call.channel("channel", Permission.MANAGE_THREADS)
     return _archived(call, (PRIVATE_THREAD,))
 
 
@@ -411,7 +412,7 @@ async def list_joined_private_archived_threads(call):
 
 
 def _archived(call, kinds, *, joined=False):
-    channel = call.channel("channel", P.READ_MESSAGE_HISTORY)
+    channel = call.channel("channel", Permission.READ_MESSAGE_HISTORY)
     limit = call.number("limit", 50, least=2, most=100)
     found = [
         each

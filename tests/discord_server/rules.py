@@ -172,11 +172,8 @@ def _embed(check, path, embed):
 
 def children(component):
     """What stands in a component."""
-    inner = list(component.get("components") or [])
-    for key in ("accessory", "component"):
-        if component.get(key):
-            inner.append(component[key])
-    return inner
+    single = [component[key] for key in ("accessory", "component") if component.get(key)]
+    return [*(component.get("components") or []), *single]
 
 
 def walk(components):
@@ -184,6 +181,19 @@ def walk(components):
     for each in components:
         yield each
         yield from walk(children(each))
+
+
+def kept(components):
+    """Components as Discord keeps them: without what is null, and each with an id."""
+    return numbered([_without_null(each) for each in components])
+
+
+def _without_null(value):
+    if isinstance(value, list):
+        return [_without_null(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _without_null(inner) for key, inner in value.items() if inner is not None}
+    return value
 
 
 def numbered(components):

@@ -29,13 +29,14 @@ from tests.discord_server.gateway import (
 from tests.discord_server.interactions import Interactions
 from tests.discord_server.limits import Limits, TooMany
 from tests.discord_server.people import Person
-from tests.discord_server.permissions import Permission as P
+from tests.discord_server.permissions import Permission
 from tests.discord_server.shapes import (
     channel_json,
     emoji_json,
     member_json,
     role_json,
     thread_member_json,
+    user_json,
 )
 from tests.discord_server.text import Pings
 from tests.discord_server.world import (
@@ -81,6 +82,7 @@ class DiscordServer:
         self._port = port
         self._changed = asyncio.Event()
         self._runner = None
+        self.channel("general")
 
     # ---------------------------------------------------------- start and stop
 
@@ -130,6 +132,8 @@ class DiscordServer:
         """The bot's user id, which is the app's."""
         return self.world.app.id
 
+    permission = Permission
+
     @property
     def cdn_hosts(self):
         """Hosts that stand for cdn.discordapp.com and media.discordapp.net."""
@@ -142,10 +146,10 @@ class DiscordServer:
         place = guild or self.guild
         for user in self.world.users.values():
             if user.name == name and user.id != self.bot:
-                self._join(place, user.id)
+                self.join(place, user.id)
                 return Person(self, user, place)
         user = self.world.add_user(name, **more)
-        self._join(place, user.id)
+        self.join(place, user.id)
         return Person(self, user, place)
 
     @property
@@ -153,31 +157,45 @@ class DiscordServer:
         """Who owns the guild, and may do everything in it."""
         return Person(self, self.world.users[self.guild.owner], self.guild)
 
-    def _join(self, guild, user_id):
+    def join(self, guild, user_id):
+        """Somebody comes into a guild."""
         if user_id in guild.members:
             return
         self.world.join(guild, user_id)
         data = member_json(self.world, guild.members[user_id]) | {"guild_id": guild.id}
         self.gateway.dispatch("GUILD_MEMBER_ADD", data, intent=MEMBERS, guild=guild.id)
 
+    def leave(self, guild, user_id):
+        """Somebody goes, or is put out."""
+        del guild.members[user_id]
+        data = {"guild_id": guild.id, "user": user_json(self.world.users[user_id])}
+        self.gateway.dispatch("GUILD_MEMBER_REMOVE", data, intent=MEMBERS, guild=guild.id)
+
+    def time_out(self, person, seconds, *, guild=None):
+        """They, or the bot, may read and nothing else for a while."""
+        place = guild or self.guild
+        place.members[person.id].timed_out_until = self.clock.now() + seconds
+        self._say_member(place, person.id)
+
     def add_guild(self, name, *, with_bot=True):
         """Another guild, in which the bot is told of it if it runs."""
-        guild = self.world.add_guild(name, with_bot=with_bot)
+        guild = self.world.add_guild(name, with_bot=False)
+        self.channel("general", guild=guild)
         if with_bot:
-            self.gateway.tell_guild(guild)
+            self.world.install(guild)
+            self.gateway.tell_guild(guild, new=True)
         return guild
 
     def remove_bot(self, guild):
         """The app is put out of a guild."""
+        self.gateway.dispatch("GUILD_DELETE", {"id": guild.id}, intent=GUILDS, guild=guild.id)
         del guild.members[self.bot]
-        data = {"id": guild.id}
-        self.gateway.dispatch("GUILD_DELETE", data, intent=GUILDS, guild=guild.id)
 
     def outage(self, guild, *, over=False):
         """A guild is not there for a while, and comes back."""
         guild.unavailable = not over
         if over:
-            self.gateway.tell_guild(guild)
+            self.gateway.tell_guild(guild, new=False)
         else:
             data = {"id": guild.id, "unavailable": True}
             self.gateway.dispatch("GUILD_DELETE", data, intent=GUILDS, guild=guild.id)
@@ -188,7 +206,7 @@ class DiscordServer:
         for role in place.roles.values():
             if role.name == name:
                 return role
-        granted = P(0)
+        granted = Permission(0)
         for each in permissions:
             granted |= each
         role = self.world.add_role(place, name, granted, **more)
@@ -233,12 +251,12 @@ class DiscordServer:
         made.position = sum(each.guild == place.id for each in self.world.channels.values())
         made.tags = [tag if isinstance(tag, dict) else self._tag(tag) for tag in made.tags]
         if hidden:
-            made.overwrites[place.id] = Overwrite(place.id, 0, deny=P.VIEW_CHANNEL)
+            made.overwrites[place.id] = Overwrite(place.id, 0, deny=Permission.VIEW_CHANNEL)
             seen_by = [person.id for person in members] + ([self.bot] if with_bot else [])
             for user in seen_by:
-                made.overwrites[user] = Overwrite(user, 1, allow=P.VIEW_CHANNEL)
+                made.overwrites[user] = Overwrite(user, 1, allow=Permission.VIEW_CHANNEL)
         elif not with_bot:
-            made.overwrites[self.bot] = Overwrite(self.bot, 1, deny=P.VIEW_CHANNEL)
+            made.overwrites[self.bot] = Overwrite(self.bot, 1, deny=Permission.VIEW_CHANNEL)
         data = channel_json(self.world, made)
         self.gateway.dispatch("CHANNEL_CREATE", data, intent=GUILDS, guild=place.id)
         return made
@@ -269,7 +287,7 @@ class DiscordServer:
         guild = self.world.guilds[channel.guild]
         kind = 0 if target in guild.roles else 1
         before = channel.overwrites.get(target) or Overwrite(target, kind)
-        changed = P(0)
+        changed = Permission(0)
         for each in permissions:
             changed |= each
         allow = before.allow | changed if allowed else before.allow & ~changed
@@ -369,7 +387,7 @@ class DiscordServer:
             thread.sent += 1
         parent = self.world.channels[thread.parent]
         for user in (message.author, *message.pings.users):
-            if user not in thread.members and self.world.may(user, parent, P.VIEW_CHANNEL):
+            if user not in thread.members and self.world.may(user, parent, Permission.VIEW_CHANNEL):
                 self.join_thread(thread, user)
 
     def change_message(self, message, **changes):
@@ -403,7 +421,7 @@ class DiscordServer:
 
     def _tell(self, channel, event, data, in_guild, in_dm):
         """An event of a channel that the app sees."""
-        if self.world.may(self.bot, channel, P.VIEW_CHANNEL):
+        if self.world.may(self.bot, channel, Permission.VIEW_CHANNEL):
             intent = in_guild if channel.guild else in_dm
             self.gateway.dispatch(event, data, intent=intent, guild=channel.guild)
         self.touch()
@@ -500,7 +518,7 @@ class DiscordServer:
     def join_thread(self, thread, user):
         if user in thread.members:
             return
-        knew = self.world.may(self.bot, thread, P.VIEW_CHANNEL)
+        knew = self.world.may(self.bot, thread, Permission.VIEW_CHANNEL)
         thread.members[user] = self.clock.now()
         if user == self.bot and not knew:  # a private one, which the bot had not heard of
             data = channel_json(self.world, thread)
@@ -628,32 +646,23 @@ class DiscordServer:
 
     async def _spoil(self, request, logged, fault, key):
         """What a fault makes of the answer; None where it is only late."""
-        match fault.kind:
-            case "delay":
-                await asyncio.sleep(fault.value)
-                return None
-            case "status":
-                logged.status = fault.value
-                return web.Response(
-                    status=fault.value, text="upstream connect error", content_type="text/plain"
-                )
-            case "limit":
-                seconds, everywhere, scope = fault.value
-                self.limits.tell_to_wait(None if everywhere else key, seconds)
-                return self._too_many(logged, TooMany(seconds, everywhere=everywhere, scope=scope))
-            case "ban":
-                logged.status = 429
-                return _ban(fault.value)
-            case "page" | "garbage":
-                logged.status = 200
-                text = "<html>error</html>" if fault.kind == "page" else '{"id": "12'
-                kind = "text/html" if fault.kind == "page" else "application/json"
-                return web.Response(text=text, content_type=kind)
-            case "cut" if logged.answer is not None:
-                return await self._half(request, logged, fault.value)
-        reset(request.transport)
+        if fault.kind == "delay":
+            await asyncio.sleep(fault.value)
+            return None
+        if fault.kind == "limit":
+            seconds, everywhere, scope = fault.value
+            self.limits.tell_to_wait(None if everywhere else key, seconds)
+            return self._too_many(logged, TooMany(seconds, everywhere=everywhere, scope=scope))
+        if fault.kind == "cut" and logged.answer is not None:
+            return await self._half(request, logged, fault.value)
+        if fault.kind in ("cut", "reset"):
+            reset(request.transport)
+            self.touch()
+            return web.StreamResponse()
+        spoiled = _spoiled(fault)
+        logged.status = spoiled.status
         self.touch()
-        return web.StreamResponse()
+        return spoiled
 
     async def _half(self, request, logged, share):
         """The answer breaks off."""
@@ -681,6 +690,18 @@ class DiscordServer:
 
 def _guild_id(channel):
     return {"guild_id": channel.guild} if channel.guild else {}
+
+
+def _spoiled(fault):
+    """What comes instead of an answer."""
+    match fault.kind:
+        case "status":
+            return web.Response(status=fault.value, text="upstream connect error")
+        case "page":
+            return web.Response(text="<html>error</html>", content_type="text/html")
+        case "garbage":
+            return web.Response(text='{"id": "12', content_type="application/json")
+    return _ban(fault.value)
 
 
 def _ban(seconds):

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
+from tests.discord_server import rules
 from tests.discord_server.permissions import Permission, in_channel
-from tests.discord_server.world import FORUM, NEWS, TEXT, COMPONENTS_V2
+from tests.discord_server.world import COMPONENTS_V2, EPOCH_MS, FORUM, NEWS, TEXT
+
+REPLY, THREAD_STARTER = 19, 21
 
 
 def user_json(user):
@@ -55,7 +60,7 @@ def role_json(role):
     } | tags
 
 
-def guild_json(world, guild):
+def guild_json(guild):
     """A guild as REST gives it."""
     return {
         "id": guild.id,
@@ -110,7 +115,7 @@ def guild_create_json(world, guild, *, all_members):
         if each.is_thread and not each.archived and world.may(bot, each, Permission.VIEW_CHANNEL)
     ]
     known = guild.members.values() if all_members else [guild.members[bot]]
-    return guild_json(world, guild) | {
+    return guild_json(guild) | {
         "joined_at": world.clock.iso(guild.members[bot].joined),
         "large": False,
         "unavailable": False,
@@ -140,7 +145,7 @@ def channel_json(world, channel, *, with_guild=True):
     shown = {"id": channel.id, "type": channel.type, "last_message_id": channel.last_message, "flags": 0}
     if channel.is_dm:
         others = [user for user in channel.recipients if user != world.app.id]
-        return shown | {"recipients": [user_json(world.users[user]) for user in others]}
+        return shown | {"name": None, "recipients": [user_json(world.users[user]) for user in others]}
     shown |= {"name": channel.name, "parent_id": channel.parent}
     if with_guild:
         shown["guild_id"] = channel.guild
@@ -207,7 +212,6 @@ def attachment_json(server, attachment):
         "url": url,
         "proxy_url": server.cdn.url(attachment, proxy=True),
         "content_type": attachment.content_type,
-        "content_scan_version": 0,
     }
     for name in ("description", "title"):
         if value := getattr(attachment, name):
@@ -222,57 +226,80 @@ def attachment_json(server, attachment):
 def may_read(world, message, *, intent):
     """Whether the app is told what a message says: without the intent, only what is meant for it."""
     channel = world.channels[message.channel]
-    to_the_app = message.author == world.app.id or message.application == world.app.id
-    return intent or channel.guild is None or to_the_app or world.app.id in message.pings.users
+    own = world.app.id in (message.author, message.application)
+    return intent or channel.guild is None or own or world.app.id in message.pings.users
 
 
 def message_json(server, message, *, intent=True, nested=False, for_event=False):
     """A message as the app is shown it.
 
-    `intent`: whether the app has the message content intent. `for_event`: with the members, as events have it.
+    `intent`: whether the app has the message content intent. `for_event`: with members, as events have it.
     """
     world = server.world
     channel = world.channels[message.channel]
-    readable = may_read(world, message, intent=intent)
-    mentions = [_mention(world, channel, user, with_member=for_event) for user in message.pings.users]
     shown = {
         "id": message.id,
         "channel_id": message.channel,
         "author": _author(world, message),
-        "content": message.content if readable else "",
         "timestamp": world.clock.iso(_made_at(message.id)),
         "edited_timestamp": world.clock.iso(message.edited) if message.edited else None,
         "tts": False,
         "mention_everyone": message.pings.everyone,
-        "mentions": mentions,
+        "mentions": [_mention(world, channel, user, with_member=for_event) for user in message.pings.users],
         "mention_roles": list(message.pings.roles),
-        "attachments": [attachment_json(server, each) for each in message.attachments] if readable else [],
-        "embeds": [_embed(server, message, each) for each in message.embeds] if readable else [],
-        "components": message.components if readable else [],
         "pinned": message.pinned,
         "type": message.type,
         "flags": message.flags,
     }
-    if message.reactions:
-        shown["reactions"] = [_reaction(world, emoji, users) for emoji, users in message.reactions.items()]
-    if message.webhook:
-        shown["webhook_id"] = message.webhook
-    if message.application:
-        shown["application_id"] = message.application
-    if message.interaction:
-        shown["interaction_metadata"] = message.interaction
-    if message.reference:
-        shown["message_reference"] = message.reference
+    readable = may_read(world, message, intent=intent)
+    shown |= _content(server, message) if readable else NO_CONTENT
     if message.snapshots and readable:
         shown["message_snapshots"] = [{"message": each} for each in message.snapshots]
-    if message.position is not None:
-        shown["position"] = message.position
-    if message.id in world.channels and not nested:
-        shown["thread"] = channel_json(world, world.channels[message.id])
-    if message.reference and message.type in (19, 21) and not nested:
-        shown["referenced_message"] = _referenced(server, message, intent)
+    shown |= _where_there(world, message)
+    if not nested:
+        shown |= _around(server, message, intent)
     if for_event:
         shown |= _for_event(world, channel, message)
+    return shown
+
+
+NO_CONTENT = {"content": "", "attachments": [], "embeds": [], "components": []}
+
+
+def _content(server, message):
+    """What the intent is about. A file that an embed shows stands in the embed only."""
+    in_embeds = [attached(message, url) for embed in message.embeds for url in _pictures(embed)]
+    files = [each for each in message.attachments if each not in in_embeds]
+    return {
+        "content": message.content,
+        "attachments": [attachment_json(server, each) for each in files],
+        "embeds": [_embed(server, message, each) for each in message.embeds],
+        "components": [_component(server, message, each) for each in message.components],
+    }
+
+
+def _where_there(world, message):
+    """The fields that only some messages have."""
+    shown = {}
+    if message.reactions:
+        shown["reactions"] = [_reaction(world, emoji, users) for emoji, users in message.reactions.items()]
+    named = {
+        "webhook_id": message.webhook,
+        "application_id": message.application,
+        "interaction_metadata": message.interaction,
+        "message_reference": message.reference,
+        "position": message.position,
+    }
+    return shown | {key: value for key, value in named.items() if value is not None}
+
+
+def _around(server, message, intent):
+    """The thread that hangs on a message, and the message that it refers to."""
+    shown, world = {}, server.world
+    if message.id in world.channels:
+        shown["thread"] = channel_json(world, world.channels[message.id])
+    if message.reference and message.type in (REPLY, THREAD_STARTER):
+        shown["referenced_message"] = _referenced(server, message, intent)
     return shown
 
 
@@ -317,20 +344,60 @@ def _author(world, message):
 
 
 def _made_at(snowflake):
-    return ((int(snowflake) >> 22) + 1_420_070_400_000) / 1000
+    return ((int(snowflake) >> 22) + EPOCH_MS) / 1000
+
+
+def _pictures(embed):
+    """The addresses of an embed's pictures."""
+    places = (embed.get("image"), "url"), (embed.get("thumbnail"), "url")
+    places += (embed.get("author"), "icon_url"), (embed.get("footer"), "icon_url")
+    return [place[key] for place, key in places if place and place.get(key)]
 
 
 def _embed(server, message, embed):
     """An embed whose pictures are attachments, with the addresses where they now are."""
     shown = dict(embed)
     for place in ("image", "thumbnail", "author", "footer"):
-        inner = shown.get(place)
         key = "url" if place in ("image", "thumbnail") else "icon_url"
-        address = inner.get(key, "") if inner else ""
-        kept = attached(message, address)
+        kept = attached(message, (shown.get(place) or {}).get(key, ""))
         if kept is not None:
-            shown[place] = inner | {key: server.cdn.url(kept)}
+            shown[place] = shown[place] | {key: server.cdn.url(kept)}
     return shown
+
+
+def _component(server, message, component):
+    """A component, with the addresses of its pictures and files."""
+    shown = dict(component)
+    if "components" in shown:
+        shown["components"] = [_component(server, message, each) for each in shown["components"]]
+    if "accessory" in shown:
+        shown["accessory"] = _component(server, message, shown["accessory"])
+    match shown["type"]:
+        case rules.THUMBNAIL:
+            shown["media"] = _media(server, message, shown["media"])
+        case rules.GALLERY:
+            items = shown["items"]
+            shown["items"] = [each | {"media": _media(server, message, each["media"])} for each in items]
+        case rules.FILE:
+            kept = attached(message, shown["file"]["url"])
+            shown |= {"name": kept.filename, "size": len(kept.data)}
+            shown["file"] = _media(server, message, shown["file"])
+    return shown
+
+
+def _media(server, message, media):
+    kept = attached(message, media["url"])
+    if kept is None:
+        return {"url": media["url"], "proxy_url": media["url"]}
+    width, height = kept.size_of_picture or (None, None)
+    return {
+        "url": server.cdn.url(kept),
+        "proxy_url": server.cdn.url(kept, proxy=True),
+        "width": width,
+        "height": height,
+        "content_type": kept.content_type,
+        "attachment_id": kept.id,
+    }
 
 
 def attached(message, address):
@@ -338,7 +405,7 @@ def attached(message, address):
     name = address.removeprefix("attachment://")
     if name == address:
         return None
-    return next((each for each in message.attachments if each.filename == name), None)
+    return next((each for each in message.attachments if each.filename == unquote(name)), None)
 
 
 def _reaction(world, emoji, users):

@@ -19,6 +19,7 @@ TEXT, DM, CATEGORY, NEWS, FORUM = 0, 1, 4, 5, 15
 NEWS_THREAD, PUBLIC_THREAD, PRIVATE_THREAD = 10, 11, 12
 CHANNEL_TYPES = {"text": TEXT, "news": NEWS, "forum": FORUM, "category": CATEGORY}
 
+NOTHING = Permission(0)
 BOT_PERMISSIONS = together(
     (
         *(Permission.VIEW_CHANNEL, Permission.SEND_MESSAGES, Permission.SEND_MESSAGES_IN_THREADS),
@@ -178,8 +179,8 @@ class Overwrite:
 
     id: str
     type: int
-    allow: Permission = Permission(0)
-    deny: Permission = Permission(0)
+    allow: Permission = NOTHING
+    deny: Permission = NOTHING
 
 
 @dataclass
@@ -348,7 +349,7 @@ class World:
         role = self.add_role(guild, self.app.name, self.app.permissions, managed=True, bot=self.app.id)
         guild.members[self.app.id].roles.append(role.id)
 
-    def add_role(self, guild, name, permissions=Permission(0), **more):
+    def add_role(self, guild, name, permissions=NOTHING, **more):
         role = Role(self.new_id(), name, permissions, position=len(guild.roles), **more)
         guild.roles[role.id] = role
         return role
