@@ -89,7 +89,7 @@ class BotClient(AutoShardedClient):
         """Our guilds, oldest first."""
         return sorted((str(guild.id) for guild in self.guilds), key=int)
 
-    async def on_ready(self) -> None:
+    async def on_connect(self) -> None:
         self.began.set()
 
     async def on_shard_ready(self, shard_id: int) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import aiohttp
 from discord import HTTPException, Message, MessageType, Object
+from discord.abc import Messageable
 from discord.utils import time_snowflake
 
 from bots.discord.web import READ_ATTEMPTS, outcome_of
@@ -36,8 +37,13 @@ class History:
 
     async def message(self, channel: str, message: str) -> Message:
         """Raises RefusedError, UnsureError."""
-        place = self._client.get_partial_messageable(int(channel))
+        place = self._place(channel)
         return await self._read(lambda: place.fetch_message(int(message)))
+
+    def _place(self, channel: str) -> Messageable:
+        """A channel as the gateway told of it: its messages know their guild."""
+        known = self._client.get_channel(int(channel))
+        return known if isinstance(known, Messageable) else self._client.get_partial_messageable(int(channel))
 
     async def before(
         self, channel: str, message: str, *, most: int, seconds: int | None = None
@@ -65,7 +71,7 @@ class History:
         self, channel: str, *, before: int | None = None, after: int | None = None, most: int = PAGE
     ) -> list[Message]:
         """Messages of a channel, oldest first: the last before one, or the first after one."""
-        place = self._client.get_partial_messageable(int(channel))
+        place = self._place(channel)
 
         async def read() -> list[Message]:
             found = [
