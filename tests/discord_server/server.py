@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import random
 from contextlib import suppress
 
@@ -637,7 +638,7 @@ class DiscordServer:
             "global": refused.everywhere,
         }
         headers = {
-            "Retry-After": str(max(1, round(refused.seconds + 0.5))),
+            "Retry-After": str(math.ceil(refused.seconds)),
             "X-RateLimit-Scope": refused.scope,
         }
         if refused.everywhere:
