@@ -1,4 +1,4 @@
-"""Interactions against the real discord.py: commands, autocomplete, menus, buttons, modals; and their time."""
+"""Interactions against the real discord.py: commands, autocomplete, menus, buttons, modals, time."""
 
 from __future__ import annotations
 
