@@ -9,7 +9,10 @@ from discord import app_commands, ui
 
 from tests.discord_server.client import Bot
 
-PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000020000000308060000007e2f5b1b")
+PNG = bytes.fromhex(  # 2 x 3 pixels, grey
+    "89504e470d0a1a0a0000000d49484452000000020000000308000000009c81815d0000000d49444154789c6368"
+    "68600023000d890301361ff52b0000000049454e44ae426082"
+)
 
 
 class Why(ui.Modal, title="What is wrong?"):

@@ -32,7 +32,8 @@ def test_links_are_those_that_can_be_clicked_on(content, found):
 
 
 def test_an_address_in_angle_brackets_has_no_preview():
-    assert text.previewed("https://a.b <https://c.d> [x](https://e.f)") == ["https://a.b", "https://e.f"]
+    said = "https://a.b <https://c.d> [x](https://e.f) [y](<https://g.h>)"
+    assert text.previewed(said) == ["https://a.b", "https://e.f"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ _TOKEN = re.compile(
     r"""
     (?P<fence>```(?:[\w+.#-]*\n)?(?P<fenced>[\s\S]+?)```)
   | (?P<code>(?<!`)(?P<ticks>``?)(?!`)(?P<coded>[\s\S]*?[^`])(?P=ticks)(?!`))
-  | \[(?P<label>(?:\\.|\[[^\[\]]*\]|[^\[\]\\])+)\]\(\s*<?(?P<masked>https?://[^\s<>)]*(?:\([^\s<>)]*\)[^\s<>)]*)*)>?(?:\s+["'][^)]*["'])?\s*\)
+  | \[(?P<label>(?:\\.|\[[^\[\]]*\]|[^\[\]\\])+)\]\(\s*(?P<shy><)?(?P<masked>https?://[^\s<>)]*(?:\([^\s<>)]*\)[^\s<>)]*)*)>?(?:\s+["'][^)]*["'])?\s*\)
   | <(?P<quiet>https?://[^\s>]+)>
   | <(?P<mail>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)>
   | (?P<bare>https?://[^\s<]+[^\s<.,:;"'\]])
@@ -58,7 +58,7 @@ def _token(match):
         return Token("fence", whole, given["fenced"])
     if given["code"]:
         return Token("code", whole, given["coded"])
-    for name, previews in (("masked", True), ("quiet", False), ("bare", True)):
+    for name, previews in (("masked", not given["shy"]), ("quiet", False), ("bare", True)):
         if given[name]:
             return Token("link", whole, _closed(given[name]) if name == "bare" else given[name], previews)
     if given["mail"]:
