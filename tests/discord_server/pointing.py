@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
@@ -12,8 +11,8 @@ from discord.http import Route
 @contextmanager
 def pointed(api_url, gateway_url):
     """The clients of discord.py in this process talk to these addresses until the block ends."""
-    before = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
-    Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = api_url, yarl.URL(gateway_url)
+    before = base, gateway = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
+    Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = type(base)(api_url), type(gateway)(gateway_url)
     try:
         yield
     finally:
