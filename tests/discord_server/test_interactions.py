@@ -137,28 +137,28 @@ def option(**more):
     return {"type": 3, "name": "o", "description": "d"} | more
 
 
-@pytest.mark.parametrize(
-    ("commands", "code"),
-    [
-        ([command(name="Upper")], 50035),
-        ([command(name="with space")], 50035),
-        ([command(name="x" * 33)], 50035),
-        ([command(description="")], 50035),
-        ([command(description="x" * 101)], 50035),
-        ([command(), command()], 50035),
-        ([command(options=[option(name=f"o{n}") for n in range(26)])], 50035),
-        ([command(options=[option(), option(name="p", required=True)])], 50035),
-        ([command(options=[option(autocomplete=True, choices=[{"name": "n", "value": "v"}])])], 50035),
-        ([command(options=[option(choices=[{"name": "n", "value": "v"}] * 26)])], 50035),
-        ([command(type=3)], 50035),
-        ([command(name=f"c{n}") for n in range(101)], 30032),
-        ([{"name": f"c{n}", "type": 3} for n in range(16)], 30032),
-    ],
-)
-def test_commands_have_limits(commands, code):
+REFUSED = [
+    ([command(name="Upper")], 50035),
+    ([command(name="with space")], 50035),
+    ([command(name="x" * 33)], 50035),
+    ([command(description="")], 50035),
+    ([command(description="x" * 101)], 50035),
+    ([command(), command()], 50035),
+    ([command(options=[option(name=f"o{n}") for n in range(26)])], 50035),
+    ([command(options=[option(), option(name="p", required=True)])], 50035),
+    ([command(options=[option(autocomplete=True, choices=[{"name": "n", "value": "v"}])])], 50035),
+    ([command(options=[option(choices=[{"name": "n", "value": "v"}] * 26)])], 50035),
+    ([command(type=3)], 50035),
+    ([command(name=f"c{n}") for n in range(101)], 30032),
+    ([{"name": f"c{n}", "type": 3} for n in range(16)], 30032),
+]
+
+
+def test_commands_have_limits():
     async def story(server, bot):
         path = f"/applications/{server.bot}/commands"
-        assert await code_of(bot.http.request(Route("PUT", path), json=commands)) == code
+        codes = [await code_of(bot.http.request(Route("PUT", path), json=each)) for each, _ in REFUSED]
+        assert codes == [code for _, code in REFUSED]
         assert len(server.world.app.commands) == 1
 
     played(story, bot=SlowBot)
