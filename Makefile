@@ -63,12 +63,13 @@ types: ## install Slack's and Discord's published types, and a second one of eac
 	@npm ci --silent --prefix tests/slack_server/types
 	@npm ci --silent --prefix tests/slack_server/emulate
 	@npm ci --silent --prefix tests/discord_server/types
+	@npm ci --silent --ignore-scripts --prefix tests/discord_server/twin
 
 clean: ## remove everything that was made here
 	rm -rf .venv .bench .demo .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	rm -rf build dist *.egg-info
 	rm -rf tests/slack_server/types/node_modules tests/slack_server/emulate/node_modules
-	rm -rf tests/discord_server/types/node_modules
+	rm -rf tests/discord_server/types/node_modules tests/discord_server/twin/node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Every check runs and says its outcome; one that fails makes the whole fail.

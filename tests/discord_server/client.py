@@ -19,7 +19,7 @@ class Listening:
     """What a client hears, in order: (event, what discord.py gave)."""
 
     def __init__(self, *, intents=MENTION_ONLY, **options):
-        options = {"guild_ready_timeout": 0.05, "allowed_mentions": discord.AllowedMentions.none()} | options
+        options = {"guild_ready_timeout": 0.02, "allowed_mentions": discord.AllowedMentions.none()} | options
         super().__init__(intents=intents, **options)
         self.heard = []
         self.tree = app_commands.CommandTree(self)

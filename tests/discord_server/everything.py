@@ -9,7 +9,10 @@ from discord import app_commands, ui
 
 from tests.discord_server.client import Bot
 
-PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000020000000308060000007e2f5b1b")
+PNG = bytes.fromhex(  # 2 x 3 pixels, grey
+    "89504e470d0a1a0a0000000d49484452000000020000000308000000009c81815d0000000d49444154789c6368"
+    "68600023000d890301361ff52b0000000049454e44ae426082"
+)
 
 
 class Why(ui.Modal, title="What is wrong?"):
@@ -139,20 +142,19 @@ async def people_do_everything(server, bot):
     server.leave(server.guild, bob.id)
     role = server.role("readers", members=[ana])
     server.set_permissions(role, server.permission.ADMINISTRATOR)
-    server.give_role(bot_member(server), role)
-    server.allow(server.channel("general"), role, server.permission.ATTACH_FILES)
+    general = server.channel("general")
+    server.allow(general, role, server.permission.ATTACH_FILES)
+    server.deny(general, server.bot, server.permission.VIEW_CHANNEL)
+    server.allow(general, server.bot, server.permission.VIEW_CHANNEL)
     server.change_thread(thread, archived=True)
+    server.clear_reactions(answer)
+    server.delete_messages([await ana.writes(general, "one"), await ana.writes(general, "two")])
     await ana.deletes(await ana.writes("general", "a mistake"))
     await _calls(server, bot, answer)
     server.delete_channel(private)
     server.delete_channel(server.channel("gone"))
     server.remove_bot(server.add_guild("other"))
     await bot.guilds[0].query_members("an")
-
-
-def bot_member(server):
-    """The bot, as one to whom a role is given."""
-    return server.world.users[server.bot]
 
 
 async def _interact(ana, answer):

@@ -13,6 +13,7 @@ import struct
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -80,8 +81,8 @@ class Connection:
         self.last_heartbeat = 0.0
         self.heartbeats = 0
         self._transport = request.transport
-        self._stream = zlib.compressobj() if compress == "zlib-stream" else _zstd() if compress else None
-        self._compress = compress
+        self._squeezed = _squeezer(compress) if compress else None
+        self.compress = compress
         self.each_compressed = False
         self._queue = asyncio.Queue()
         self._writer = asyncio.create_task(self._write())
@@ -108,8 +109,8 @@ class Connection:
 
     async def _put(self, frame):
         text = json.dumps(frame, ensure_ascii=False)
-        if self._compress:
-            await self.socket.send_bytes(_squeezed(self._compress, self._stream, text.encode()))
+        if self._squeezed is not None:
+            await self.socket.send_bytes(self._squeezed(text.encode()))
         elif self.each_compressed and len(text) > 1024:
             await self.socket.send_bytes(zlib.compress(text.encode()))
         else:
@@ -131,19 +132,14 @@ def reset(transport):
     transport.abort()
 
 
-def _squeezed(kind, stream, data):
+def _squeezer(kind):
+    """What compresses one frame after the other, as one stream."""
     if kind == "zlib-stream":
-        return stream.compress(data) + stream.flush(zlib.Z_SYNC_FLUSH)
-    return stream.compress(data) + stream.flush(stream.flush_block)
-
-
-def _zstd():
-    """A zstd stream, for clients that have the package: they ask for it by themselves."""
-    import zstandard  # noqa: PLC0415 - who has it not, asks for no such stream
-
-    stream = zstandard.ZstdCompressor().compressobj()
-    stream.flush_block = zstandard.COMPRESSOBJ_FLUSH_BLOCK
-    return stream
+        stream, whole = zlib.compressobj(), zlib.Z_SYNC_FLUSH
+    else:  # clients ask for zstd where this package is installed, which is nowhere required
+        zstandard = import_module("zstandard")
+        stream, whole = zstandard.ZstdCompressor().compressobj(), zstandard.COMPRESSOBJ_FLUSH_BLOCK
+    return lambda data: stream.compress(data) + stream.flush(whole)
 
 
 class Gateway:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import mimetypes
+from dataclasses import replace
 from urllib.parse import unquote
 
 from tests.discord_server import rules, text
 from tests.discord_server.api import MOST_FILES, route, upload_limit
 from tests.discord_server.permissions import Permission
-from tests.discord_server.shapes import message_json, snapshot_json, user_json
+from tests.discord_server.shapes import message_json, user_json
 from tests.discord_server.world import (
     CATEGORY,
     COMPONENTS_V2,
@@ -224,7 +225,7 @@ def reference_of(call, channel, body):
     if reference["type"] == 1:
         if meant is None:
             raise refusal("unknown message")
-        return 0, reference, None, [snapshot_json(call.server, meant)]
+        return 0, reference, None, [replace(meant)]
     if meant is None or place is not channel:
         if given.get("fail_if_not_exists", True):
             path = "message_reference"
@@ -361,6 +362,17 @@ async def delete_message(call):
     call.server.delete_message(message)
 
 
+@route("POST", "/channels/{channel}/messages/bulk-delete", limit=(1, 1.0))
+async def bulk_delete_messages(call):
+    channel = call.channel("channel", Permission.MANAGE_MESSAGES)
+    check = rules.Check()
+    given = check.count("messages", call.body.get("messages"), most=100, least=2)
+    check.done()
+    found = [channel.messages[str(each)] for each in given if str(each) in channel.messages]
+    if found:
+        call.server.delete_messages(found)
+
+
 @route("POST", "/channels/{channel}/typing")
 async def trigger_typing(call):
     channel = call.channel()
@@ -381,6 +393,8 @@ async def create_reaction(call):
     channel = call.channel("channel", Permission.READ_MESSAGE_HISTORY)
     message = call.world.message_in(channel, call["message"])
     emoji = known_emoji(call["emoji"])
+    if channel.is_thread and channel.archived:
+        raise refusal("thread is archived")
     if emoji not in message.reactions:
         call.need(channel, Permission.ADD_REACTIONS)
         if len(message.reactions) >= MOST_REACTIONS:
@@ -417,6 +431,12 @@ async def delete_user_reaction(call):
     channel = call.channel("channel", Permission.MANAGE_MESSAGES)
     message = call.world.message_in(channel, call["message"])
     call.server.unreact(message, call["user"], known_emoji(call["emoji"]))
+
+
+@route("DELETE", "/channels/{channel}/messages/{message}/reactions", limit=(1, 0.25))
+async def delete_all_reactions(call):
+    channel = call.channel("channel", Permission.MANAGE_MESSAGES)
+    call.server.clear_reactions(call.world.message_in(channel, call["message"]))
 
 
 @route("GET", "/channels/{channel}/messages/{message}/reactions/{emoji}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import mimetypes
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.discord_server import commands, rules, text
+from tests.discord_server.api import MOST_FILES
 from tests.discord_server.interactions import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL_SUBMIT
 from tests.discord_server.messages import component_urls, known_emoji, pings_of
 from tests.discord_server.permissions import Permission, of_member
@@ -17,7 +18,6 @@ from tests.discord_server.shapes import (
     member_json,
     message_json,
     role_json,
-    snapshot_json,
     user_json,
 )
 from tests.discord_server.world import (
@@ -148,6 +148,8 @@ class Person:
         )
         if files:
             self._need(channel, Permission.ATTACH_FILES)
+        if len(content) > rules.MAX_CONTENT or len(files) > MOST_FILES:
+            raise ValueError("Discord does not take a message of this size")
         return self._put(channel, content, files, reply_to=reply_to, pings=pings, **more)
 
     def _put(self, channel, content, files, *, reply_to=None, pings=True, message_id=None, flags=0):
@@ -211,7 +213,7 @@ class Person:
             "",
             flags=HAS_SNAPSHOT,
             reference=self._reference(message, kind=1),
-            snapshots=[snapshot_json(self.server, message)],
+            snapshots=[replace(message)],
         )
         self.server.add_message(forwarded)
         return forwarded

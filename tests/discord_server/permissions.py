@@ -51,6 +51,7 @@ DM = (
     *(P.READ_MESSAGE_HISTORY, P.USE_EXTERNAL_EMOJIS, P.USE_APPLICATION_COMMANDS, P.PIN_MESSAGES),
 )
 NEEDS_SENDING = P.MENTION_EVERYONE | P.SEND_TTS_MESSAGES | P.ATTACH_FILES | P.EMBED_LINKS
+OF_THE_GUILD = P.ADMINISTRATOR | P.MANAGE_GUILD | P.CHANGE_NICKNAME | P.MODERATE_MEMBERS
 WHILE_TIMED_OUT = P.VIEW_CHANNEL | P.READ_MESSAGE_HISTORY
 
 
@@ -91,7 +92,7 @@ def in_channel(world, channel, user_id):
     if channel.is_thread and channel.is_private and user_id not in channel.members:
         allowed &= ALL if allowed & P.MANAGE_THREADS else ~P.VIEW_CHANNEL
     if not allowed & P.VIEW_CHANNEL:
-        return Permission(0)
+        return allowed & OF_THE_GUILD
     if not allowed & (P.SEND_MESSAGES_IN_THREADS if channel.is_thread else P.SEND_MESSAGES):
         allowed &= ~NEEDS_SENDING
     return allowed

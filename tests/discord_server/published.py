@@ -1,8 +1,8 @@
 """What the server sent, as TypeScript that only compiles if it is of the types of `discord-api-types`.
 
-`hold<T>()(value)` takes more fields than T names, as Discord itself sends more, but none of a wrong type and
-none missing. `Plain` lets JSON's strings stand for what the types call by an enumeration's name, and any number for
-flags, of which the types know single ones only.
+`hold<T>()(value)` takes more fields than T names, as Discord itself sends more, but none of a wrong type
+and none missing. `Plain` lets JSON's strings stand for what the types call by an enumeration's name, and any
+number for flags, of which the types know single ones only.
 """
 
 from __future__ import annotations
@@ -36,12 +36,15 @@ EVENTS = {
     "THREAD_CREATE": "GatewayThreadCreateDispatchData",
     "THREAD_UPDATE": "GatewayThreadUpdateDispatchData",
     "THREAD_DELETE": "GatewayThreadDeleteDispatchData",
+    "THREAD_LIST_SYNC": "GatewayThreadListSyncDispatchData",
     "THREAD_MEMBERS_UPDATE": "GatewayThreadMembersUpdateDispatchData",
     "MESSAGE_CREATE": "GatewayMessageCreateDispatchData",
     "MESSAGE_UPDATE": "GatewayMessageUpdateDispatchData",
     "MESSAGE_DELETE": "GatewayMessageDeleteDispatchData",
+    "MESSAGE_DELETE_BULK": "GatewayMessageDeleteBulkDispatchData",
     "MESSAGE_REACTION_ADD": "GatewayMessageReactionAddDispatchData",
     "MESSAGE_REACTION_REMOVE": "GatewayMessageReactionRemoveDispatchData",
+    "MESSAGE_REACTION_REMOVE_ALL": "GatewayMessageReactionRemoveAllDispatchData",
     "TYPING_START": "GatewayTypingStartDispatchData",
     "INTERACTION_CREATE": "GatewayInteractionCreateDispatchData",
 }

@@ -28,9 +28,11 @@ LINK, PREMIUM = 5, 6
 SLASH, USER_MENU, MESSAGE_MENU = 1, 2, 3
 MOST_COMMANDS = {SLASH: 100, USER_MENU: 15, MESSAGE_MENU: 15}
 SUBCOMMAND, SUBCOMMAND_GROUP, STRING, INTEGER, NUMBER, ATTACHMENT = 1, 2, 3, 4, 10, 11
+ALL_COMMANDS = 1000  # more than there can be: how many of each kind is counted apart
 COMMAND_NAME = re.compile(r"[-_'\w]{1,32}")
 COMMAND_CHARS = 8000
 
+NO_OBJECT = "Only dictionaries may be used in a ModelType"
 EMBED_TEXTS = {"title": 256, "description": 4096}
 
 
@@ -73,8 +75,24 @@ class Check:
             self.wrong(path, "BASE_TYPE_BAD_LENGTH", sentence)
         return values
 
+    def objects(self, path, values, *, most, least=0):
+        """The objects of a list, by their paths."""
+        found = []
+        for number, each in enumerate(self.count(path, values, most=most, least=least)):
+            if isinstance(each, dict):
+                found.append((f"{path}.{number}", each))
+            else:
+                self.wrong(f"{path}.{number}", "MODEL_TYPE_CONVERT", NO_OBJECT)
+        return found
+
+    def object(self, path, value):
+        """An object; absent is fine, and empty."""
+        if value is not None and not isinstance(value, dict):
+            self.wrong(path, "MODEL_TYPE_CONVERT", NO_OBJECT)
+        return value if isinstance(value, dict) else {}
+
     def one_of(self, path, value, allowed):
-        if value not in allowed:
+        if isinstance(value, list | dict) or value not in allowed:
             sentence = f"Value must be one of {{{', '.join(map(str, allowed))}}}."
             self.wrong(path, "BASE_TYPE_CHOICES", sentence)
 
@@ -126,20 +144,19 @@ def check_message(body, *, flags):
 
 
 def _allowed_mentions(check, allowed):
-    if allowed is None:
-        return
-    for each in allowed.get("parse") or []:
+    allowed = check.object("allowed_mentions", allowed)
+    parse = check.count("allowed_mentions.parse", allowed.get("parse") or [], most=3)
+    for each in parse:
         check.one_of("allowed_mentions.parse", each, ("users", "roles", "everyone"))
     for name in ("users", "roles"):
         given = check.count(f"allowed_mentions.{name}", allowed.get(name) or [], most=100)
-        if given and name in (allowed.get("parse") or []):
+        if given and name in parse:
             sentence = f'parse:["{name}"] and {name}: [ids...] are mutually exclusive.'
             check.wrong("allowed_mentions", "MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE", sentence)
 
 
 def _embeds(check, embeds):
-    check.count("embeds", embeds, most=MAX_EMBEDS)
-    total = sum(_embed(check, f"embeds.{number}", embed) for number, embed in enumerate(embeds))
+    total = sum(_embed(check, *each) for each in check.objects("embeds", embeds, most=MAX_EMBEDS))
     if total > MAX_EMBED_CHARS:
         sentence = f"Embed size exceeds maximum size of {MAX_EMBED_CHARS}"
         check.wrong("embeds", "MAX_EMBED_SIZE_EXCEEDED", sentence)
@@ -147,21 +164,18 @@ def _embeds(check, embeds):
 
 def _embed(check, path, embed):
     """Checks one, and gives the characters that count."""
-    if not isinstance(embed, dict):
-        check.wrong(path, "MODEL_TYPE_CONVERT", "Only dictionaries may be used in a ModelType")
-        return 0
     counted = sum(check.text(f"{path}.{key}", embed.get(key), most=most) for key, most in EMBED_TEXTS.items())
     check.url(f"{path}.url", embed.get("url"))
     check.number(f"{path}.color", embed.get("color"), least=0, most=0xFFFFFF)
     for place in ("image", "thumbnail"):
-        pictured = embed.get(place) or {}
+        pictured = check.object(f"{path}.{place}", embed.get(place))
         check.url(f"{path}.{place}.url", pictured.get("url"), schemes=("http", "https", "attachment"))
-    footer, author = embed.get("footer") or {}, embed.get("author") or {}
+    footer = check.object(f"{path}.footer", embed.get("footer"))
+    author = check.object(f"{path}.author", embed.get("author"))
     counted += check.text(f"{path}.footer.text", footer.get("text"), most=2048, required=bool(footer))
     counted += check.text(f"{path}.author.name", author.get("name"), most=256, required=bool(author))
     check.url(f"{path}.author.url", author.get("url"))
-    for number, each in enumerate(check.count(f"{path}.fields", embed.get("fields") or [], most=25)):
-        place = f"{path}.fields.{number}"
+    for place, each in check.objects(f"{path}.fields", embed.get("fields") or [], most=25):
         counted += check.text(f"{place}.name", each.get("name"), most=256, required=True)
         counted += check.text(f"{place}.value", each.get("value"), most=1024, required=True)
     return counted
@@ -214,14 +228,10 @@ def text_displays(components):
 
 
 def _components(check, components, *, is_v2):
-    if not isinstance(components, list):
-        check.wrong("components", "LIST_TYPE_CONVERT", "Only iterables may be used in a ListType")
-        return
     allowed = (ROW, *V2_ONLY) if is_v2 else (ROW,)
-    if not is_v2:
-        check.count("components", components, most=MAX_ROWS)
-    for number, each in enumerate(components):
-        _component(check, f"components.{number}", each, allowed)
+    most = MAX_V2_COMPONENTS if is_v2 else MAX_ROWS
+    for path, each in check.objects("components", components, most=most):
+        _component(check, path, each, allowed)
     if check.errors:
         return
     every = list(walk(components))
@@ -235,15 +245,14 @@ def _components(check, components, *, is_v2):
 
 
 def _unique(check, every):
-    names = [each["custom_id"] for each in every if each.get("custom_id")]
-    if len(names) != len(set(names)):
+    if _repeated(each.get("custom_id") for each in every):
         sentence = "Component custom id cannot be duplicated"
         check.wrong("components", "COMPONENT_CUSTOM_ID_DUPLICATED", sentence)
 
 
 def _component(check, path, each, allowed):
     kind = each.get("type") if isinstance(each, dict) else None
-    if kind not in allowed:
+    if not isinstance(kind, int) or kind not in allowed:
         sentence = f'Value of field "type" must be one of ({", ".join(map(str, allowed))}).'
         check.wrong(f"{path}.type", "UNION_TYPE_CHOICES", sentence)
         return
@@ -251,11 +260,10 @@ def _component(check, path, each, allowed):
 
 
 def _row(check, path, row):
-    inner = check.count(f"{path}.components", row.get("components"), most=MAX_BUTTONS, least=1)
-    kinds = [each.get("type") for each in inner if isinstance(each, dict)]
-    for number, each in enumerate(inner):
-        _component(check, f"{path}.components.{number}", each, (BUTTON, *SELECTS))
-    if any(kind in SELECTS for kind in kinds) and len(inner) > 1:
+    inner = check.objects(f"{path}.components", row.get("components"), most=MAX_BUTTONS, least=1)
+    for place, each in inner:
+        _component(check, place, each, (BUTTON, *SELECTS))
+    if len(inner) > 1 and any(each.get("type") in SELECTS for _, each in inner):
         sentence = "The specified component exceeds the maximum width"
         check.wrong(f"{path}.components", "COMPONENT_LAYOUT_WIDTH_EXCEEDED", sentence)
 
@@ -287,22 +295,25 @@ def _select(check, path, select):
 
 
 def _options(check, path, element, *, least, most):
-    options = check.count(f"{path}.options", element.get("options"), most=most, least=least)
-    for number, option in enumerate(options):
-        place = f"{path}.options.{number}"
+    options = check.objects(f"{path}.options", element.get("options"), most=most, least=least)
+    for place, option in options:
         check.text(f"{place}.label", option.get("label"), most=100, least=1, required=True)
         check.text(f"{place}.value", option.get("value"), most=100, least=1, required=True)
         check.text(f"{place}.description", option.get("description"), most=100)
-    values = [option.get("value") for option in options]
-    if len(values) != len(set(values)):
+    if _repeated(option.get("value") for _, option in options):
         sentence = "The specified option value is already used"
         check.wrong(f"{path}.options", "SELECT_COMPONENT_OPTION_VALUE_DUPLICATED", sentence)
 
 
+def _repeated(values):
+    """Whether a text occurs twice."""
+    texts = [each for each in values if isinstance(each, str)]
+    return len(texts) != len(set(texts))
+
+
 def _section(check, path, section):
-    inner = check.count(f"{path}.components", section.get("components"), most=3, least=1)
-    for number, each in enumerate(inner):
-        _component(check, f"{path}.components.{number}", each, (TEXT_DISPLAY,))
+    for place, each in check.objects(f"{path}.components", section.get("components"), most=3, least=1):
+        _component(check, place, each, (TEXT_DISPLAY,))
     if not section.get("accessory"):
         check.wrong(f"{path}.accessory", "BASE_TYPE_REQUIRED", "This field is required")
     else:
@@ -314,7 +325,8 @@ def _text_display(check, path, display):
 
 
 def _media(check, path, media):
-    if not media or not media.get("url"):
+    media = check.object(path, media)
+    if not media.get("url"):
         check.wrong(f"{path}.url", "BASE_TYPE_REQUIRED", "This field is required")
         return
     check.url(f"{path}.url", media["url"], schemes=("http", "https", "attachment"))
@@ -326,14 +338,13 @@ def _thumbnail(check, path, thumbnail):
 
 
 def _gallery(check, path, gallery):
-    items = check.count(f"{path}.items", gallery.get("items"), most=10, least=1)
-    for number, item in enumerate(items):
-        _media(check, f"{path}.items.{number}.media", item.get("media"))
-        check.text(f"{path}.items.{number}.description", item.get("description"), most=1024)
+    for place, item in check.objects(f"{path}.items", gallery.get("items"), most=10, least=1):
+        _media(check, f"{place}.media", item.get("media"))
+        check.text(f"{place}.description", item.get("description"), most=1024)
 
 
 def _file(check, path, file):
-    url = (file.get("file") or {}).get("url")
+    url = check.object(f"{path}.file", file.get("file")).get("url")
     check.url(f"{path}.file.url", url or "", schemes=("attachment",))
 
 
@@ -343,10 +354,10 @@ def _separator(check, path, separator):
 
 
 def _container(check, path, container):
-    inner = check.count(f"{path}.components", container.get("components"), most=MAX_V2_COMPONENTS, least=1)
+    inner = check.objects(f"{path}.components", container.get("components"), most=MAX_V2_COMPONENTS, least=1)
     check.number(f"{path}.accent_color", container.get("accent_color"), least=0, most=0xFFFFFF)
-    for number, each in enumerate(inner):
-        _component(check, f"{path}.components.{number}", each, IN_CONTAINER)
+    for place, each in inner:
+        _component(check, place, each, IN_CONTAINER)
 
 
 def _label(check, path, label):
@@ -410,19 +421,22 @@ def check_modal(data):
     check = Check()
     check.text("data.title", data.get("title"), most=45, least=1, required=True)
     check.text("data.custom_id", data.get("custom_id"), most=100, least=1, required=True)
-    components = check.count("data.components", data.get("components"), most=5, least=1)
-    for number, each in enumerate(components):
-        path = f"data.components.{number}"
-        if isinstance(each, dict) and each.get("type") == ROW:
-            inner = check.count(f"{path}.components", each.get("components"), most=1, least=1)
-            for field in inner:
-                _component(check, f"{path}.components.0", field, (TEXT_INPUT,))
-                check.text(f"{path}.components.0.label", field.get("label"), most=45, least=1, required=True)
+    components = data.get("components")
+    for path, each in check.objects("data.components", components, most=5, least=1):
+        if each.get("type") == ROW:
+            _old_field(check, path, each)
         else:
             _component(check, path, each, (LABEL, TEXT_DISPLAY))
     if not check.errors:
         _unique(check, list(walk(components)))
     check.done()
+
+
+def _old_field(check, path, row):
+    """A text field in a row, with its label, as before there was a component for labels."""
+    for place, field in check.objects(f"{path}.components", row.get("components"), most=1, least=1):
+        _component(check, place, field, (TEXT_INPUT,))
+        check.text(f"{place}.label", field.get("label"), most=45, least=1, required=True)
 
 
 # -------------------------------------------------------------------- commands
@@ -431,14 +445,14 @@ def check_modal(data):
 def check_commands(commands):
     """All commands of the app at once. Raises Invalid Form Body."""
     check = Check()
-    seen = set()
-    for number, command in enumerate(commands):
+    seen = []
+    for path, command in check.objects("commands", commands, most=ALL_COMMANDS):
         kind = command.get("type") or SLASH
-        _command(check, f"{number}", command, kind)
+        _command(check, path, command, kind)
         if (kind, command.get("name")) in seen:
             sentence = "Application command names must be unique"
-            check.wrong(f"{number}.name", "APPLICATION_COMMANDS_DUPLICATE_NAME", sentence)
-        seen.add((kind, command.get("name")))
+            check.wrong(f"{path}.name", "APPLICATION_COMMANDS_DUPLICATE_NAME", sentence)
+        seen.append((kind, command.get("name")))
     check.done()
 
 
@@ -454,7 +468,7 @@ def _command(check, path, command, kind):
     _name(check, f"{path}.name", name)
     check.text(f"{path}.description", command.get("description"), most=100, least=1, required=True)
     _command_options(check, path, command.get("options") or [], depth=0)
-    if _command_chars(command) > COMMAND_CHARS:
+    if not check.errors and _command_chars(command) > COMMAND_CHARS:
         sentence = f"Command exceeds maximum size ({COMMAND_CHARS})"
         check.wrong(path, "APPLICATION_COMMAND_TOO_LARGE", sentence)
 
@@ -465,38 +479,37 @@ def _name(check, path, name):
         check.wrong(path, "APPLICATION_COMMAND_INVALID_NAME", sentence)
 
 
-def _command_options(check, path, options, *, depth):
-    check.count(f"{path}.options", options, most=25)
+def _command_options(check, path, given, *, depth):
+    options = check.objects(f"{path}.options", given, most=25)
     optional = False
-    for number, option in enumerate(options):
-        place, kind = f"{path}.options.{number}", option.get("type")
+    for place, option in options:
+        kind = option.get("type")
         check.one_of(f"{place}.type", kind, range(1, 12))
         _name(check, f"{place}.name", option.get("name"))
         check.text(f"{place}.name", option.get("name"), most=32, least=1, required=True)
         check.text(f"{place}.description", option.get("description"), most=100, least=1, required=True)
         if kind in (SUBCOMMAND, SUBCOMMAND_GROUP):
-            if depth >= 2 or (kind == SUBCOMMAND_GROUP and depth):
+            if depth >= (2 if kind == SUBCOMMAND else 1):
                 check.wrong(f"{place}.type", "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", "Nested too deep")
-            _command_options(check, place, option.get("options") or [], depth=depth + 1)
+            else:
+                _command_options(check, place, option.get("options") or [], depth=depth + 1)
             continue
         if option.get("required") and optional:
             sentence = "Required options must be placed before non-required options"
             check.wrong(f"{place}.required", "APPLICATION_COMMAND_OPTIONS_REQUIRED_INVALID", sentence)
         optional = optional or not option.get("required")
         _choices(check, place, option)
-    names = [option.get("name") for option in options]
-    if len(names) != len(set(names)):
+    if _repeated(option.get("name") for _, option in options):
         sentence = "Option names must be unique"
         check.wrong(f"{path}.options", "APPLICATION_COMMAND_OPTIONS_NAME_ALREADY_EXISTS", sentence)
 
 
 def _choices(check, place, option):
     choices = option.get("choices") or []
-    check.count(f"{place}.choices", choices, most=25)
-    for number, choice in enumerate(choices):
-        check.text(f"{place}.choices.{number}.name", choice.get("name"), most=100, least=1, required=True)
+    for path, choice in check.objects(f"{place}.choices", choices, most=25):
+        check.text(f"{path}.name", choice.get("name"), most=100, least=1, required=True)
         if option.get("type") == STRING:
-            check.text(f"{place}.choices.{number}.value", choice.get("value"), most=100, required=True)
+            check.text(f"{path}.value", choice.get("value"), most=100, required=True)
     if choices and option.get("autocomplete"):
         sentence = "Autocomplete cannot be used with choices"
         check.wrong(f"{place}.autocomplete", "APPLICATION_COMMAND_OPTIONS_AUTOCOMPLETE_CHOICES", sentence)
@@ -518,10 +531,10 @@ def _command_chars(command):
 def check_choices(choices):
     """What an autocomplete offers. Raises Invalid Form Body."""
     check = Check()
-    for number, choice in enumerate(check.count("data.choices", choices, most=MAX_AUTOCOMPLETE)):
-        check.text(f"data.choices.{number}.name", choice.get("name"), most=100, least=1, required=True)
+    for path, choice in check.objects("data.choices", choices, most=MAX_AUTOCOMPLETE):
+        check.text(f"{path}.name", choice.get("name"), most=100, least=1, required=True)
         if isinstance(choice.get("value"), str):
-            check.text(f"data.choices.{number}.value", choice["value"], most=100, least=1)
+            check.text(f"{path}.value", choice["value"], most=100, least=1)
         elif choice.get("value") is None:
-            check.wrong(f"data.choices.{number}.value", "BASE_TYPE_REQUIRED", "This field is required")
+            check.wrong(f"{path}.value", "BASE_TYPE_REQUIRED", "This field is required")
     check.done()

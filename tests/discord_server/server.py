@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import random
 from contextlib import suppress
 
@@ -272,8 +273,27 @@ class DiscordServer:
 
     def overwrite(self, channel, overwrite):
         """Set what a role or member may do in a channel."""
+        saw = self.world.may(self.bot, channel, Permission.VIEW_CHANNEL)
         channel.overwrites[overwrite.id] = overwrite
         self._say_channel(channel)
+        if not saw and self.world.may(self.bot, channel, Permission.VIEW_CHANNEL):
+            self._say_threads(channel)
+
+    def _say_threads(self, channel):
+        """The threads of a channel that the app sees from now on."""
+        seen = [
+            each
+            for each in self.world.threads_of(channel)
+            if not each.archived and self.world.may(self.bot, each, Permission.VIEW_CHANNEL)
+        ]
+        joined = [each for each in seen if self.bot in each.members]
+        data = {
+            "guild_id": channel.guild,
+            "channel_ids": [channel.id],
+            "threads": [channel_json(self.world, each) for each in seen],
+            "members": [thread_member_json(self.world, each, self.bot) for each in joined],
+        }
+        self.gateway.dispatch("THREAD_LIST_SYNC", data, intent=GUILDS, guild=channel.guild)
 
     def allow(self, channel, who, *permissions):
         """`who` is a role, a person, or the bot's id; they may do this in the channel from now on."""
@@ -403,14 +423,11 @@ class DiscordServer:
 
     def delete_message(self, message):
         channel = self.world.channels[message.channel]
-        self.deleted.add(message.id)
-        for each in message.attachments:
-            each.gone = True
+        self._forget(channel, message)
         if message.ephemeral_to is not None:
             self.world.users[message.ephemeral_to].whispers.remove(message)
             self.touch()
             return
-        channel.messages.pop(message.id, None)
         data = {"id": message.id, "channel_id": channel.id} | _guild_id(channel)
         self._tell(channel, "MESSAGE_DELETE", data, GUILD_MESSAGES, DM_MESSAGES)
 
@@ -458,6 +475,27 @@ class DiscordServer:
             "message_id": message.id,
             "emoji": emoji_json(emoji),
         } | _guild_id(channel)
+
+    def clear_reactions(self, message):
+        """All of them, as those who manage messages can."""
+        message.reactions.clear()
+        channel = self.world.channels[message.channel]
+        data = {"channel_id": message.channel, "message_id": message.id} | _guild_id(channel)
+        self._tell(channel, "MESSAGE_REACTION_REMOVE_ALL", data, GUILD_REACTIONS, DM_REACTIONS)
+
+    def delete_messages(self, messages):
+        """Many of one channel at once."""
+        channel = self.world.channels[messages[0].channel]
+        for message in messages:
+            self._forget(channel, message)
+        data = {"ids": [each.id for each in messages], "channel_id": channel.id} | _guild_id(channel)
+        self._tell(channel, "MESSAGE_DELETE_BULK", data, GUILD_MESSAGES, DM_MESSAGES)
+
+    def _forget(self, channel, message):
+        self.deleted.add(message.id)
+        for each in message.attachments:
+            each.gone = True
+        channel.messages.pop(message.id, None)
 
     def show_typing(self, channel, user):
         self._typing[channel.id, user] = self.clock.now()
@@ -637,7 +675,7 @@ class DiscordServer:
             "global": refused.everywhere,
         }
         headers = {
-            "Retry-After": str(max(1, round(refused.seconds + 0.5))),
+            "Retry-After": str(math.ceil(refused.seconds)),
             "X-RateLimit-Scope": refused.scope,
         }
         if refused.everywhere:

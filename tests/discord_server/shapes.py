@@ -254,7 +254,8 @@ def message_json(server, message, *, intent=True, nested=False, for_event=False)
     readable = may_read(world, message, intent=intent)
     shown |= _content(server, message) if readable else NO_CONTENT
     if message.snapshots and readable:
-        shown["message_snapshots"] = [{"message": each} for each in message.snapshots]
+        snapshots = [_snapshot_json(server, each) for each in message.snapshots]
+        shown["message_snapshots"] = [{"message": each} for each in snapshots]
     shown |= _where_there(world, message)
     if not nested:
         shown |= _around(server, message, intent)
@@ -425,8 +426,8 @@ def emoji_json(emoji):
     return {"id": number or None, "name": name}
 
 
-def snapshot_json(server, message):
-    """What a forwarded message says, as it was then."""
+def _snapshot_json(server, message):
+    """What a forwarded message says, without who said it."""
     shown = message_json(server, message, nested=True)
     kept = (
         *("content", "timestamp", "edited_timestamp", "attachments", "embeds", "type", "flags"),

@@ -41,6 +41,8 @@ def test_a_bot_hears_what_is_said_where_it_sees():
             await ana.writes_to_bot("and here")
             await server.until(lambda: bot.texts() == [f"<@{server.bot}> hello", "and here"])
             assert [guild.name for guild in bot.guilds] == ["acme"]
+            (connection,) = server.gateway.connections
+            assert connection.compress in ("zlib-stream", "zstd-stream")
 
     played(story)
 

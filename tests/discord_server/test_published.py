@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 
+import discord
 import pytest
 
 from tests.discord_server import DiscordServer, published
@@ -19,8 +20,7 @@ def sent():
     async def told():
         async with DiscordServer() as server:
             server.world.app.members_intent = True
-            intents = MENTION_ONLY
-            intents.members = intents.guild_typing = True
+            intents = MENTION_ONLY | discord.Intents(members=True, guild_typing=True)
             async with running(server, FullBot(intents=intents)) as bot:
                 await people_do_everything(server, bot)
             return copy.deepcopy(server.sent)

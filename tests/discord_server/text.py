@@ -111,19 +111,17 @@ def pings(contents, *, allowed, may_ping_everyone, members, roles, replied_to=No
     called, `roles` the guild's roles by id; `replied_to` is the author of what is replied to.
     """
     everyone, users, named_roles = mentioned(contents)
-    parse = ("everyone", "users", "roles") if allowed is None else allowed.get("parse", ())
-    given = allowed or {}
-    called = [
-        user for user in users if user in members and ("users" in parse or user in given.get("users", ()))
-    ]
+    parse = ("everyone", "users", "roles") if allowed is None else allowed.get("parse") or ()
+    chosen = {key: {str(each) for each in (allowed or {}).get(key) or ()} for key in ("users", "roles")}
+    called = [each for each in users if each in members and ("users" in parse or each in chosen["users"])]
     groups = [
-        role
-        for role in named_roles
-        if role in roles
-        and ("roles" in parse or role in given.get("roles", ()))
-        and (may_ping_everyone or roles[role].mentionable)
+        each
+        for each in named_roles
+        if each in roles
+        and ("roles" in parse or each in chosen["roles"])
+        and (may_ping_everyone or roles[each].mentionable)
     ]
-    replies = allowed is None or given.get("replied_user", False)
+    replies = allowed is None or allowed.get("replied_user", False)
     if replied_to is not None and replies and replied_to not in called:
         called.append(replied_to)
     return Pings(everyone and "everyone" in parse and may_ping_everyone, tuple(called), tuple(groups))

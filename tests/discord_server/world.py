@@ -256,7 +256,7 @@ class Message:
     reactions: dict[str, list[str]] = field(default_factory=dict)  # users by emoji
     pings: Pings = None  # type: ignore[assignment]  # set once the text is read
     reference: dict | None = None
-    snapshots: list[dict] = field(default_factory=list)
+    snapshots: list[Message] = field(default_factory=list)  # what was forwarded, as it was then
     nonce: str | None = None
     edited: float | None = None
     webhook: str | None = None
