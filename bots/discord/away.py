@@ -55,6 +55,7 @@ class Away:
         self._unsaved: set[str] = set()
         self._held: set[str] = set()  # something could not be kept: nothing newer counts as seen
         self._paging = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     # ---------------------------------------------------------------- what was seen
 
@@ -91,6 +92,18 @@ class Away:
 
     async def catch_up(self, guilds: Iterable[discord.Guild], *, directly: bool) -> None:
         """Page these guilds, and with `directly` the conversations outside of guilds. Raises nothing."""
+        task = asyncio.create_task(self._catch_up(list(guilds), directly=directly))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.wait([task])
+
+    async def stop(self) -> None:
+        """Page no more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _catch_up(self, guilds: list[discord.Guild], *, directly: bool) -> None:
         async with self._paging:
             for guild in guilds:
                 await self._attempt(_name(str(guild.id), ""), self._guild(guild))

@@ -25,6 +25,7 @@ from bots.discord.service import (
     WHERE,
     check_settings,
     invite_link,
+    titles,
 )
 from bots.discord.web import DiscordWeb
 from bots.logs import silence
@@ -138,11 +139,7 @@ async def _guilds(web: DiscordWeb, application: str) -> list[Finding]:
 
 def _lacking(held: Permissions) -> list[str]:
     """What we need and do not have, in Discord's words."""
-    if held.administrator:
-        return []
-    return [
-        name.replace("_", " ").title() for name, needed in PERMISSIONS if needed and not getattr(held, name)
-    ]
+    return [] if held.administrator else titles(PERMISSIONS & ~held)
 
 
 async def _commands(web: DiscordWeb, application: str) -> Finding:

@@ -7,6 +7,7 @@ the titles that are offered while somebody types.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -56,6 +57,7 @@ Json = dict[str, Any]
 SAY, DEFER, OFFER, OPEN = 4, 5, 8, 9
 GUILDS_SECONDS = 1.0  # how long after its session began a shard waits for one more guild
 AGAIN_SECONDS = 30.0
+IDENTIFY_SECONDS = 5.1
 
 _KEPT = "I answer in a thread on that message."
 _NOT_KEPT = "Sorry, I could not take that down: please try again in a moment."
@@ -84,10 +86,17 @@ class BotClient(AutoShardedClient):
         )
         self.dispatcher: Dispatcher | None = None
         self.began = asyncio.Event()
+        self._identified = float("-inf")
 
     def guild_ids(self) -> list[str]:
         """Our guilds, oldest first."""
         return sorted((str(guild.id) for guild in self.guilds), key=int)
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """One session may be begun in five seconds: wait for what is left of them."""
+        del shard_id, initial
+        await asyncio.sleep(max(0.0, self._identified + IDENTIFY_SECONDS - time.monotonic()))
+        self._identified = time.monotonic()
 
     async def on_connect(self) -> None:
         self.began.set()

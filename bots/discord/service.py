@@ -61,6 +61,7 @@ PERMISSIONS = discord.Permissions(
     read_message_history=True,
 )
 SCOPES = ("bot", "applications.commands")
+_TITLES = {"read_messages": "View Channels", "send_messages_in_threads": "Send Messages in Threads"}
 LONGEST_WAIT_SECONDS = 60.0
 
 
@@ -86,6 +87,11 @@ def invite_link(application: str) -> str:
     scopes = "+".join(SCOPES)
     asked = f"client_id={application}&scope={scopes}&permissions={PERMISSIONS.value}"
     return f"https://discord.com/oauth2/authorize?{asked}"
+
+
+def titles(permissions: discord.Permissions) -> list[str]:
+    """Permissions as Discord's settings call them."""
+    return [_TITLES.get(name, name.replace("_", " ").title()) for name, held in permissions if held]
 
 
 def check_settings(settings: DiscordSettings) -> None:
@@ -168,7 +174,11 @@ async def assembled(settings: DiscordSettings, engine: EngineClient) -> AsyncIte
         )
         dispatcher.away = Away(remembered, history, dispatcher.missed)
         client.dispatcher = dispatcher
-        yield Bot(client, dispatcher, workers)
+        try:
+            yield Bot(client, dispatcher, workers)
+        finally:
+            client.dispatcher = None
+            await dispatcher.away.stop()
 
 
 async def serve(
@@ -236,7 +246,7 @@ async def _connect(bot: Bot) -> None:
     wait = 1.0
     while True:
         try:
-            await bot.client.connect(reconnect=True)
+            await _connected(bot.client)
         except discord.PrivilegedIntentsRequired:
             raise InvalidSettings(NO_CONTENT) from None
         except (discord.GatewayNotFound, aiohttp.ClientError, OSError, TimeoutError):
@@ -246,6 +256,22 @@ async def _connect(bot: Bot) -> None:
             raise InvalidSettings(
                 "Discord has ended the connection for good: look at your application there."
             )
+
+
+async def _connected(client: BotClient) -> None:
+    """Connect until the connection has ended; when cancelled, end it.
+
+    discord.py loses a cancellation that comes while it begins a session anew: a closed client does not.
+    """
+    connecting = asyncio.create_task(client.connect(reconnect=True))
+    try:
+        await asyncio.wait([connecting])
+    except asyncio.CancelledError:
+        await _close(client)
+        connecting.cancel()
+        await asyncio.wait([connecting])
+        raise
+    connecting.result()
 
 
 async def _sync_commands(bot: Bot) -> None:

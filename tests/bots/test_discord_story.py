@@ -166,7 +166,9 @@ def test_a_pdf_in_a_direct_message_goes_into_the_knowledge_of_that_place(engine,
         assert "plan.pdf: added" in (await here.reply(here.ana.dm)).content
         await here.ana.writes_to_bot("When is the launch?")
         assert "May" in (await here.reply(here.ana.dm, 2)).content
-        assert [d.title for d in engine.documents(collections=[f"discord-dm:{here.ana.dm.id}"])] == ["plan.pdf"]
+        assert [d.title for d in engine.documents(collections=[f"discord-dm:{here.ana.dm.id}"])] == [
+            "plan.pdf"
+        ]
         assert engine.questions[0].collections == (here.workspace, f"discord-dm:{here.ana.dm.id}")
 
     tell(story, engine, tmp_path, hears=False)
@@ -252,7 +254,9 @@ def test_what_is_private_is_not_answered_where_the_channel_has_been_opened_meanw
         secret = here.discord.channel("secret", hidden=True, members=[here.ana])
         plan = Source("plan.md", b"The launch is on Thursday.", "https://wiki.example/plan")
         engine.add(plan, collection=f"{here.workspace}:{secret.id}")
-        engine.during_ask = lambda _: here.discord.allow(secret, here.discord.guild.id, Permission.VIEW_CHANNEL)
+        engine.during_ask = lambda _: here.discord.allow(
+            secret, here.discord.guild.id, Permission.VIEW_CHANNEL
+        )
         answer = await here.reply(await here.thread(await here.ana.mentions(secret, "When is the launch?")))
         assert "can be seen by more people" in answer.content
         assert "Thursday" not in str(here.discord.answers(answer.channel))
@@ -409,7 +413,9 @@ def test_buttons_work_after_a_restart_and_a_correction_needs_the_approval_of_two
                 await here.ana.clicks(answer, "👎")
                 await here.discord.until(lambda: here.ana.modal)
                 reasons = ["It is out of date", "The sources do not fit"]
-                await here.ana.submits({"What is wrong with it?": reasons, "What would be right?": "30 days."})
+                await here.ana.submits(
+                    {"What is wrong with it?": reasons, "What would be right?": "30 days."}
+                )
                 proposal = await here.reply(answer.channel, 2)
                 assert "30 days." in str(proposal.embeds)
                 await here.bob.clicks(proposal, "Approve")
@@ -491,9 +497,7 @@ def test_a_reply_to_a_command_whose_time_is_over_goes_to_the_person_directly(eng
 
 def test_where_no_thread_can_be_made_the_answer_replies_to_the_question(engine, tmp_path):
     async def story(here):
-        here.discord.deny(
-            here.discord.channel("general"), here.discord.bot, Permission.CREATE_PUBLIC_THREADS
-        )
+        here.discord.deny(here.discord.channel("general"), here.discord.bot, Permission.CREATE_PUBLIC_THREADS)
         asked = await here.ana.mentions("general", LEAVE)
         answer = await here.reply("general")
         assert answer.reference["message_id"] == asked.id
