@@ -133,7 +133,7 @@ async def assembled(settings: DiscordSettings, engine: EngineClient) -> AsyncIte
             settings.api_url != API_URL
         ):  # a session that is lost begins anew where Discord is, not at its name
             DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL((await web.read("/gateway"))["url"])
-        history, rooms = History(client), Rooms(web)
+        history, rooms = History(client, web), Rooms(web)
         drafts = Drafts(web, rooms, history)
         directory = Directory(web, admins=settings.admins, guilds=client.guild_ids)
         files = Files(web, session, settings.folder / "files", most_bytes=settings.most_file_bytes)

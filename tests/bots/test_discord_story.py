@@ -1,12 +1,13 @@
 """The story in Discord, through the real discord.py, in a Discord that keeps to Discord's rules.
 
-Permissions, limits, interactions and their three seconds are Discord's: a story fails where Discord would refuse
-a call, unless it is about that.
+Permissions, limits, interactions and their three seconds are Discord's: a story fails where Discord would
+refuse a call, unless it is about that.
 """
 
 from __future__ import annotations
 
 import asyncio
+
 import pytest
 
 from bots.conversation import Rules

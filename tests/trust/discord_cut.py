@@ -1,8 +1,8 @@
 """Promise: an answer arrives in Discord once, whatever becomes of the connection that carries it.
 
 Calls of the API fail in every way at once: the connection is reset before anything was done or after, ends in
-the middle of the answer, 503, 429 with a time to wait. Each question must have one whole answer, and nothing may
-be asked again before the time that Discord told has passed. A trial is a call that failed.
+the middle of the answer, 503, 429 with a time to wait. Each question must have one whole answer, and nothing
+may be asked again before the time that Discord told has passed. A trial is a call that failed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Promise: a dropped connection to Discord's gateway loses nothing.
 
-Messages mention the bot all the time. At random points, also in place of an event, the gateway's connection is
-dropped, closed with a code, or told to reconnect. discord.py resumes the session, or (after a reset of the
-socket, in a sharded client) begins a new one, and then the bot pages for what it missed. Each message must have
-one whole answer. A trial is a connection that ended.
+Messages mention the bot all the time. At random points, also in place of an event, the gateway's connection
+is dropped, closed with a code, or told to reconnect. discord.py resumes the session, or (after a reset of the
+socket, in a sharded client) begins a new one, and then the bot pages for what it missed. Each message must
+have one whole answer. A trial is a connection that ended.
 """
 
 from __future__ import annotations

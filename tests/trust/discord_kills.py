@@ -1,8 +1,8 @@
 """Promise: a question in Discord is answered once, however often the bot is killed.
 
-In each trial fifty messages mention the bot, some as follow-ups in one thread. The bot is killed by `kill -9`
-at any moment: while it keeps events, makes threads, posts drafts, edits answers, or notes that it has sent.
-Discord brings nothing again to a session that is lost: the bot, started again, has to page for what it missed.
+In each trial fifty messages mention the bot, some as follow-ups in one thread. The bot is killed by
+`kill -9` at any moment: while it keeps events, makes threads, posts drafts, edits answers, or notes that it
+has sent. Discord brings nothing again to a session that is lost: the bot, started again, pages for it.
 Then each question must have one whole answer in its thread: none lost, none doubled, no draft left.
 """
 

@@ -108,8 +108,8 @@ PROMISES = (
     Promise(
         "Nothing that an audience can't read is used, cited, cached or hinted at in a reply.",
         "The engine's half is shown above: it never leaves the collections it is given. The bots ask "
-        "Slack and Discord who can read a place before they answer and again before they post, which the normal tests show "
-        "for a few places; trials of many, which change meanwhile, are not there yet.",
+        "Slack and Discord who can read a place before they answer and again before they post, which the "
+        "normal tests show for a few places; trials of many, which change meanwhile, are not there yet.",
     ),
     Promise(
         "An acknowledged question is never lost, and never answered twice, in Slack.",
