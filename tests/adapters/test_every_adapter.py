@@ -141,7 +141,7 @@ def test_a_thumbs_down_with_a_correction_is_counted_and_becomes_a_source(tell):
 
 def test_what_a_document_says_acts_nowhere(tell):
     hostile = (
-        "Holidays: @everyone <!channel> <@U1> <@1> [x](https://evil.example) <https://evil.example|y> "
+        "The holidays are @everyone <!channel> <@U1> <@1> [x](https://evil.example) <https://evil.example|y> "
         "https://evil.example `<@1>` ```"
     )
 
@@ -149,7 +149,7 @@ def test_what_a_document_says_acts_nowhere(tell):
         page = Source("holidays <!here> @here", hostile.encode(), "https://wiki.example/holidays")
         world.engine.add(page, collection=world.everyones)
         shown = await world.reply(await world.asks("When are the holidays?"))
-        assert "Holidays:" in shown.text
+        assert "The holidays are" in shown.text
         followed = {link for link in shown.links if "evil" in link}
         assert followed == set() or isinstance(world, WORLDS["console"])  # a terminal is text
 
@@ -236,6 +236,6 @@ def test_thumbs_of_before_a_restart_count_after_it(platform, tmp_path):
             await world.reacts(threads[0])
             await world.until(lambda: world.engine.ratings)
             await world.rates_down(threads[0], "30 days.")
-            await world.until(lambda: world.engine.ratings[-1].correction == "30 days.")
+            await world.until(lambda: any(each.correction == "30 days." for each in world.engine.ratings))
 
     asyncio.run(told())

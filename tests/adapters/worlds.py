@@ -1,8 +1,8 @@
 """One conversation, held in a terminal, in Slack and in Discord: the same verbs, whatever the platform is.
 
-A world has a person, ana, who speaks with the real adapter on an engine in memory: openly, where everybody sees
-it, in a restricted place, or directly. What a platform does not have (a terminal has one person and one place)
-stands in `can`.
+A world has a person, ana, who speaks with the real adapter on an engine in memory: openly, where everybody
+sees it, in a restricted place, or directly. What a platform can do beyond one person in one place stands in
+`can`.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class World(ABC):
     async def until(self, holds):
         """Until something holds in the engine."""
         async with asyncio.timeout(SECONDS):
-            while not holds():
+            while not holds():  # noqa: ASYNC110 - the engine works in threads and tells nobody
                 await asyncio.sleep(0.01)
 
 

@@ -38,7 +38,7 @@ async def _run(trials, seed, folder, outcome):
         discord.limits.on = True
         batch = 0
         while sum(fault.struck for _, fault in armed) < trials:
-            asked = [await _ask(discord, batch, number) for number in range(QUESTIONS)]
+            asked = [await _ask(discord, batch, number) for number in range(min(QUESTIONS, trials))]
             await check_endings(discord, asked, outcome, seconds=300)
             batch += 1
             outcome.count("answers", len(asked))
