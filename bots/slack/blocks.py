@@ -10,13 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bots.markup import Paragraph, Quotation, Words, parse, split
-from bots.render import lay_out
+from bots.render import fits_a_link, fitting, lay_out
+from bots.slack.elements import SECTION_CHARS, actions, button, plain, section
 from bots.slack.markup import escape, escape_line, mrkdwn_link, to_markdown, to_mrkdwn
+from bots.wording import (
+    CALL_FOR_HELP,
+    CORRECT_IT,
+    MOST_QUESTION_CHARS,
+    WHAT_IS_RIGHT,
+    approval_need,
+    says_it_is_right,
+)
 from mmrag.text.display import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from bots.conversation import Notice, Proposal
     from bots.render import Layout, SourceLine
     from mmrag.types import Answer
@@ -24,12 +31,11 @@ if TYPE_CHECKING:
 Blocks = list[dict[str, Any]]
 
 TEXT_CHARS = 9_000  # of the answer in one message: its sources have room beside it
-SECTION_CHARS = 2_900
 SOURCES_CHARS = 2_900
 NOTICE_LINES_CHARS = 2_900
 NOTIFICATION_CHARS = 3_000
 ALT_CHARS = 1_900
-QUESTION_CHARS = 1_000
+LINK_CHARS = 1_000  # far below a section's
 MOODS = {"done": ":white_check_mark:", "hint": ":information_source:", "problem": ":warning:"}
 
 # What buttons and modals are called: the adapter listens for these.
@@ -66,11 +72,11 @@ def answer_messages(
     """
     layout = lay_out(answer)
     links = {
-        source.marker: source.link if source.link and _fits(source.link) else None
+        source.marker: source.link if fits_a_link(source.link, most=LINK_CHARS) else None
         for source in layout.sources
     }
     blocks = (
-        *([Quotation((Paragraph((Words(shorten(asked, QUESTION_CHARS)),)),))] if asked else []),
+        *([Quotation((Paragraph((Words(shorten(asked, MOST_QUESTION_CHARS)),)),))] if asked else []),
         *parse(answer.text, frozenset(links)),
     )
     parts = split(blocks, most=TEXT_CHARS, length=lambda some: len(to_markdown(some, links)))
@@ -81,7 +87,7 @@ def answer_messages(
         *_sources(layout),
         _context(layout.footer),
         *(_private_buttons(answer) if private else [_feedback(answer.id)]),
-        *([_actions(_button("Ask a human", ASK_HUMAN, answer.id))] if answer.abstained and human else []),
+        *([actions(button("Ask a human", ASK_HUMAN, answer.id))] if answer.abstained and human else []),
     ]
     return [*messages[:-1], Message(messages[-1].markdown, below, messages[-1].text)]
 
@@ -89,41 +95,36 @@ def answer_messages(
 def notice_message(notice: Notice) -> Message:
     """A few words of ours; all of it escaped."""
     text = f"{MOODS[notice.mood]} {escape(notice.text)}"
-    lines = _fitting([f"• {escape_line(line)}" for line in notice.lines], NOTICE_LINES_CHARS)
-    sections = [_section(shorten(text, SECTION_CHARS)), *([_section(lines)] if lines else [])]
+    lines = fitting([f"• {escape_line(line)}" for line in notice.lines], NOTICE_LINES_CHARS)
+    sections = [section(text), *([section(lines)] if lines else [])]
     return Message("", sections, _notification("\n".join([text, *([lines] if lines else [])])))
 
 
 def approval_message(proposal: Proposal) -> Message:
     """A correction that waits, with the buttons that decide it."""
-    heading = f"*{escape_line(proposal.name)}* says what would be right:"
-    need = (
-        f"It becomes a source when {proposal.needed} people beside its author, or one admin, approve."
-        if proposal.needed > 1
-        else "It becomes a source when somebody beside its author approves."
-    )
+    heading = says_it_is_right(f"*{escape_line(proposal.name)}*")
     below = [
-        _section(heading),
-        _section(shorten(escape(proposal.correction), SECTION_CHARS)),
-        _actions(
-            _button("Approve", APPROVE, proposal.id, style="primary"), _button("Reject", REJECT, proposal.id)
+        section(heading),
+        section(escape(proposal.correction)),
+        actions(
+            button("Approve", APPROVE, proposal.id, style="primary"), button("Reject", REJECT, proposal.id)
         ),
-        _context(need),
+        _context(approval_need(proposal)),
     ]
     return Message("", below, f"{heading} {_notification(escape(proposal.correction))}")
 
 
 def correction_message(answer_id: str) -> Message:
     """What would be right? By a button, since only a click can open a modal."""
-    text = "Noted, thank you. What would be right? Reply “correction: …” in the thread, or write it here:"
-    return Message("", [_section(text), _actions(_button("Correct it", CORRECT, answer_id))], text)
+    shown = [section(WHAT_IS_RIGHT), actions(button(CORRECT_IT, CORRECT, answer_id))]
+    return Message("", shown, WHAT_IS_RIGHT)
 
 
 def human_message(group: str) -> Message:
     """A configured group is called: the one mention we ever make, and nobody else's words make it."""
     mention = f"<!subteam^{group}>" if group.startswith("S") else f"<@{group}>"
-    text = f"{mention} somebody could use your help here: I did not find an answer in the documents."
-    return Message("", [_section(text)], text)
+    text = f"{mention} {CALL_FOR_HELP}"
+    return Message("", [section(text)], text)
 
 
 # ------------------------------------------------------------------ parts of answers
@@ -131,7 +132,7 @@ def human_message(group: str) -> Message:
 
 def _notes(layout: Layout) -> Blocks:
     return (
-        [_section(_fitting([f":warning: {escape_line(note)}" for note in layout.notes], SECTION_CHARS))]
+        [section(fitting([f":warning: {escape_line(note)}" for note in layout.notes], SECTION_CHARS))]
         if layout.notes
         else []
     )
@@ -148,20 +149,16 @@ def _sources(layout: Layout) -> Blocks:
     if not layout.sources:
         return []
     lines = [f"*{layout.sources_heading}*", *map(_source, layout.sources)]
-    return [_section(_fitting(lines, SOURCES_CHARS))]
+    return [section(fitting(lines, SOURCES_CHARS))]
 
 
 def _source(source: SourceLine) -> str:
     title = shorten(source.title, 150) or "untitled"
-    name = mrkdwn_link(source.link, title) if source.link and _fits(source.link) else escape_line(title)
+    linked = source.link is not None and fits_a_link(source.link, most=LINK_CHARS)
+    name = mrkdwn_link(source.link or "", title) if linked else escape_line(title)
     place = f", {escape_line(source.place)}" if source.place else ""
     snippet = f"\n>{escape_line(source.snippet)}" if source.snippet else ""
     return f"[{source.marker}] {name}{place}{snippet}"
-
-
-def _fits(link: str) -> bool:
-    """A link to the web that is short enough to be one; a file on our own disk is nobody's business."""
-    return link.startswith(("https://", "http://")) and len(link) <= 1_000  # noqa: PLR2004 - far below a section's
 
 
 def _feedback(answer_id: str) -> dict[str, Any]:
@@ -171,8 +168,8 @@ def _feedback(answer_id: str) -> dict[str, Any]:
             {
                 "type": "feedback_buttons",
                 "action_id": FEEDBACK,
-                "positive_button": {"text": _plain("Good answer"), "value": f"up {answer_id}"},
-                "negative_button": {"text": _plain("Bad answer"), "value": f"down {answer_id}"},
+                "positive_button": {"text": plain("Good answer"), "value": f"up {answer_id}"},
+                "negative_button": {"text": plain("Bad answer"), "value": f"down {answer_id}"},
             }
         ],
     }
@@ -180,9 +177,9 @@ def _feedback(answer_id: str) -> dict[str, Any]:
 
 def _private_buttons(answer: Answer) -> Blocks:
     return [
-        _actions(
-            _button("Share with the channel", SHARE_ANSWER, answer.id, style="primary"),
-            _button("Keep", KEEP_ANSWER, answer.id),
+        actions(
+            button("Share with the channel", SHARE_ANSWER, answer.id, style="primary"),
+            button("Keep", KEEP_ANSWER, answer.id),
         )
     ]
 
@@ -190,37 +187,9 @@ def _private_buttons(answer: Answer) -> Blocks:
 # ------------------------------------------------------------------------ Slack's JSON
 
 
-def _fitting(lines: Sequence[str], most: int) -> str:
-    """As many lines as there is room for, and how many there are beyond."""
-    shown: list[str] = []
-    for number, line in enumerate(lines):
-        rest = f"… and {len(lines) - number:,} more"
-        if sum(len(each) + 1 for each in shown) + len(line) + len(rest) + 1 > most:
-            return "\n".join([*shown, rest])
-        shown.append(line)
-    return "\n".join(shown)
-
-
 def _notification(text: str) -> str:
     return shorten(text, NOTIFICATION_CHARS)
 
 
-def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
-
-
 def _context(text: str) -> dict[str, Any]:
     return {"type": "context", "elements": [{"type": "mrkdwn", "text": escape_line(text), "verbatim": True}]}
-
-
-def _actions(*elements: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "actions", "elements": list(elements)}
-
-
-def _button(label: str, action: str, value: str, *, style: str | None = None) -> dict[str, Any]:
-    button = {"type": "button", "text": _plain(label), "action_id": action, "value": value}
-    return button | ({"style": style} if style else {})
-
-
-def _plain(text: str) -> dict[str, Any]:
-    return {"type": "plain_text", "text": text}

@@ -107,8 +107,9 @@ PROMISES = (
     ),
     Promise(
         "Nothing that an audience can't read is used, cited, cached or hinted at in a reply.",
-        "The engine's half is shown above: it never leaves the collections it is given. Who can read a "
-        "place, and the check before posting, come with the chat platforms.",
+        "The engine's half is shown above: it never leaves the collections it is given. The Slack bot asks "
+        "Slack who can read a place before it answers and again before it posts, which the normal tests show "
+        "for a few places; trials of many, which change meanwhile, are not there yet.",
     ),
     Promise(
         "An acknowledged question is never lost, and never answered twice, in Slack.",
