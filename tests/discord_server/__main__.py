@@ -17,8 +17,8 @@ import sys
 from aiohttp import web
 
 from tests.discord_server.draw import page
-from tests.discord_server.recording import recorded
 from tests.discord_server.server import DiscordServer
+from tests.discord_server.transcript import transcript
 
 CHANNEL = "general"
 FORM = """<form method="post" action="/say" enctype="multipart/form-data">
@@ -40,7 +40,7 @@ class Desk:
             f'<option value="{each.id}">in thread {each.id}</option>'
             for each in self.discord.threads(CHANNEL)
         )
-        shown = page(recorded(self.discord, CHANNEL))
+        shown = page(transcript(self.discord, CHANNEL))
         body = shown.replace("</body>", FORM.format(threads=threads) + "</body>")
         return web.Response(text=body, content_type="text/html")
 
@@ -69,7 +69,7 @@ class Desk:
 
     async def see(self, _):
         """The record, for those who script it."""
-        return web.json_response(recorded(self.discord, CHANNEL))
+        return web.json_response(transcript(self.discord, CHANNEL))
 
 
 async def serve(port):

@@ -6,19 +6,13 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 
 from bots.discord.service import PERMISSIONS, DiscordSettings, serve
-from tests.discord_server.permissions import Permission
 from tests.discord_server.pointing import pointed_at
 from tests.discord_server.server import DiscordServer
 
 
 def discord_with_the_app(**options):
     """A Discord whose app has the permissions that the bot asks for, and no others."""
-    discord = DiscordServer(**options)
-    discord.world.app.permissions = Permission(PERMISSIONS.value)
-    for role in discord.guild.roles.values():
-        if role.bot == discord.bot:
-            role.permissions = discord.world.app.permissions
-    return discord
+    return DiscordServer(permissions=PERMISSIONS.value, **options)
 
 
 @asynccontextmanager

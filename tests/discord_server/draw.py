@@ -5,6 +5,7 @@ A message is brought to the blocks that are drawn there: Markdown, small lines, 
 
 from __future__ import annotations
 
+import json
 import re
 
 from tests.discord_server import rules
@@ -12,6 +13,7 @@ from tests.slack_server import draw
 
 _SMALL = re.compile(r"^-# ", re.MULTILINE)
 _EMOJI = re.compile(r"<a?(:\w+:)\d+>")
+_DRAWABLE = str.maketrans({"👍": ":+1:", "👎": ":-1:", "👀": ":eyes:", "✅": "✔", "\ufe0f": None})
 
 
 def page(conversation):
@@ -20,8 +22,9 @@ def page(conversation):
 
 
 def picture(conversation):
-    """The whole as a PNG."""
-    return draw.picture(_drawn(conversation))
+    """The whole as a PNG; emoji that its font has not are drawn by their names."""
+    plain = json.dumps(_drawn(conversation), ensure_ascii=False).translate(_DRAWABLE)
+    return draw.picture(json.loads(plain))
 
 
 def _drawn(conversation):
@@ -42,11 +45,13 @@ def _message(message, conversation):
         "ts": message["id"],
         "thread_ts": thread,
         "text": "",
-        "blocks": [*_text(message["content"]), *_embeds(message), *_components(message["components"])],
-        "files": [{"id": each["id"], "name": each["filename"]} for each in message["attachments"]],
-        "reactions": [
-            {"name": each["emoji"]["name"], "count": each["count"]} for each in message.get("reactions") or ()
+        "blocks": [
+            *_text(message["content"]),
+            *_embeds(message),
+            *_components(message["components"]),
+            *_reactions(message),
         ],
+        "files": [{"id": each["id"], "name": each["filename"]} for each in message["attachments"]],
     }
     if message["author"].get("bot"):
         drawn["bot_id"] = message["author"]["id"]
@@ -55,6 +60,15 @@ def _message(message, conversation):
     if message.get("ephemeral_to"):
         drawn |= {"is_ephemeral": True, "ephemeral_to": message["ephemeral_to"]}
     return drawn
+
+
+def _reactions(message):
+    labels = [f"{each['emoji']['name']} {each['count']}" for each in message.get("reactions") or ()]
+    return [_buttons(labels)] if labels else []
+
+
+def _buttons(labels):
+    return {"type": "actions", "elements": [{"type": "button", "text": {"text": each}} for each in labels]}
 
 
 def _text(content):
@@ -104,9 +118,7 @@ def _components(components):
     for each in components:
         match each["type"]:
             case rules.ROW:
-                labels = [_label(inner) for inner in each["components"]]
-                elements = [{"type": "button", "text": {"text": label}} for label in labels]
-                blocks.append({"type": "actions", "elements": elements})
+                blocks.append(_buttons([_label(inner) for inner in each["components"]]))
             case rules.TEXT_DISPLAY:
                 blocks += _text(each["content"])
             case rules.SEPARATOR:

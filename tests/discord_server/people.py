@@ -26,7 +26,9 @@ from tests.discord_server.world import (
     PRIVATE_THREAD,
     PUBLIC_THREAD,
     SUPPRESS_EMBEDS,
+    Channel,
     Message,
+    Role,
 )
 
 _ONE_VALUE = (rules.TEXT_INPUT, rules.RADIO, rules.CHECKBOX)
@@ -267,7 +269,7 @@ class Person:
 
     # ------------------------------------------------- commands and interactions
 
-    async def uses(self, command, where, **options):
+    async def uses(self, command, where, /, **options):
         """A slash command, such as "/ask" or "/kb add"; options by name. Returns the interaction.
 
         A file is (name, bytes); a choice of an autocomplete may be given as it was offered.
@@ -321,13 +323,13 @@ class Person:
                 resolved.setdefault("attachments", {})[kept.id] = attachment_json(self.server, kept)
                 value = kept.id
             case _ if kind in (USER_OPTION, CHANNEL_OPTION, ROLE_OPTION):
-                _resolve(self.world, channel, kind, value, resolved)
+                _resolve(self.world, channel, value, resolved)
                 value = value.id
             case rules.STRING:
                 _check_text(option, value)
         return {"name": option["name"], "type": kind, "value": value}
 
-    async def is_offered(self, command, where, option, typed="", **options):
+    async def is_offered(self, command, where, option, typed="", /, **options):
         """What the app proposes while they type into an option: [{name, value}]; None if it is late."""
         channel = self.place(where)
         found, chain, known = commands.find(self.world, command, channel.guild)
@@ -350,7 +352,7 @@ class Person:
         found, *_ = commands.find(self.world, name, channel.guild, kind=rules.USER_MENU)
         self._may_use(found, channel)
         resolved = {}
-        _resolve(self.world, channel, USER_OPTION, target, resolved)
+        _resolve(self.world, channel, target, resolved)
         data = {"id": found["id"], "name": name, "type": rules.USER_MENU, "target_id": target.id}
         return await self._interact(channel, COMMAND, data | {"resolved": resolved})
 
@@ -371,17 +373,21 @@ class Person:
         return await self._interact(channel, COMMAND, data, target=message)
 
     async def clicks(self, message, what, *, values=None):
-        """A button of a message, by its label, emoji or custom id; of a select, `values` are labels.
+        """A button of a message, by its label, emoji or custom id.
 
-        Returns the interaction.
+        Of a select, `values` are labels, or people, channels, roles. Returns the interaction.
         """
         component = _find(message.components, what)
         if component.get("disabled"):
             raise ValueError(f"{what!r} cannot be clicked on")
         data = {"component_type": component["type"], "custom_id": component["custom_id"]}
+        channel = self.world.channels[message.channel]
         if component["type"] == rules.STRING_SELECT:
             data["values"] = [_value(component, each) for each in values]
-        channel = self.world.channels[message.channel]
+        elif component["type"] in rules.SELECTS:
+            data |= {"values": [each.id for each in values], "resolved": {}}
+            for each in values:
+                _resolve(self.world, channel, each, data["resolved"])
         return await self._interact(channel, COMPONENT, data, about=message)
 
     async def _interact(self, channel, kind, data, **more):
@@ -421,7 +427,7 @@ class Person:
             case rules.STRING_SELECT | rules.RADIO | rules.CHECKBOXES:
                 labels = [value] if isinstance(value, str) else value
                 return [_value(element, each) for each in labels]
-        return [each.id for each in value]
+        return list(value)
 
     async def submits(self, values=None):
         """Fill the open modal in and press its button; what is missing stands in `modal.errors`."""
@@ -462,6 +468,10 @@ class Person:
             held = list(shown)
         if component["type"] == rules.RADIO:
             held = held[0] if held else None
+        if component["type"] in rules.SELECTS and component["type"] != rules.STRING_SELECT:
+            for each in held:
+                _resolve(self.world, modal.interaction.channel, each, resolved)
+            held = [each.id for each in held]
         key = "value" if component["type"] in _ONE_VALUE else "values"
         return place | {"custom_id": component["custom_id"], key: held}
 
@@ -470,20 +480,20 @@ class Person:
         self.user.modal = None
 
 
-def _resolve(world, channel, kind, value, resolved):
-    """Say who or what an option means."""
-    match kind:
-        case _ if kind == USER_OPTION:
+def _resolve(world, channel, value, resolved):
+    """Say who or what a person chose: somebody, a channel or a role."""
+    match value:
+        case Channel():
+            shown = channel_json(world, value) | {"permissions": "0"}
+            resolved.setdefault("channels", {})[value.id] = shown
+        case Role():
+            resolved.setdefault("roles", {})[value.id] = role_json(value)
+        case _:
             resolved.setdefault("users", {})[value.id] = user_json(world.users[value.id])
             member = world.guilds[channel.guild].members.get(value.id) if channel.guild else None
             if member:
                 shown = member_json(world, member, with_user=False)
                 resolved.setdefault("members", {})[value.id] = shown | {"permissions": "0"}
-        case _ if kind == CHANNEL_OPTION:
-            shown = channel_json(world, value) | {"permissions": "0"}
-            resolved.setdefault("channels", {})[value.id] = shown
-        case _:
-            resolved.setdefault("roles", {})[value.id] = role_json(value)
 
 
 def _check_text(option, value):

@@ -63,10 +63,13 @@ log = logging.getLogger(__name__)
 class DiscordServer:
     """Discord on a socket of this machine: see the package's docstring."""
 
-    def __init__(self, *, guild="acme", port=0, seed=1):
+    def __init__(self, *, guild="acme", permissions=None, port=0, seed=1):
+        """`permissions`: what the app asks for in its invite link, as a number or a Permission."""
         self.random = random.Random(seed)
         self.clock = Clock()
         self.world = World(self.clock)
+        if permissions is not None:
+            self.world.app.permissions = Permission(permissions)
         self.guild = self.world.add_guild(guild)
         self.faults = Faults(self.random)
         self.limits = Limits(self.clock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from pathlib import Path
 
 import discord
 import pytest
@@ -14,7 +15,9 @@ from tests.discord_server import DiscordServer
 from tests.discord_server.client import running
 from tests.discord_server.draw import page, picture
 from tests.discord_server.everything import FullBot
-from tests.discord_server.recording import recorded
+from tests.discord_server.transcript import transcript
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,7 @@ def record():
             )
             await thread.send(view=view)
             await ana.uses("/kb remove", "general", title="x")
-            return recorded(server, "general")
+            return transcript(server, "general")
 
     return asyncio.run(told())
 
@@ -69,7 +72,7 @@ def test_the_page_shows_everything_and_runs_nothing(record):
         "@mmrag",
         "shown in a box",
     )
-    for each in (*words, ":👀: 1", '<p class="small">tiny</p>', "the end"):
+    for each in (*words, "👀 1", '<p class="small">tiny</p>', "the end"):
         assert each in shown
     assert "<script" not in shown
     assert shown.count("data:image/png;base64,") == 3
@@ -81,3 +84,11 @@ def test_the_picture_holds_the_pictures_in_the_conversation(record):
         counted = drawn.convert("RGB").getcolors(1 << 16)
         reds = sum(number for number, (red, green, blue) in counted if red > 200 and green < 60 > blue)
         assert reds >= 2 * 360 * 100
+
+
+def test_the_recorded_conversation_of_the_docs_is_what_is_drawn_beside_it():
+    record = json.loads((DOCS / "discord-conversation.json").read_text(encoding="utf-8"))
+    assert (DOCS / "discord-conversation.html").read_text(encoding="utf-8") == page(record)
+    said = [each["content"] for each in record["messages"] if each["author"].get("bot")]
+    assert any("547" in text for text in said)
+    assert any("240" in text for text in said)

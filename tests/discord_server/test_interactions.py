@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+from typing import Literal
 
 import discord
 import pytest
@@ -247,6 +249,93 @@ def test_answers_of_other_kinds_are_refused():
             await interaction.response.defer()
 
         await answered(bot, server, ana.uses("/act", "general"), wrong)
+
+    played(story, bot=SlowBot)
+
+
+def test_people_channels_and_roles_are_told_in_full():
+    async def story(server, bot):
+        bot.tree.clear_commands(guild=None)
+
+        @bot.tree.command(description="Take all")
+        async def take(  # noqa: PLR0917 - one option of each kind
+            interaction: discord.Interaction,
+            who: discord.Member,
+            where: discord.TextChannel,
+            team: discord.Role,
+            count: app_commands.Range[int, 1, 9],
+            share: float,
+            kind: Literal["a", "b"],
+        ):
+            bot.taken.append((who.name, where.name, team.name, count, share, kind))
+            await interaction.response.send_message(view=Chooser(bot))
+
+        await bot.tree.sync()
+        ana, bob = server.user("ana"), server.user("bob")
+        team, place = server.role("team"), server.channel("plans")
+        await ana.uses("/take", "general", who=bob, where=place, team=team, count=3, share=0.5, kind="b")
+        assert bot.taken == [("bob", "plans", "team", 3, 0.5, "b")]
+        with pytest.raises(ValueError, match="none of"):
+            await ana.uses("/take", "general", who=bob, where=place, team=team, count=3, share=0.5, kind="c")
+        (message,) = server.answers("general")
+        await ana.clicks(message, "who", values=[bob])
+        assert bot.taken[-1] == ["bob"]
+        await ana.submits({"Channel": [place], "Size": "Large", "Colours": ["Red", "Blue"], "Sure": True})
+        assert bot.taken[-1] == ("plans", "large", ["red", "blue"], True)
+
+    played(story)
+
+
+class Chooser(ui.View):
+    def __init__(self, bot):
+        super().__init__(timeout=None)
+        self._bot = bot
+
+    @ui.select(cls=ui.UserSelect, custom_id="who")
+    async def who(self, interaction, select):
+        self._bot.taken.append([each.name for each in select.values])
+        await interaction.response.send_modal(Choices(self._bot))
+
+
+class Choices(ui.Modal, title="Choose"):
+    channel = ui.Label(text="Channel", component=ui.ChannelSelect())
+    size = ui.Label(
+        text="Size",
+        component=ui.RadioGroup(
+            options=[discord.RadioGroupOption(label=each, value=each.lower()) for each in ("Small", "Large")]
+        ),
+    )
+    colours = ui.Label(
+        text="Colours",
+        component=ui.CheckboxGroup(
+            options=[discord.CheckboxGroupOption(label=each, value=each.lower()) for each in ("Red", "Blue")]
+        ),
+    )
+    sure = ui.Label(text="Sure", component=ui.Checkbox())
+
+    def __init__(self, bot):
+        super().__init__()
+        self._bot = bot
+
+    async def on_submit(self, interaction):
+        (channel,) = self.channel.component.values
+        chosen = self.size.component.value, self.colours.component.values, self.sure.component.value
+        self._bot.taken.append((channel.name, *chosen))
+        await interaction.response.defer()
+
+
+def test_files_of_an_answer_that_one_person_sees_are_theirs_to_read():
+    async def story(server, bot):
+        async def answer(interaction):
+            file = discord.File(io.BytesIO(PNG), "a.png")
+            await interaction.response.send_message(file=file, ephemeral=True)
+            told = await interaction.original_response()
+            assert "/ephemeral-attachments/" in told.attachments[0].url
+            assert await told.attachments[0].read() == PNG
+
+        ana = server.user("ana")
+        await answered(bot, server, ana.uses("/act", "general"), answer)
+        assert ana.reads(ana.whispers[0]).files == ("a.png",)
 
     played(story, bot=SlowBot)
 

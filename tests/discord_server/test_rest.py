@@ -134,6 +134,56 @@ def test_whom_a_message_calls_is_what_its_author_allows_and_may():
     played(story)
 
 
+def test_pictures_stand_where_they_are_shown():
+    async def story(server, bot, general):
+        embed = discord.Embed(title="T").set_image(url="attachment://e.png")
+        sent = await general.send(embed=embed, files=[file("e.png"), file("other.png")])
+        assert [each.filename for each in sent.attachments] == ["other.png"]
+        assert await bot.http.get_from_cdn(sent.embeds[0].image.url) == b"e.png"
+        view = discord.ui.LayoutView()
+        view.add_item(
+            discord.ui.MediaGallery(discord.MediaGalleryItem("attachment://g.png", description="G"))
+        )
+        view.add_item(discord.ui.File("attachment://f.txt"))
+        await general.send(view=view, files=[file("g.png"), file("f.txt")])
+        told = server.requests[-1].answer["components"]
+        assert await bot.http.get_from_cdn(told[0]["items"][0]["media"]["url"]) == b"g.png"
+        assert (told[1]["name"], told[1]["size"]) == ("f.txt", 5)
+
+    def file(name):
+        return discord.File(io.BytesIO(name.encode()), name)
+
+    played(story)
+
+
+def test_people_do_what_they_may_and_nothing_else():
+    async def story(server, bot, general):
+        del bot
+        ana, bob = server.user("ana"), server.user("bob")
+        hidden = server.channel("hidden", hidden=True, members=[bob])
+        place = server.channel("general")
+        for act in (
+            ana.writes(hidden, "x"),
+            ana.starts_thread(hidden, "x"),
+            ana.deletes(await bob.writes(place, "x")),
+        ):
+            with pytest.raises(PermissionError):
+                await act
+        with pytest.raises(PermissionError):
+            ana.sees(hidden)
+        with pytest.raises(ValueError, match="size"):
+            await ana.writes(place, "x" * 2001)
+        server.time_out(ana, 60)
+        with pytest.raises(PermissionError):
+            await ana.writes(place, "x")
+        server.clock.advance(61)
+        await ana.writes(place, "I am back")
+        await general.send(f"{hidden.mention} is {bob.mention}")
+        assert [each.text for each in ana.sees(place)][-1] == "#hidden is @bob"
+
+    played(story)
+
+
 # ---------------------------------------------------------------------- limits
 
 BUTTON = {"type": 2, "style": 1, "label": "A", "custom_id": "a"}

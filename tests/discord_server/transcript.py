@@ -8,7 +8,7 @@ import json
 from tests.discord_server.shapes import message_json
 
 
-def recorded(server, channel):
+def transcript(server, channel):
     """The messages of a channel and its threads, thread by thread. Addresses here become Discord's."""
     place = server.place(channel)
     places = [place, *server.world.threads_of(place)]
