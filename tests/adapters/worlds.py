@@ -21,6 +21,7 @@ from bots.console import Screen, Session
 from bots.conversation import Audience
 from tests.bots.memory_engine import MemoryEngine
 from tests.discord_server import bot as discord_bot
+from tests.discord_server.permissions import Permission
 from tests.slack_server import bot as slack_bot
 
 SECONDS = 30
@@ -96,16 +97,13 @@ class ConsoleWorld(World):
         self._seen = 0
         console = Console(file=self._out, width=200, highlight=False, markup=False, emoji=False)
         audience = Audience(("company",))
-        session = Session(
-            self.engine,
-            Screen(console, person="ana"),
-            audience=audience,
-            author="ana",
-            max_file_bytes=1 << 20,
-        )
-        with await asyncio.to_thread(session.__enter__):
-            self._session = session
+        screen = Screen(console, person="ana")
+        session = Session(self.engine, screen, audience=audience, author="ana", max_file_bytes=1 << 20)
+        self._session = await asyncio.to_thread(session.__enter__)
+        try:
             yield
+        finally:
+            await asyncio.to_thread(session.__exit__, None, None, None)
 
     async def _types(self, *lines):
         """What is shown after these lines."""
@@ -224,7 +222,7 @@ class DiscordWorld(World):
         self.discord = discord_bot.discord_with_the_app()
         self.discord.world.app.message_content = True
         self.ana = self.discord.user("ana")
-        self.discord.role("admins", discord_bot.Permission.MANAGE_GUILD, members=[self.ana])
+        self.discord.role("admins", Permission.MANAGE_GUILD, members=[self.ana])
         self.discord.channel("general")
 
     @property
