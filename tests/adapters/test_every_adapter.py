@@ -231,6 +231,10 @@ def test_thumbs_of_before_a_restart_count_after_it(platform, tmp_path):
         async def before():
             threads.append(await world.asks(LEAVE))
             await world.reply(threads[0])
+            await world.reacts(threads[0])
+            await world.until(lambda: world.engine.ratings)
+            await world.reacts(threads[0], standing=False)
+            await world.until(lambda: not world.engine.ratings)
 
         async with world.running_twice(before):
             await world.reacts(threads[0])
