@@ -26,7 +26,7 @@ SAMPLES = {
     "discord_kills": 1,
     "discord_drops": 3,
     "discord_sessions": 1,
-    "discord_cut": 5,
+    "discord_cut": 3,
     "hostile": 1,
     "stampede": 1_100,
     "pictures": 60,
