@@ -60,6 +60,7 @@ AGAIN_SECONDS = 30.0
 IDENTIFY_SECONDS = 5.1
 
 _KEPT = "I answer in a thread on that message."
+_TOO_OLD = "I don't know this any more: ask again."
 _NOT_KEPT = "Sorry, I could not take that down: please try again in a moment."
 
 
@@ -251,14 +252,14 @@ class Dispatcher:
             arrival = read_interaction(interaction, place)
             if arrival is not None and await self._intake.keep(arrival):
                 self._files.fetch_early(arrival.event.payload.get("files") or [])
-            kind, data = await self._reply(interaction)
+            kind, data = await self._reply(interaction, arrival)
         except Exception as error:  # noqa: BLE001 - whatever it is, the person must hear that it is not taken
             log_fault(error)
             text = str(error) if isinstance(error, UserFacingError) else _NOT_KEPT
-            kind, data = SAY, {"content": text, "flags": EPHEMERAL, "allowed_mentions": NOBODY}
+            kind, data = SAY, _whispered(text)
         await self._answer(interaction, kind, data)
 
-    async def _reply(self, interaction: Interaction[Any]) -> tuple[int, Json]:
+    async def _reply(self, interaction: Interaction[Any], arrival: Arrival | None) -> tuple[int, Json]:
         """How an interaction is acknowledged: a modal, a word, or that we think about it."""
         data: Json = dict(interaction.data or {})
         action, _, value = str(data.get("custom_id") or "").partition(":")
@@ -269,8 +270,8 @@ class Dispatcher:
         if action in (DOWN, CORRECT):
             return OPEN, down_modal(value, REASONS)
         if action == ASK_MODAL:
-            return SAY, {"content": _KEPT, "flags": EPHEMERAL, "allowed_mentions": NOBODY}
-        return DEFER, {"flags": EPHEMERAL}
+            return SAY, _whispered(_KEPT)
+        return (DEFER, {"flags": EPHEMERAL}) if arrival is not None else (SAY, _whispered(_TOO_OLD))
 
     async def _titles(self, interaction: Interaction[Any], place: Where) -> list[Json]:
         """The documents whose titles fit what is being typed, of those that may be read there."""
@@ -297,6 +298,10 @@ class Dispatcher:
             except RefusedError:
                 return  # too late, or another process has answered: the reply finds its way
             return
+
+
+def _whispered(text: str) -> Json:
+    return {"content": text, "flags": EPHEMERAL, "allowed_mentions": NOBODY}
 
 
 def _typed(data: Json) -> str:

@@ -548,6 +548,28 @@ def test_where_no_thread_can_be_made_the_answer_replies_to_the_question(engine, 
     tell(story, engine, tmp_path, flawless=False)
 
 
+def test_where_the_bot_may_not_write_whoever_asked_is_answered_directly(engine, tmp_path):
+    async def story(here):
+        general = here.discord.channel("general")
+        here.discord.deny(
+            *(general, here.discord.bot, Permission.SEND_MESSAGES, Permission.CREATE_PUBLIC_THREADS)
+        )
+        await here.ana.mentions(general, LEAVE)
+        assert "28 days" in (await here.reply(here.ana.dm)).content
+
+    tell(story, engine, tmp_path, flawless=False)
+
+
+def test_a_click_whose_acknowledgement_is_slower_than_the_work_has_its_reply(engine, tmp_path):
+    async def story(here):
+        here.discord.faults.delay("create_interaction_response", 0.6)
+        await here.ana.uses("/kb help", "general")
+        assert "Mention me" in (await here.whisper(here.ana)).content
+        assert here.discord.answers(here.ana.dm) == []
+
+    tell(story, engine, tmp_path, flawless=False)
+
+
 def test_a_long_answer_is_split_where_no_code_and_no_table_is_cut(engine, tmp_path):
     rows = "\n".join(f"| {number} | some words of row {number} |" for number in range(90))
     code = "\n".join(f"line {number} of the code" for number in range(120))
