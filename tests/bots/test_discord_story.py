@@ -476,6 +476,23 @@ def test_what_was_asked_while_the_bot_was_away_is_answered_once_and_says_so(engi
     asyncio.run(told())
 
 
+def test_what_is_said_before_the_history_is_paged_hides_nothing_of_a_long_absence(engine, tmp_path):
+    async def told():
+        here = Here(engine)
+        engine.add(LEAVE_PAGE[0], collection=here.workspace)
+        async with here.discord:
+            async with bot_running(here.discord, engine, tmp_path):
+                await here.answer()
+            missed = await here.ana.mentions("general", "And leave for trainees?")
+            here.discord.clock.advance(3 * 3600)
+            async with bot_running(here.discord, engine, tmp_path):
+                await here.answer("How many days of leave, now?")
+                answer = await here.reply(await here.thread(missed))
+                assert answer.content.startswith("-# I was away")
+
+    asyncio.run(told())
+
+
 def test_a_session_that_is_lost_is_begun_anew_and_what_was_asked_in_between_is_answered(engine, tmp_path):
     async def story(here):
         await here.answer()
