@@ -59,9 +59,11 @@ growth: ## what one collection costs from 1,000 chunks to a million, and the cur
 constraints: ## resolve every dependency anew and pin it
 	@tools/pin
 
-types: ## install Slack's published types and a second Slack, which the tests then hold ours to; needs npm
+types: ## install Slack's and Discord's published types, and a second one of each, which the tests hold ours to; needs npm
 	@npm ci --silent --prefix tests/slack_server/types
 	@npm ci --silent --prefix tests/slack_server/emulate
+	@npm ci --silent --prefix tests/discord_server/types
+	@npm ci --silent --ignore-scripts --prefix tests/discord_server/twin
 
 browser: ## install Playwright and axe-core, with which the tests look at the pages; needs npm and Chromium
 	@tools/environment cpu,dev
@@ -71,7 +73,9 @@ browser: ## install Playwright and axe-core, with which the tests look at the pa
 clean: ## remove everything that was made here
 	rm -rf .venv .bench .bench-reading .demo .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	rm -rf build dist *.egg-info
-	rm -rf tests/slack_server/types/node_modules tests/slack_server/emulate/node_modules tests/pages/browser/node_modules
+	rm -rf tests/slack_server/types/node_modules tests/slack_server/emulate/node_modules
+	rm -rf tests/discord_server/types/node_modules tests/discord_server/twin/node_modules
+	rm -rf tests/pages/browser/node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Every check runs and says its outcome; one that fails makes the whole fail.

@@ -11,17 +11,19 @@ import asyncio
 import logging
 import sys
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mmrag.errors import InvalidInput, MissingExtra
+from mmrag.errors import MissingExtra
 from mmrag.exits import DONE, FAILED, exit_code_of
 from mmrag.home import check_whole
 from mmrag.types import DEFAULT_COLLECTION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from bots.discord.service import DiscordSettings
     from bots.slack.service import SlackSettings
     from mmrag.config import Settings
     from mmrag.ports import EngineClient
@@ -37,10 +39,8 @@ def _run(arguments: argparse.Namespace) -> int:
     match arguments.platform:
         case "console":
             return _converse(arguments)
-        case "slack":
-            return _check_slack() if arguments.check else _serve_slack(arguments)
-        case _:
-            raise InvalidInput(f"The {arguments.platform} adapter is not there yet: use  console  or  slack")
+        case platform:
+            return _check(platform) if arguments.check else _serve(platform, arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,7 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     slack.add_argument(
         "--check", action="store_true", help="say whether tokens, scopes and files are in order"
     )
-    platforms.add_parser("discord", parents=[common], help="Discord (not there yet)")
+    discord = platforms.add_parser("discord", parents=[common], help="Discord, by its gateway")
+    discord.add_argument(
+        "--check", action="store_true", help="say whether token, intents and permissions are in order"
+    )
     console = platforms.add_parser("console", parents=[common], help="a thread in this terminal")
     console.add_argument(
         "--collection",
@@ -112,28 +115,25 @@ def _engine(arguments: argparse.Namespace, settings: Settings) -> Iterator[Engin
         yield remote
 
 
-def _serve_slack(arguments: argparse.Namespace) -> int:
+def _serve(platform: str, arguments: argparse.Namespace) -> int:
     from mmrag.config import load_settings  # noqa: PLC0415 - `--help` stays quick
 
     settings = load_settings()
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
     check_whole(settings.home)
-    chosen = slack_settings(settings)
-    from bots.slack import service  # noqa: PLC0415 - after `slack_settings`, which names a missing extra
-
+    chosen = SETTINGS_OF[platform](settings)
+    service = import_module(f"bots.{platform}.service")
     service.check_settings(chosen)  # before an engine is started for nothing
     with _engine(arguments, settings) as engine:
         asyncio.run(service.serve(chosen, engine))
     return DONE
 
 
-def _check_slack() -> int:
+def _check(platform: str) -> int:
     from mmrag.config import load_settings  # noqa: PLC0415 - `--help` stays quick
 
-    chosen = slack_settings(load_settings())
-    from bots.slack.check import check  # noqa: PLC0415 - after `slack_settings`, which names a missing extra
-
-    findings = asyncio.run(check(chosen))
+    chosen = SETTINGS_OF[platform](load_settings())
+    findings = asyncio.run(import_module(f"bots.{platform}.check").check(chosen))
     for finding in findings:
         sys.stdout.write(f"{'ok     ' if finding.good else 'MISSING'} {finding.text}\n")
     return DONE if all(finding.good for finding in findings) else FAILED
@@ -141,8 +141,6 @@ def _check_slack() -> int:
 
 def slack_settings(settings: Settings) -> SlackSettings:
     """The part of the settings that the Slack bot takes, as plain values. Raises MissingExtra."""
-    from bots.conversation import Rules  # noqa: PLC0415 - `--help` stays quick
-
     try:
         from bots.slack.service import SlackSettings  # noqa: PLC0415 - needs an extra; named by the error
     except ModuleNotFoundError as missing:
@@ -159,19 +157,45 @@ def slack_settings(settings: Settings) -> SlackSettings:
         host=settings.slack_host,
         port=settings.slack_port,
         api_url=settings.slack_api_url,
-        admins=tuple(filter(None, map(str.strip, settings.bot_admins.split(",")))),
-        human=settings.bot_ask_human,
-        rules=Rules(
+        **_of_any_bot(settings),
+    )
+
+
+def discord_settings(settings: Settings) -> DiscordSettings:
+    """The part of the settings that the Discord bot takes, as plain values. Raises MissingExtra."""
+    try:
+        from bots.discord.service import DiscordSettings  # noqa: PLC0415 - needs an extra; named by the error
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "discord.py", "discord") from missing
+    return DiscordSettings(
+        folder=settings.home / "bots" / "discord",
+        token=settings.discord_token.get_secret_value(),
+        message_content=settings.discord_message_content,
+        api_url=settings.discord_api_url.rstrip("/"),
+        **_of_any_bot(settings),
+    )
+
+
+def _of_any_bot(settings: Settings) -> dict[str, Any]:
+    from bots.conversation import Rules  # noqa: PLC0415 - `--help` stays quick
+
+    return {
+        "admins": tuple(filter(None, map(str.strip, settings.bot_admins.split(",")))),
+        "human": settings.bot_ask_human,
+        "rules": Rules(
             adders=settings.bot_adders,
             questions_a_day=settings.bot_questions_a_day,
             ratings_an_hour=settings.bot_ratings_an_hour,
             corrections_a_day=settings.bot_corrections_a_day,
             approvals=settings.bot_approvals,
         ),
-        most_file_bytes=settings.max_file_bytes,
-        answering=settings.bot_answering,
-        answer_seconds=settings.bot_answer_seconds,
-    )
+        "most_file_bytes": settings.max_file_bytes,
+        "answering": settings.bot_answering,
+        "answer_seconds": settings.bot_answer_seconds,
+    }
+
+
+SETTINGS_OF: dict[str, Callable[[Settings], Any]] = {"slack": slack_settings, "discord": discord_settings}
 
 
 if __name__ == "__main__":

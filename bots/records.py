@@ -160,9 +160,14 @@ class DiskRecords:
         return default if value is None else value
 
     async def set(self, place: str, name: str, value: str) -> None:
-        await self._database.write(
-            lambda db: db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?, ?)", (place, name, value))
+        await self._database.write(remember_setting(place, name, value))
+
+    async def places_with(self, name: str) -> dict[str, str]:
+        """{place: value} of all places where something of this name is set."""
+        rows = await self._database.write(
+            lambda db: db.execute("SELECT place, value FROM settings WHERE name = ?", (name,)).fetchall()
         )
+        return {str(place): str(value) for place, value in rows}
 
     async def post(self, message: str) -> Post | None:
         """The bot's message of this name."""
@@ -258,6 +263,11 @@ def remember_post(message: str, thread: str, answer_id: str | None) -> Change:
     return lambda db: db.execute(
         "INSERT OR REPLACE INTO posts VALUES (?, ?, ?, ?)", (message, thread, answer_id, time.time())
     )
+
+
+def remember_setting(place: str, name: str, value: str) -> Change:
+    """A change: this is set for a place."""
+    return lambda db: db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?, ?)", (place, name, value))
 
 
 def take_part_in(thread: str) -> Change:

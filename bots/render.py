@@ -15,6 +15,8 @@ from urllib.parse import quote, urlsplit
 from mmrag.text.display import neutralise, one_line, shorten_quote
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from mmrag.types import Answer, Citation, Unread
 
 SNIPPET_CHARS = 160
@@ -79,6 +81,22 @@ def safe_link(uri: str | None) -> str | None:
     except ValueError:  # not a URI at all, e.g. an unclosed bracket in its host
         return None
     return quote(uri, safe="/:?#[]@!$&'()*+,;=%~", errors="replace")
+
+
+def fits_a_link(link: str | None, *, most: int) -> bool:
+    """Whether it leads to the web and is short enough; a file on our own disk is nobody's business."""
+    return link is not None and link.startswith(("https://", "http://")) and len(link) <= most
+
+
+def fitting(lines: Sequence[str], most: int, *, length: Callable[[str], int] = len) -> str:
+    """As many lines as there is room for, and how many there are beyond."""
+    shown: list[str] = []
+    for number, line in enumerate(lines):
+        rest = f"… and {len(lines) - number:,} more"
+        if sum(length(each) + 1 for each in shown) + length(line) + length(rest) + 1 > most:
+            return "\n".join([*shown, rest])
+        shown.append(line)
+    return "\n".join(shown)
 
 
 def duration(milliseconds: float) -> str:

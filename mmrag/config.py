@@ -212,17 +212,30 @@ class Settings(BaseSettings):
     slack_api_url: str = Field(
         default="https://slack.com/api/", description="Slack's Web API; GovSlack has another address."
     )
+    discord_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="Discord: the bot's token; DISCORD_TOKEN is read, too.",
+    )
+    discord_message_content: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="Discord: whether the bot hears what is said without a mention (follow-ups, forum "
+        "posts); auto where the application's Message Content Intent is switched on.",
+    )
+    discord_api_url: str = Field(
+        default="https://discord.com/api/v10", description="Discord's HTTP API; a proxy has another address."
+    )
     bot_admins: str = Field(
         default="",
         description="Chat bots: user ids of those who look after the bot, with commas between; empty "
-        "takes the workspace's admins.",
+        "takes the workspace's admins, or whoever may manage the Discord server.",
     )
     bot_adders: Literal["everyone", "admins"] = Field(
         default="everyone", description="Chat bots: who may add and remove documents."
     )
     bot_ask_human: str = Field(
         default="",
-        description="Chat bots: the user group or person to ask where no answer is known; empty for none.",
+        description="Chat bots: the id of the user group or person to ask where no answer is known, of a "
+        "Discord role with & before it; empty for none.",
     )
     bot_questions_a_day: Annotated[int, Field(ge=0)] = Field(
         default=500, description="Chat bots: most questions of a person in 24 hours; 0 for no limit."
@@ -340,7 +353,8 @@ class Settings(BaseSettings):
 
 # The names that the platforms' own documentation uses.
 PLATFORM_VARIABLES = tuple(
-    "SLACK_BOT_TOKEN SLACK_APP_TOKEN SLACK_SIGNING_SECRET SLACK_CLIENT_ID SLACK_CLIENT_SECRET".split()
+    "SLACK_BOT_TOKEN SLACK_APP_TOKEN SLACK_SIGNING_SECRET SLACK_CLIENT_ID SLACK_CLIENT_SECRET "
+    "DISCORD_TOKEN".split()
 )
 
 

@@ -30,6 +30,7 @@ from bots.conversation.events import (
 )
 from bots.conversation.questions import EARLIER_FILES, EARLIER_TURNS
 from bots.conversation.ratings import handle_approval, handle_correction, handle_mark, handle_rating
+from bots.conversation.settings import PLACE_SETTINGS
 from bots.conversation.story import HELP, handle_command, handle_mention
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "EARLIER_TURNS",
     "HELP",
     "OPEN",
+    "PLACE_SETTINGS",
     "Audience",
     "Chat",
     "Command",

@@ -56,10 +56,14 @@ class Records(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Rules, and the records that they need. Without records no rule holds."""
+    """Rules, and the records that they need. Without records no rule holds.
+
+    `place_settings` are those that a platform has for a place.
+    """
 
     rules: Rules = field(default_factory=Rules)
     records: Records | None = None
+    place_settings: tuple[str, ...] = ("follow-ups", "ephemeral", "workspace-documents")
 
 
 OPEN = Desk()

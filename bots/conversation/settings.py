@@ -17,11 +17,15 @@ PLACE_SETTINGS = {
     "follow-ups": ("on", "off"),
     "ephemeral": ("off", "on"),
     "workspace-documents": ("off", "on"),
+    "threads": ("on", "off"),
+    "forum-posts": ("off", "on"),
 }
 _MEANING = {
     "follow-ups": "answer in threads that I take part in without a new mention",
     "ephemeral": "show an answer to the person who asked only",
     "workspace-documents": "use everyone's documents although people from elsewhere look on",
+    "threads": "answer in a thread made from the question, not beside it",
+    "forum-posts": "answer new posts of this forum without a mention",
 }
 
 
@@ -29,10 +33,10 @@ async def show_settings(command: Command, chat: Chat, desk: Desk) -> Ending:
     """What is set here."""
     if desk.records is None:
         raise InvalidInput("There is nothing to set here.")
-    lines = [
-        f"{name} {await desk.records.setting(command.place, name, choices[0])} – {_MEANING[name]}"
-        for name, choices in PLACE_SETTINGS.items()
-    ]
+    lines = []
+    for name in desk.place_settings:
+        value = await desk.records.setting(command.place, name, PLACE_SETTINGS[name][0])
+        lines.append(f"{name} {value} – {_MEANING[name]}")
     await chat.post_notice(
         Notice("Set for this place; change it by /kb set NAME on|off:", tuple(lines), mood="hint")
     )
@@ -44,8 +48,8 @@ async def change_setting(words: list[str], command: Command, chat: Chat, desk: D
     if desk.records is None:
         raise InvalidInput("There is nothing to set here.")
     name, value = (*words, "", "")[:2]
-    if name not in PLACE_SETTINGS or value not in PLACE_SETTINGS[name]:
-        raise InvalidInput(f"/kb set takes one of {', '.join(PLACE_SETTINGS)}, and on or off.")
+    if name not in desk.place_settings or value not in PLACE_SETTINGS[name]:
+        raise InvalidInput(f"/kb set takes one of {', '.join(desk.place_settings)}, and on or off.")
     check_may_share(desk, admin=command.admin)
     await desk.records.set(command.place, name, value)
     await chat.post_notice(Notice(f"{name} is {value} here from now on."))

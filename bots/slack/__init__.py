@@ -2,7 +2,7 @@
 
 app.py       keeps each request before it is acknowledged, opens modals     http.py    signed requests
 intake.py    Slack's events, commands, clicks as events of the inbox        tokens.py  several workspaces
-worker.py    leases jobs and sees them to their ending                      places.py  who and where
+places.py    who and where, by Slack's own word
 handlers.py  a job as an event of the conversation                          files.py   down and up
 chat.py      the conversation's `Chat`: replies become rows of the outbox   views.py   modals, Home
 delivery.py  rows of the outbox as messages: streamed, posted, once         blocks.py, markup.py

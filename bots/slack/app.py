@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from slack_bolt.async_app import AsyncApp
 
 from bots.conversation import log_fault
-from bots.records import take_part_in
+from bots.handlers import HUMAN
+from bots.intake import Intake
+from bots.logs import quiet_logger
+from bots.outcomes import RefusedError, UnsureError
 from bots.slack.blocks import CORRECT, FEEDBACK
-from bots.slack.intake import ADD_VIEW, ASK_SHORTCUT, message_key, opens_modal, read, workspace_key
-from bots.slack.logs import quiet_logger
+from bots.slack.intake import ADD_VIEW, ASK_SHORTCUT, opens_modal, read, workspace_key
 from bots.slack.views import (
-    HUMAN,
     OPEN_ADD,
     OPEN_SETTINGS,
     WORKSPACE_SETTINGS,
@@ -28,7 +28,6 @@ from bots.slack.views import (
     down_view,
     settings_view,
 )
-from bots.slack.web import RefusedError, UnsureError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,8 +36,8 @@ if TYPE_CHECKING:
     from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
     from slack_sdk.web.async_client import AsyncWebClient
 
-    from bots.inbox import Event, Inbox
-    from bots.records import DiskRecords
+    from bots.inbox import Inbox
+    from bots.records import DiskRecords, Post
     from bots.slack.places import Directory
     from bots.slack.web import Workspaces
 
@@ -50,12 +49,11 @@ ANYTHING = re.compile(".*")
 NOT_KEPT = "not_kept"  # in a request's context: the disk is full, or worse
 
 
-class Intake:
+class SlackIntake:
     """Keeps what Slack delivers. `bot_user` is who we are where an event does not say so."""
 
     def __init__(self, inbox: Inbox, records: DiskRecords, *, bot_user: str | None) -> None:
-        self._inbox = inbox
-        self._records = records
+        self._intake = Intake(inbox, records, of_answer=_of_answer)
         self._bot_user = bot_user
 
     async def keep(self, body: Json) -> None:
@@ -65,29 +63,13 @@ class Intake:
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             log_fault(error)  # not as Slack documents it: to be told to send it again helps nobody
             return
-        if arrival is None:
-            return
-        event = arrival.event
-        if arrival.follows is not None and not await self._is_for_us(arrival.follows, event):
-            return
-        if arrival.about is not None:
-            post = await self._records.post(arrival.about)
-            if post is None or post.answer_id is None:
-                return
-            thread_ts = post.thread.rpartition(":")[2]
-            known = {"answer": post.answer_id, "thread_ts": thread_ts, "private": True}
-            event = replace(event, payload={**event.payload, **known})
-        joins = take_part_in(arrival.joins) if arrival.joins is not None else None
-        await self._inbox.put(event, also=joins)
+        if arrival is not None:
+            await self._intake.keep(arrival)
 
-    async def _is_for_us(self, thread: str, event: Event) -> bool:
-        if not await self._records.takes_part_in(thread):
-            return False
-        if event.kind == "correction":
-            return True
-        team, channel = event.payload["team"], event.payload["channel"]
-        default = await self._records.setting(workspace_key(team), "follow-ups", "on")
-        return await self._records.setting(message_key(team, channel, ""), "follow-ups", default) == "on"
+
+def _of_answer(post: Post) -> Json:
+    """Whoever reacts to an answer is replied to in its thread, alone."""
+    return {"thread_ts": post.thread.rpartition(":")[2], "private": True}
 
 
 def _bot_user(body: Json) -> str | None:
@@ -98,7 +80,7 @@ def _bot_user(body: Json) -> str | None:
 
 
 def build_app(
-    intake: Intake,
+    intake: SlackIntake,
     workspaces: Workspaces,
     directory: Directory,
     records: DiskRecords,

@@ -10,14 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bots.markup import Paragraph, Quotation, Words, parse, split
-from bots.render import lay_out
+from bots.render import fits_a_link, fitting, lay_out
 from bots.slack.elements import SECTION_CHARS, actions, button, plain, section
 from bots.slack.markup import escape, escape_line, mrkdwn_link, to_markdown, to_mrkdwn
+from bots.wording import (
+    CALL_FOR_HELP,
+    CORRECT_IT,
+    MOST_QUESTION_CHARS,
+    WHAT_IS_RIGHT,
+    approval_need,
+    says_it_is_right,
+)
 from mmrag.text.display import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from bots.conversation import Notice, Proposal
     from bots.render import Layout, SourceLine
     from mmrag.types import Answer
@@ -29,7 +35,7 @@ SOURCES_CHARS = 2_900
 NOTICE_LINES_CHARS = 2_900
 NOTIFICATION_CHARS = 3_000
 ALT_CHARS = 1_900
-QUESTION_CHARS = 1_000
+LINK_CHARS = 1_000  # far below a section's
 MOODS = {"done": ":white_check_mark:", "hint": ":information_source:", "problem": ":warning:"}
 
 # What buttons and modals are called: the adapter listens for these.
@@ -66,11 +72,11 @@ def answer_messages(
     """
     layout = lay_out(answer)
     links = {
-        source.marker: source.link if source.link and _fits(source.link) else None
+        source.marker: source.link if fits_a_link(source.link, most=LINK_CHARS) else None
         for source in layout.sources
     }
     blocks = (
-        *([Quotation((Paragraph((Words(shorten(asked, QUESTION_CHARS)),)),))] if asked else []),
+        *([Quotation((Paragraph((Words(shorten(asked, MOST_QUESTION_CHARS)),)),))] if asked else []),
         *parse(answer.text, frozenset(links)),
     )
     parts = split(blocks, most=TEXT_CHARS, length=lambda some: len(to_markdown(some, links)))
@@ -89,40 +95,35 @@ def answer_messages(
 def notice_message(notice: Notice) -> Message:
     """A few words of ours; all of it escaped."""
     text = f"{MOODS[notice.mood]} {escape(notice.text)}"
-    lines = _fitting([f"• {escape_line(line)}" for line in notice.lines], NOTICE_LINES_CHARS)
+    lines = fitting([f"• {escape_line(line)}" for line in notice.lines], NOTICE_LINES_CHARS)
     sections = [section(text), *([section(lines)] if lines else [])]
     return Message("", sections, _notification("\n".join([text, *([lines] if lines else [])])))
 
 
 def approval_message(proposal: Proposal) -> Message:
     """A correction that waits, with the buttons that decide it."""
-    heading = f"*{escape_line(proposal.name)}* says what would be right:"
-    need = (
-        f"It becomes a source when {proposal.needed} people beside its author, or one admin, approve."
-        if proposal.needed > 1
-        else "It becomes a source when somebody beside its author approves."
-    )
+    heading = says_it_is_right(f"*{escape_line(proposal.name)}*")
     below = [
         section(heading),
         section(escape(proposal.correction)),
         actions(
             button("Approve", APPROVE, proposal.id, style="primary"), button("Reject", REJECT, proposal.id)
         ),
-        _context(need),
+        _context(approval_need(proposal)),
     ]
     return Message("", below, f"{heading} {_notification(escape(proposal.correction))}")
 
 
 def correction_message(answer_id: str) -> Message:
     """What would be right? By a button, since only a click can open a modal."""
-    text = "Noted, thank you. What would be right? Reply “correction: …” in the thread, or write it here:"
-    return Message("", [section(text), actions(button("Correct it", CORRECT, answer_id))], text)
+    shown = [section(WHAT_IS_RIGHT), actions(button(CORRECT_IT, CORRECT, answer_id))]
+    return Message("", shown, WHAT_IS_RIGHT)
 
 
 def human_message(group: str) -> Message:
     """A configured group is called: the one mention we ever make, and nobody else's words make it."""
     mention = f"<!subteam^{group}>" if group.startswith("S") else f"<@{group}>"
-    text = f"{mention} somebody could use your help here: I did not find an answer in the documents."
+    text = f"{mention} {CALL_FOR_HELP}"
     return Message("", [section(text)], text)
 
 
@@ -131,7 +132,7 @@ def human_message(group: str) -> Message:
 
 def _notes(layout: Layout) -> Blocks:
     return (
-        [section(_fitting([f":warning: {escape_line(note)}" for note in layout.notes], SECTION_CHARS))]
+        [section(fitting([f":warning: {escape_line(note)}" for note in layout.notes], SECTION_CHARS))]
         if layout.notes
         else []
     )
@@ -148,20 +149,16 @@ def _sources(layout: Layout) -> Blocks:
     if not layout.sources:
         return []
     lines = [f"*{layout.sources_heading}*", *map(_source, layout.sources)]
-    return [section(_fitting(lines, SOURCES_CHARS))]
+    return [section(fitting(lines, SOURCES_CHARS))]
 
 
 def _source(source: SourceLine) -> str:
     title = shorten(source.title, 150) or "untitled"
-    name = mrkdwn_link(source.link, title) if source.link and _fits(source.link) else escape_line(title)
+    linked = source.link is not None and fits_a_link(source.link, most=LINK_CHARS)
+    name = mrkdwn_link(source.link or "", title) if linked else escape_line(title)
     place = f", {escape_line(source.place)}" if source.place else ""
     snippet = f"\n>{escape_line(source.snippet)}" if source.snippet else ""
     return f"[{source.marker}] {name}{place}{snippet}"
-
-
-def _fits(link: str) -> bool:
-    """A link to the web that is short enough to be one; a file on our own disk is nobody's business."""
-    return link.startswith(("https://", "http://")) and len(link) <= 1_000  # noqa: PLR2004 - far below a section's
 
 
 def _feedback(answer_id: str) -> dict[str, Any]:
@@ -188,17 +185,6 @@ def _private_buttons(answer: Answer) -> Blocks:
 
 
 # ------------------------------------------------------------------------ Slack's JSON
-
-
-def _fitting(lines: Sequence[str], most: int) -> str:
-    """As many lines as there is room for, and how many there are beyond."""
-    shown: list[str] = []
-    for number, line in enumerate(lines):
-        rest = f"… and {len(lines) - number:,} more"
-        if sum(len(each) + 1 for each in shown) + len(line) + len(rest) + 1 > most:
-            return "\n".join([*shown, rest])
-        shown.append(line)
-    return "\n".join(shown)
 
 
 def _notification(text: str) -> str:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bots.check import Finding
+from bots.outcomes import RefusedError, UnsureError
 from bots.slack.files import Files
 from bots.slack.service import SCOPES, WHERE, check_settings
-from bots.slack.web import RefusedError, SlackWeb, UnsureError, Workspaces
+from bots.slack.web import SlackWeb, Workspaces
 from mmrag.errors import NotReadable
 
 if TYPE_CHECKING:
@@ -28,14 +29,6 @@ HELLO_SECONDS = 15.0
 CALL_SECONDS = 30.0
 SAMPLE = b"mmrag checks whether it can send files and fetch them."
 NEEDED_BY_FILES = {"files:read", "files:write"}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. `text` is a sentence: what holds, or what to do."""
-
-    good: bool
-    text: str
 
 
 async def check(settings: SlackSettings) -> list[Finding]:

@@ -8,14 +8,12 @@ audience is worked out anew just before: what a place may no longer see is not p
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bots.conversation import Notice, Proposal, may_see
-from bots.inbox import Part
+from bots.delivery import Delivery, answer_id_of
+from bots.outcomes import RefusedError, UnsureError
 from bots.records import remember_post
 from bots.slack.blocks import (
     Message,
@@ -25,16 +23,15 @@ from bots.slack.blocks import (
     human_message,
     notice_message,
 )
-from bots.slack.intake import message_key
-from bots.slack.web import RefusedError, UnsureError
-from mmrag.wire import answer_from_json
+from bots.slack.intake import message_key, workspace_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     import aiohttp
 
-    from bots.inbox import Inbox, Job
+    from bots.conversation import Audience, Notice, Proposal
+    from bots.inbox import Inbox, Job, Part
     from bots.records import DiskRecords
     from bots.slack.files import Files
     from bots.slack.places import Directory
@@ -44,20 +41,12 @@ if TYPE_CHECKING:
 
     Json = dict[str, Any]
 
-log = logging.getLogger(__name__)
-
 METADATA_EVENT = "mmrag_reply"
 APPENDS = 8  # pieces of a streamed answer: each is a call
 LEAST_PIECE_CHARS = 80
-WAITS_SECONDS = (0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300)  # before a part is tried again
 HTTP_OK = 200
 _BACKTICK = re.compile(r"(?<!\\)`")
 CLOCKS_APART_SECONDS = 3_600.0
-
-_WIDER = Notice(
-    "This place can be seen by more people than when you asked, so I do not show what I found: ask again.",
-    mood="problem",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,58 +61,41 @@ class Target:
     response_url: str | None
 
 
-class Delivery:
+class SlackDelivery(Delivery[Target, Message]):
     """Sends the parts of answered jobs."""
 
     def __init__(
         self,
-        *,
         inbox: Inbox,
         records: DiskRecords,
+        engine: EngineClient,
+        *,
         workspaces: Workspaces,
         directory: Directory,
         files: Files,
-        engine: EngineClient,
         session: aiohttp.ClientSession,
-        human_of: Callable[[str], Any],
+        human_of: Callable[[str], Awaitable[str]],
     ) -> None:
-        self._inbox = inbox
-        self._records = records
+        super().__init__(inbox, records, engine, platform="Slack")
         self._workspaces = workspaces
         self._directory = directory
         self._files = files
-        self._engine = engine
         self._session = session
         self._human_of = human_of
 
-    async def deliver(self, job: Job) -> str:
-        """Send every part that has not arrived; how it ended, for the record.
+    def target(self, job: Job, part: Part) -> Target:
+        payload, content = job.payload, part.content
+        return Target(
+            team=payload["team"],
+            channel=content.get("to") or payload["channel"],
+            thread_ts=None if content.get("to") else payload.get("thread_ts"),
+            user=payload["user"],
+            whispered=bool(content.get("whispered", payload.get("private"))) and not content.get("aloud"),
+            response_url=payload.get("response_url"),
+        )
 
-        Never gives up on a platform that is away while this process runs; gives up on what is refused.
-        """
-        for part in job.parts or ():
-            try:
-                await self._send(job, part)
-            except RefusedError as refused:
-                log.warning("a reply was refused by Slack: %s", refused.code)
-                return f"undeliverable: {refused.code}"
-        return "delivered"
-
-    async def _send(self, job: Job, part: Part) -> None:
-        target = _target(job, part)
-        for attempt in range(len(WAITS_SECONDS) + 1):
-            try:
-                await self._send_once(job, part, target)
-            except UnsureError:
-                if attempt == len(WAITS_SECONDS):
-                    raise RefusedError("unreachable") from None
-                await asyncio.sleep(WAITS_SECONDS[attempt])
-                part = Part(part.number, part.content, unsure=True, receipt=part.receipt or "")
-            else:
-                return
-
-    async def _send_once(self, job: Job, part: Part, target: Target) -> None:
-        messages = await self._messages(part, target)
+    async def send_once(self, job: Job, part: Part, target: Target) -> None:
+        messages = await self.messages(part, target)
         web = await self._workspaces.of(target.team)
         if target.whispered:
             await self._whisper(job, part, web, target, messages)
@@ -146,7 +118,7 @@ class Delivery:
             posted.append(ts)
             key = message_key(target.team, target.channel, ts)
             thread = message_key(target.team, target.channel, target.thread_ts or ts)
-            await self._records.apply(remember_post(key, thread, _answer_id(part)))
+            await self._records.apply(remember_post(key, thread, answer_id_of(part)))
         await self._inbox.sent(job, part, " ".join(posted))
 
     async def _resumed(
@@ -162,45 +134,35 @@ class Delivery:
 
     # -------------------------------------------------------------------- what is said
 
-    async def _messages(self, part: Part, target: Target) -> list[Message]:
-        content = part.content
-        match content["kind"]:
-            case "answer":
-                return await self._answer(content, target)
-            case "correction":
-                return [correction_message(content["answer"])]
-            case "approval":
-                return [approval_message(Proposal(**content["proposal"]))]
-            case "human":
-                return [human_message(content["group"])]
-            case _:
-                return [notice_message(Notice(content["text"], tuple(content["lines"]), content["mood"]))]
-
-    async def _answer(self, content: Json, target: Target) -> list[Message]:
-        collections = tuple(content["collections"])
+    async def audience(self, content: Json, target: Target) -> Audience:
         seen_in = content.get("seen_in") or target.channel
-        audience = await self._directory.audience(target.team, seen_in, target.user)
-        if not target.whispered and not may_see(audience, collections):
-            return [notice_message(_WIDER)]
-        answer = answer_from_json(content["answer"])
-        figure = None if target.whispered else await self._figure(answer, collections, target)
-        human = bool(await self._human_of(target.team)) and not target.whispered
+        return await self._directory.audience(target.team, seen_in, target.user)
+
+    def is_whispered(self, target: Target) -> bool:
+        return target.whispered
+
+    async def answer(self, answer: Answer, content: Json, target: Target) -> list[Message]:
+        figure = None if target.whispered else await self.figure(answer, content)
+        human = bool(await self._human_of(workspace_key(target.team))) and not target.whispered
         return answer_messages(
-            answer, figure_id=figure, human=human, private=target.whispered, asked=content.get("asked")
+            answer,
+            figure_id=None if figure is None else await self._files.upload(target.team, *figure),
+            human=human,
+            private=target.whispered,
+            asked=content.get("asked"),
         )
 
-    async def _figure(self, answer: Answer, collections: tuple[str, ...], target: Target) -> str | None:
-        """The first figure that the answer rests on, sent up; shown nowhere yet."""
-        if answer.abstained:
-            return None
-        for citation in answer.citations:
-            if citation.image is None:
-                continue
-            data = await asyncio.to_thread(self._engine.figure, citation.image, collections=collections)
-            if data is not None:
-                suffix = "png" if data.startswith(b"\x89PNG") else "jpg"
-                return await self._files.upload(target.team, f"{citation.image}.{suffix}", data)
-        return None
+    def correction(self, answer_id: str) -> Message:
+        return correction_message(answer_id)
+
+    def approval(self, proposal: Proposal) -> Message:
+        return approval_message(proposal)
+
+    def human(self, group: str) -> Message:
+        return human_message(group)
+
+    def notice(self, notice: Notice) -> Message:
+        return notice_message(notice)
 
     # --------------------------------------------------------------------- how it goes out
 
@@ -393,22 +355,6 @@ class _Stream:
 
     ts: str
     rest: tuple[str, ...]
-
-
-def _target(job: Job, part: Part) -> Target:
-    payload, content = job.payload, part.content
-    return Target(
-        team=payload["team"],
-        channel=content.get("to") or payload["channel"],
-        thread_ts=None if content.get("to") else payload.get("thread_ts"),
-        user=payload["user"],
-        whispered=bool(content.get("whispered", payload.get("private"))) and not content.get("aloud"),
-        response_url=payload.get("response_url"),
-    )
-
-
-def _answer_id(part: Part) -> str | None:
-    return part.content["answer"]["id"] if part.content["kind"] == "answer" else None
 
 
 def _metadata(job: Job, part: Part, number: int) -> Json:

@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-from bots.slack.web import RefusedError, UnsureError
+from bots.outcomes import RefusedError, UnsureError
 from mmrag.errors import NotReadable
 
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from bots.inbox import Event
+from bots.intake import MOST_FILES, MOST_TEXT_CHARS, Arrival, correction_in
 from bots.slack.blocks import APPROVE, ASK_HUMAN, FEEDBACK, KEEP_ANSWER, REJECT, SHARE_ANSWER
 
 Json = dict[str, Any]
@@ -22,28 +23,20 @@ ADD_VIEW, ASK_VIEW, DOWN_VIEW, SETTINGS_VIEW = "add_documents", "ask_about", "wh
 
 SAID_BY_PEOPLE = {None, "file_share", "thread_broadcast"}  # other subtypes are edits, joins, bots
 THUMBS = {"+1": "up", "thumbsup": "up", "-1": "down", "thumbsdown": "down"}
-MOST_FILES = 20
-MOST_TEXT_CHARS = 40_000  # Slack's own limit for a message
-
-_CORRECTION = re.compile(r"\s*(?:correction|更正)\s*[:：]\s*", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """An event, and what it depends on.
-
-    `follows`: it is one for us only if we take part in that thread. `about`: only if that message is an
-    answer of ours. `joins`: from now on we take part in that thread.
-    """
-
-    event: Event
-    follows: str | None = None
-    about: str | None = None
-    joins: str | None = None
 
 
 def read(body: Json, *, bot_user: str | None) -> Arrival | None:
     """What a request of Slack asks us to do. Raises KeyError, TypeError where it is not one of Slack's."""
+    arrival = _read(body, bot_user)
+    if arrival is None:
+        return None
+    payload = arrival.event.payload
+    place = message_key(payload["team"], payload.get("channel") or payload["user"], "")
+    named = {**payload, "workspace": workspace_key(payload["team"]), "place": place}
+    return replace(arrival, event=replace(arrival.event, payload=named))
+
+
+def _read(body: Json, bot_user: str | None) -> Arrival | None:
     if body.get("type") == "event_callback":
         return _event(body, bot_user)
     if "command" in body:
@@ -66,12 +59,6 @@ def message_key(team: str, channel: str, ts: str) -> str:
 def workspace_key(team: str) -> str:
     """What a workspace's collection and its settings are called."""
     return f"slack-{team}"
-
-
-def correction_in(text: str) -> str | None:
-    """What stands after "correction:", if a message begins with it."""
-    match = _CORRECTION.match(text)
-    return text[match.end() :] if match else None
 
 
 # ------------------------------------------------------------------------------ events

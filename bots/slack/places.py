@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bots.conversation import Audience, Place, audience_of
+from bots.handlers import Person
+from bots.outcomes import RefusedError, UnsureError
 from bots.slack.intake import message_key, workspace_key
-from bots.slack.web import RefusedError, UnsureError
 from mmrag.text.display import one_line, shorten
 
 if TYPE_CHECKING:
@@ -21,16 +21,6 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 PEOPLE_KEPT_SECONDS = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody in a workspace. A `guest` sees some channels only; an admin looks after the bot."""
-
-    id: str
-    name: str
-    admin: bool
-    guest: bool
 
 
 class Directory:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -18,17 +16,20 @@ from bots import inbox, records
 from bots.conversation import Rules
 from bots.database import Database
 from bots.inbox import Bounds, Inbox
+from bots.logs import quiet_logger, silence
+from bots.outcomes import RefusedError, UnsureError
 from bots.records import DiskRecords
+from bots.serving import until_stopped
 from bots.slack import tokens
-from bots.slack.app import Intake, build_app
-from bots.slack.delivery import Delivery
+from bots.slack.app import SlackIntake, build_app
+from bots.slack.chat import SlackChat
+from bots.slack.delivery import SlackDelivery
 from bots.slack.files import Files
-from bots.slack.handlers import Handlers
+from bots.slack.handlers import SlackHandlers
 from bots.slack.http import web_app
-from bots.slack.logs import quiet_logger, silence_libraries
 from bots.slack.places import Directory
-from bots.slack.web import RefusedError, SlackWeb, UnsureError, Workspaces
-from bots.slack.worker import Workers
+from bots.slack.web import SlackWeb, Workspaces
+from bots.worker import Workers
 from mmrag.errors import InvalidSettings
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from slack_bolt.async_app import AsyncApp
 
+    from bots.inbox import Job
     from mmrag.ports import EngineClient
 
 MIGRATIONS = (inbox.SCHEMA, records.SCHEMA, tokens.SCHEMA)
@@ -55,10 +57,7 @@ EVENTS = tuple(
     """.split()
 )
 
-# An engine that computes in Python keeps the interpreter for 5 ms at a time by default, and each step of an
-# acknowledgement would wait so long.
-SWITCH_SECONDS = 0.0005
-
+LIBRARIES = ("slack_bolt", "slack_sdk", "aiohttp")
 WHERE = "https://api.slack.com/apps"
 
 
@@ -126,7 +125,7 @@ class Bot:
     """A bot that runs; for those who start it and wait."""
 
     app: AsyncApp
-    workers: Workers
+    workers: Workers[SlackChat]
     workspaces: Workspaces
     settings: SlackSettings
 
@@ -135,7 +134,7 @@ class Bot:
 async def assembled(settings: SlackSettings, engine: EngineClient) -> AsyncIterator[Bot]:
     """All parts, connected to each other and to nobody yet. Raises InvalidSettings, StoreUnavailable."""
     check_settings(settings)
-    silence_libraries()
+    silence(LIBRARIES)
     timeout = aiohttp.ClientTimeout(total=60)
     async with contextlib.AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
@@ -152,27 +151,31 @@ async def assembled(settings: SlackSettings, engine: EngineClient) -> AsyncItera
         )
         directory = Directory(workspaces, remembered, admins=settings.admins)
         files = Files(workspaces, session, api_url=settings.api_url, most_bytes=settings.most_file_bytes)
-        handlers = Handlers(
-            *(engine, kept, remembered, directory, workspaces), rules=settings.rules, human=settings.human
+        handlers = SlackHandlers(
+            *(engine, remembered, directory, workspaces), rules=settings.rules, human=settings.human
         )
-        delivery = Delivery(
-            inbox=kept,
-            records=remembered,
+        delivery = SlackDelivery(
+            *(kept, remembered, engine),
             workspaces=workspaces,
             directory=directory,
             files=files,
-            engine=engine,
             session=session,
             human_of=handlers.human_of,
         )
+
+        def chat_of(job: Job) -> SlackChat:
+            return SlackChat(job, kept, "Slack", workspaces=workspaces, files=files)
+
         workers = Workers(
-            *(kept, handlers, delivery, workspaces, files),
+            *(kept, handlers, delivery, chat_of),
             slow=settings.answering,
             quick=max(2, settings.answering),
             answer_seconds=settings.answer_seconds,
         )
         client = workspaces.client(None if oauth else settings.bot_token)
-        intake = Intake(kept, remembered, bot_user=None if oauth else await _who_we_are(SlackWeb(client)))
+        intake = SlackIntake(
+            kept, remembered, bot_user=None if oauth else await _who_we_are(SlackWeb(client))
+        )
         app = build_app(
             *(intake, workspaces, directory, remembered), client=client, human=settings.human, oauth=oauth
         )
@@ -183,25 +186,10 @@ async def assembled(settings: SlackSettings, engine: EngineClient) -> AsyncItera
 
 async def serve(settings: SlackSettings, engine: EngineClient, *, ready: asyncio.Event | None = None) -> None:
     """Run until cancelled or told to stop by SIGTERM or SIGINT."""
-    sys.setswitchinterval(SWITCH_SECONDS)
     async with assembled(settings, engine) as bot, _connected(bot):
-        stopped = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            with contextlib.suppress(RuntimeError):  # not in the main thread, whose alone signals are
-                loop.add_signal_handler(number, stopped.set)
-        working = asyncio.create_task(bot.workers.run())
-        waiting = asyncio.create_task(stopped.wait())
         if ready is not None:
             ready.set()
-        try:
-            await asyncio.wait([working, waiting], return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                working.result()
-        finally:
-            for task in (working, waiting):
-                task.cancel()
-            await asyncio.wait([working, waiting])
+        await until_stopped(bot.workers.run())
 
 
 @contextlib.asynccontextmanager

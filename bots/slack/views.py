@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from bots.handlers import HUMAN
 from bots.slack.elements import actions, button, plain, section
 from bots.slack.intake import ADD_VIEW, ASK_VIEW, DOWN_VIEW, SETTINGS_VIEW
 from bots.slack.markup import escape_line
+from bots.wording import REASONS
 from mmrag.text.display import shorten
 
 if TYPE_CHECKING:
@@ -18,18 +20,10 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 OPEN_SETTINGS, OPEN_ADD = "open_settings", "open_add"
-REASONS = {
-    "wrong": "It is wrong",
-    "incomplete": "Something is missing",
-    "outdated": "It is out of date",
-    "sources": "The sources do not fit",
-    "not_asked": "It is not what was asked",
-}
 WORKSPACE_SETTINGS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "adders": ("Who may add and remove documents", ("everyone", "admins")),
     "follow-ups": ("Answer follow-ups in a thread without a mention", ("on", "off")),
 }
-HUMAN = "human"
 LISTED = 10
 
 

@@ -14,7 +14,8 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bots.slack.logs import quiet_logger
+from bots.logs import quiet_logger
+from bots.outcomes import RefusedError, UnsureError
 from mmrag.errors import InvalidSettings
 
 if TYPE_CHECKING:
@@ -29,18 +30,6 @@ READ_ATTEMPTS = 4
 LONGEST_WAIT_SECONDS = 120.0
 # Slack says of these that the call may have been carried out all the same.
 _MAYBE = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
-
-
-class RefusedError(Exception):
-    """Slack did not do it; `code` is its word for why."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-class UnsureError(Exception):
-    """It may have happened, or not: the connection broke, or Slack failed in the middle."""
 
 
 class SlackWeb:

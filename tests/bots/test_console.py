@@ -267,7 +267,7 @@ def test_lines_from_a_pipe_are_played():
     ("arguments", "says"),
     [
         (["slack"], "SLACK_BOT_TOKEN is missing"),
-        (["discord"], "The discord adapter is not there yet"),
+        (["discord"], "DISCORD_TOKEN is missing"),
         (["console", "--engine", "localhost:8000"], "is no engine's address"),
         (["console", "--script", "gone.script"], "There is no script gone.script"),
         (["console", "--script", "."], "could not be read"),

@@ -117,9 +117,9 @@ PROMISES = (
     ),
     Promise(
         "Nothing that an audience can't read is used, cited, cached or hinted at in a reply.",
-        "The engine's half is shown above: it never leaves the collections it is given. The Slack bot asks "
-        "Slack who can read a place before it answers and again before it posts, which the normal tests show "
-        "for a few places; trials of many, which change meanwhile, are not there yet.",
+        "The engine's half is shown above: it never leaves the collections it is given. The bots ask "
+        "Slack and Discord who can read a place before they answer and again before they post, which the "
+        "normal tests show for a few places; trials of many, which change meanwhile, are not there yet.",
     ),
     Promise(
         "An acknowledged question is never lost, and never answered twice, in Slack.",
@@ -215,6 +215,43 @@ PROMISES = (
         "elsewhere, one collection's key at another's pages and corrections. None may be let in, none may "
         "bring an error of the server, and no word of a document or question may come back.",
         "service_links",
+    ),
+    Promise(
+        "A question in Discord is answered once, however often the bot is killed.",
+        "Fifty messages mention the bot over a real gateway, some as follow-ups in one thread; the bot is "
+        "killed with `kill -9` at any moment and started again. Discord brings nothing again to a session "
+        "that is lost, so the bot pages for what it missed. Each question must have one whole answer in its "
+        "thread, and no draft may be left.",
+        "discord_kills",
+    ),
+    Promise(
+        "A dropped connection to Discord's gateway loses nothing.",
+        "While messages mention the bot, the connection is dropped, closed with a code, told to reconnect, "
+        "also in place of an event. The session is resumed, or begun anew and paged for; each message must "
+        "have one whole answer. A trial is a connection that ended.",
+        "discord_drops",
+    ),
+    Promise(
+        "What is asked while Discord has no session with the bot is answered once, and says so.",
+        "The session is made invalid, or forgotten while the connection is dropped, and messages mention the "
+        "bot until it has begun a new one. Each must have one whole answer. A trial is a session that was "
+        "lost.",
+        "discord_sessions",
+    ),
+    Promise(
+        "An answer arrives in Discord once, whatever becomes of the connection that carries it.",
+        "Calls of the API are reset before anything was done or after, end in the middle of the answer, fail "
+        "with 503, or are told to wait. Each question must have one whole answer, and no request may come "
+        "before the time that Discord told has passed. A trial is a call that failed.",
+        "discord_cut",
+    ),
+    Promise(
+        "What a model or a document writes can't act in Discord.",
+        "Hostile texts, and random mixtures of what Discord and Markdown act on, stand in every place of "
+        "answers, notices, corrections, drafts, modals and offered titles. All that is posted, edited or "
+        "whispered is searched by an oracle that shares no code with what writes it: no mention, no link but "
+        "a cited source's, no fence that stays open, nothing longer than Discord takes.",
+        "discord_hostile",
     ),
     Promise(
         "The decode loop says what greedy search says, token for token.",

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from tests.slack_server.bot import slack_with_the_app
 from tests.trust.outcome import trial_run
-from tests.trust.slack_bot import delivered, in_time, running
+from tests.trust.quick_engine import in_time
+from tests.trust.slack_bot import delivered, running
 
 TRIALS = 10_000
 OTHERS = 40  # questions of the others, idle and while the flood lasts

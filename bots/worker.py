@@ -4,51 +4,52 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bots.conversation import Notice, apology, log_fault
 from bots.inbox import MOST_ATTEMPTS
-from bots.slack.chat import SlackChat
-from bots.slack.web import RefusedError, UnsureError
+from bots.outcomes import RefusedError, UnsureError
+from bots.replies import Replies
 from mmrag.errors import UserFacingError
 
 if TYPE_CHECKING:
-    from bots.inbox import Inbox, Job, Pace
-    from bots.slack.delivery import Delivery
-    from bots.slack.files import Files
-    from bots.slack.handlers import Handlers
-    from bots.slack.web import Workspaces
+    from collections.abc import Callable
 
-log = logging.getLogger(__name__)
+    from bots.delivery import Delivery
+    from bots.handlers import Handlers
+    from bots.inbox import Inbox, Job, Pace
 
 IDLE_SECONDS = 5.0  # how soon the jobs of a process that died are noticed
 _SEVERAL_TIMES = "Sorry, this went wrong several times: please ask in another way."
-SILENT = {"home"}  # nobody waits for a word about these
+
+Chat = TypeVar("Chat", bound=Replies)
 
 
-class Workers:
-    """`slow` of them for what asks the engine, `quick` ones for all else."""
+class Workers(Generic[Chat]):
+    """`slow` of them for what asks the engine, `quick` ones for all else.
+
+    `chat_of` makes the place of a job's exchange; `done` hears of each job that had its ending.
+    """
 
     def __init__(
         self,
         inbox: Inbox,
-        handlers: Handlers,
-        delivery: Delivery,
-        workspaces: Workspaces,
-        files: Files,
+        handlers: Handlers[Chat],
+        delivery: Delivery[Any, Any],
+        chat_of: Callable[[Job], Chat],
         *,
         slow: int,
         quick: int,
         answer_seconds: float,
+        done: Callable[[Job], None] = lambda _: None,
     ) -> None:
         self._inbox = inbox
         self._handlers = handlers
         self._delivery = delivery
-        self._workspaces = workspaces
-        self._files = files
+        self._chat_of = chat_of
         self._paces: list[Pace] = [*["slow"] * slow, *["quick"] * quick]  # type: ignore[list-item]  # literals
         self._answer_seconds = answer_seconds
+        self._done = done
 
     async def run(self) -> None:
         """Work until cancelled; what is under way then is taken up by the next process."""
@@ -81,10 +82,11 @@ class Workers:
         answered = job if job.parts is not None else await self._tell(job)
         outcome = "nothing to say" if answered is None else await self._delivery.deliver(answered)
         await self._inbox.finish(job, outcome)
+        self._done(job)
 
     async def _tell(self, job: Job) -> Job | None:
         """Tell the story; the job with what is to be sent, or None where nothing is."""
-        chat = SlackChat(job, self._inbox, self._workspaces, self._files)
+        chat = self._chat_of(job)
         try:
             if job.attempts > MOST_ATTEMPTS:
                 await self._excuse(chat, Notice(_SEVERAL_TIMES, mood="problem"))
@@ -100,7 +102,8 @@ class Workers:
         except RefusedError as refused:
             # We can't see the place; most often we can't write there either, which delivery finds out.
             notice = Notice(
-                f"Sorry, Slack does not let me ({refused.code}): invite me to this channel.", mood="problem"
+                f"Sorry, {chat.platform} does not let me ({refused.code}): invite me to this channel.",
+                mood="problem",
             )
             await self._excuse(chat, notice)
         except UnsureError as error:
@@ -109,6 +112,6 @@ class Workers:
             await self._excuse(chat, apology(log_fault(error)))
         return chat.answered
 
-    async def _excuse(self, chat: SlackChat, notice: Notice) -> None:
-        if chat.answered is None and chat.job.kind not in SILENT:
+    async def _excuse(self, chat: Chat, notice: Notice) -> None:
+        if chat.answered is None and chat.job.kind not in self._handlers.silent:
             await chat.post_notice(notice)

@@ -1,4 +1,4 @@
-"""What Slack's libraries may log: that and where something happened, never what was said.
+"""What platforms' libraries may log: that and where something happened, never what was said.
 
 They write request bodies, payloads and whole answers into their messages, at any level.
 """
@@ -6,8 +6,10 @@ They write request bodies, payloads and whole answers into their messages, at an
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
-NAMES = ("slack_bolt", "slack_sdk", "aiohttp")
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class WithoutContent(logging.Filter):
@@ -21,16 +23,16 @@ class WithoutContent(logging.Filter):
 
 
 def quiet_logger() -> logging.Logger:
-    """The logger that is handed to Slack's libraries."""
-    logger = logging.getLogger("bots.slack.sdk")
+    """The logger that is handed to the platforms' libraries."""
+    logger = logging.getLogger("bots.sdk")
     if not logger.filters:
         logger.addFilter(WithoutContent())
         logger.setLevel(logging.WARNING)  # below, bodies are formatted only to be dropped
     return logger
 
 
-def silence_libraries() -> None:
+def silence(libraries: Iterable[str]) -> None:
     """Let nothing of these libraries' own loggers through that could hold content."""
     quiet_logger()
-    for name in NAMES:
+    for name in libraries:
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -1,0 +1,149 @@
+"""What was answered, sent once: the outbox's half that every platform shares.
+
+Before a part is sent for the first time the outbox notes that it may arrive. After any doubt (a broken
+connection, a 5xx, a process that died) an adapter looks at what is there before it sends again. The audience
+is worked out anew just before: what a place may no longer see is not posted there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from bots.conversation import Notice, Proposal, may_see
+from bots.inbox import Part
+from bots.outcomes import RefusedError, UnsureError
+from mmrag.wire import answer_from_json
+
+if TYPE_CHECKING:
+    from bots.conversation import Audience
+    from bots.inbox import Inbox, Job
+    from bots.records import DiskRecords
+    from mmrag.ports import EngineClient
+    from mmrag.types import Answer
+
+    Json = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+WAITS_SECONDS = (0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300)  # before a part is tried again
+WIDER = Notice(
+    "This place can be seen by more people than when you asked, so I do not show what I found: ask again.",
+    mood="problem",
+)
+
+PNG = b"\x89PNG"
+Target = TypeVar("Target")
+Message = TypeVar("Message")
+
+
+class Delivery(ABC, Generic[Target, Message]):
+    """Sends the parts of answered jobs to a `Target` as a platform's `Message`s."""
+
+    def __init__(self, inbox: Inbox, records: DiskRecords, engine: EngineClient, *, platform: str) -> None:
+        self._inbox = inbox
+        self._records = records
+        self._engine = engine
+        self._platform = platform
+
+    async def deliver(self, job: Job) -> str:
+        """Send every part that has not arrived; how it ended, for the record.
+
+        Never gives up on a platform that is away while this process runs; gives up on what is refused.
+        """
+        for part in job.parts or ():
+            try:
+                await self._send(job, part)
+            except RefusedError as refused:
+                log.warning("a reply was refused by %s: %s", self._platform, refused.code)
+                return f"undeliverable: {refused.code}"
+        return "delivered"
+
+    async def _send(self, job: Job, part: Part) -> None:
+        target = self.target(job, part)
+        for attempt in range(len(WAITS_SECONDS) + 1):
+            try:
+                await self.send_once(job, part, target)
+            except UnsureError:
+                if attempt == len(WAITS_SECONDS):
+                    raise RefusedError("unreachable") from None
+                await asyncio.sleep(WAITS_SECONDS[attempt])
+                part = Part(part.number, part.content, unsure=True, receipt=part.receipt or "")
+            else:
+                return
+
+    @abstractmethod
+    def target(self, job: Job, part: Part) -> Target:
+        """Where a part goes."""
+
+    @abstractmethod
+    async def send_once(self, job: Job, part: Part, target: Target) -> None:
+        """Send a part, and note that it has arrived. Raises RefusedError; UnsureError to be called again."""
+
+    # -------------------------------------------------------------------- what is said
+
+    async def messages(self, part: Part, target: Target) -> list[Message]:
+        """What a part says, as the platform's messages."""
+        content = part.content
+        match content["kind"]:
+            case "answer":
+                return await self._answer(content, target)
+            case "correction":
+                return [self.correction(content["answer"])]
+            case "approval":
+                return [self.approval(Proposal(**content["proposal"]))]
+            case "human":
+                return [self.human(content["group"])]
+            case _:
+                return [self.notice(Notice(content["text"], tuple(content["lines"]), content["mood"]))]
+
+    async def _answer(self, content: Json, target: Target) -> list[Message]:
+        collections = tuple(content["collections"])
+        if not self.is_whispered(target) and not may_see(await self.audience(content, target), collections):
+            return [self.notice(WIDER)]
+        return await self.answer(answer_from_json(content["answer"]), content, target)
+
+    async def figure(self, answer: Answer, content: Json) -> tuple[str, bytes] | None:
+        """The first figure that the answer rests on, with a name for it."""
+        if answer.abstained:
+            return None
+        for citation in answer.citations:
+            if citation.image is None:
+                continue
+            data = await asyncio.to_thread(
+                self._engine.figure, citation.image, collections=tuple(content["collections"])
+            )
+            if data is not None:
+                suffix = "png" if data.startswith(PNG) else "jpg"
+                return f"{citation.image}.{suffix}", data
+        return None
+
+    @abstractmethod
+    async def audience(self, content: Json, target: Target) -> Audience:
+        """Everyone who will see it, now. Raises RefusedError, UnsureError."""
+
+    @abstractmethod
+    def is_whispered(self, target: Target) -> bool:
+        """Whether only the person sees it."""
+
+    @abstractmethod
+    async def answer(self, answer: Answer, content: Json, target: Target) -> list[Message]: ...
+
+    @abstractmethod
+    def correction(self, answer_id: str) -> Message: ...
+
+    @abstractmethod
+    def approval(self, proposal: Proposal) -> Message: ...
+
+    @abstractmethod
+    def human(self, group: str) -> Message: ...
+
+    @abstractmethod
+    def notice(self, notice: Notice) -> Message: ...
+
+
+def answer_id_of(part: Part) -> str | None:
+    """The answer that a part shows."""
+    return part.content["answer"]["id"] if part.content["kind"] == "answer" else None

@@ -1,0 +1,25 @@
+"""What things in Discord are called in the inbox and the records, and the links to them."""
+
+from __future__ import annotations
+
+DIRECT = "dm"
+
+
+def message_key(message: str) -> str:
+    """A message, and the thread that was or can be made from it: Discord gives both the same id."""
+    return f"discord:{message}"
+
+
+def workspace_key(guild: str | None, channel: str) -> str:
+    """A guild's collection and its settings; a direct conversation has its own."""
+    return f"discord-{guild}" if guild else f"discord-{DIRECT}:{channel}"
+
+
+def place_key(guild: str | None, channel: str) -> str:
+    """A channel's settings."""
+    return f"discord:{guild or DIRECT}:{channel}"
+
+
+def message_link(guild: str | None, channel: str, message: str) -> str:
+    """The address that opens a message for those who may see it."""
+    return f"https://discord.com/channels/{guild or '@me'}/{channel}/{message}"

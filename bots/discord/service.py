@@ -1,0 +1,304 @@
+"""The Discord bot put together and run: database, inbox, workers, and the connection to the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import aiohttp
+import discord
+import yarl
+from discord import Intents
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bots import inbox, records
+from bots.conversation import Rules, log_fault
+from bots.database import Database
+from bots.discord.chat import DiscordChat
+from bots.discord.client import BotClient, Dispatcher
+from bots.discord.delivery import DiscordDelivery
+from bots.discord.drafts import Drafts
+from bots.discord.files import Files
+from bots.discord.handlers import DiscordHandlers
+from bots.discord.history import History
+from bots.discord.places import Directory
+from bots.discord.rooms import Rooms
+from bots.discord.web import DiscordWeb
+from bots.inbox import Bounds, Inbox
+from bots.intake import Intake
+from bots.logs import silence
+from bots.outcomes import RefusedError, UnsureError
+from bots.records import DiskRecords
+from bots.serving import until_stopped
+from bots.worker import Workers
+from mmrag.errors import InvalidSettings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from discord import ApplicationFlags
+
+    from bots.inbox import Job
+    from mmrag.ports import EngineClient
+
+MIGRATIONS = (inbox.SCHEMA, records.SCHEMA)
+LIBRARIES = ("discord", "aiohttp")
+API_URL = "https://discord.com/api/v10"
+WHERE = "https://discord.com/developers/applications"
+# What the bot is invited with; the guide's link names the same, which a test compares.
+PERMISSIONS = discord.Permissions(
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    create_public_threads=True,
+    embed_links=True,
+    attach_files=True,
+    read_message_history=True,
+)
+SCOPES = ("bot", "applications.commands")
+_TITLES = {"read_messages": "View Channels", "send_messages_in_threads": "Send Messages in Threads"}
+LONGEST_WAIT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordSettings:
+    """What the Discord bot is run with; `folder` holds its data. See `mmrag.config` for each."""
+
+    folder: Path
+    token: str = field(default="", repr=False)
+    message_content: Literal["auto", "on", "off"] = "auto"
+    api_url: str = API_URL
+    admins: tuple[str, ...] = ()
+    human: str = ""
+    rules: Rules = field(default_factory=Rules)
+    bounds: Bounds = field(default_factory=Bounds)
+    most_file_bytes: int = 100 << 20
+    answering: int = 2
+    answer_seconds: float = 180
+
+
+def invite_link(application: str) -> str:
+    """Where the bot is invited from, with what it needs and no more."""
+    scopes = "+".join(SCOPES)
+    asked = f"client_id={application}&scope={scopes}&permissions={PERMISSIONS.value}"
+    return f"https://discord.com/oauth2/authorize?{asked}"
+
+
+def titles(permissions: discord.Permissions) -> list[str]:
+    """Permissions as Discord's settings call them."""
+    return [_TITLES.get(name, name.replace("_", " ").title()) for name, held in permissions if held]
+
+
+def check_settings(settings: DiscordSettings) -> None:
+    """Raise InvalidSettings with the one sentence that says what is missing and where to get it."""
+    if not settings.token:
+        raise InvalidSettings(
+            f"DISCORD_TOKEN is missing: click Reset Token on the page Bot of your application at {WHERE}"
+        )
+
+
+@dataclass
+class Bot:
+    """A bot that is logged in and not connected yet."""
+
+    client: BotClient
+    dispatcher: Dispatcher
+    workers: Workers[DiscordChat]
+
+
+@contextlib.asynccontextmanager
+async def assembled(settings: DiscordSettings, engine: EngineClient) -> AsyncIterator[Bot]:
+    """All parts, logged in. Raises InvalidSettings, StoreUnavailable; waits where Discord is away."""
+    check_settings(settings)
+    silence(LIBRARIES)
+    Route.BASE = settings.api_url
+    timeout = aiohttp.ClientTimeout(total=60)
+    async with contextlib.AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
+        database = stack.enter_context(Database(settings.folder / "bot.sqlite3", MIGRATIONS))
+        kept = Inbox(database, settings.folder / "processes", bounds=settings.bounds)
+        stack.callback(kept.close)
+        remembered = DiskRecords(database)
+        flags = await _flags(settings)
+        client = BotClient(message_content=hears_everything(settings, flags))
+        stack.push_async_callback(_close, client)
+        await _log_in(client, settings.token)
+        web = DiscordWeb(client.http)
+        gateway = await web.read("/gateway/bot")
+        client.max_concurrency = max(1, int(gateway["session_start_limit"]["max_concurrency"]))
+        if settings.api_url != API_URL:  # a session that is lost begins anew there, not at Discord's name
+            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway["url"])
+        history, rooms = History(client, web), Rooms(web)
+        drafts = Drafts(web, rooms, history)
+        directory = Directory(web, admins=settings.admins, guilds=client.guild_ids)
+        files = Files(web, session, settings.folder / "files", most_bytes=settings.most_file_bytes)
+        stack.push_async_callback(files.stop)
+        handlers = DiscordHandlers(
+            *(engine, remembered),
+            rules=settings.rules,
+            human=settings.human,
+            directory=directory,
+            web=web,
+        )
+        delivery = DiscordDelivery(
+            *(kept, remembered, engine),
+            web=web,
+            directory=directory,
+            rooms=rooms,
+            drafts=drafts,
+            human_of=handlers.human_of,
+        )
+
+        def chat_of(job: Job) -> DiscordChat:
+            return DiscordChat(job, kept, "Discord", files=files, history=history, drafts=drafts)
+
+        def done(job: Job) -> None:
+            drafts.forget(job)
+            files.forget(job.payload.get("files") or [])
+
+        workers = Workers(
+            *(kept, handlers, delivery, chat_of),
+            slow=settings.answering,
+            quick=max(2, settings.answering),
+            answer_seconds=settings.answer_seconds,
+            done=done,
+        )
+        intake = Intake(kept, remembered, of_answer=lambda _: {})
+        dispatcher = Dispatcher(
+            *(client, intake, remembered, engine),
+            web=web,
+            history=history,
+            directory=directory,
+            files=files,
+        )
+        client.dispatcher = dispatcher
+        try:
+            yield Bot(client, dispatcher, workers)
+        finally:
+            client.dispatcher = None
+            await dispatcher.away.stop()
+
+
+async def serve(
+    settings: DiscordSettings, engine: EngineClient, *, ready: asyncio.Event | None = None
+) -> None:
+    """Run until cancelled or told to stop by SIGTERM or SIGINT."""
+    async with assembled(settings, engine) as bot:
+        works = [
+            bot.workers.run(),
+            _connect(bot),
+            _sync_commands(bot),
+            bot.dispatcher.away.save(),
+            bot.dispatcher.look_after(),
+        ]
+        if ready is not None:
+            works.append(_tell(bot, ready))
+        await until_stopped(*works)
+
+
+def hears_everything(settings: DiscordSettings, flags: ApplicationFlags) -> bool:
+    """Whether we ask for what is said without a mention: as chosen, else where the application may."""
+    may = flags.gateway_message_content or flags.gateway_message_content_limited
+    if settings.message_content == "on" and not may:
+        raise InvalidSettings(NO_CONTENT)
+    return settings.message_content != "off" and may
+
+
+NO_CONTENT = (
+    "MMRAG_DISCORD_MESSAGE_CONTENT is on, but the application may not: switch Message Content Intent on, on "
+    f"the page Bot of your application at {WHERE}, or take  auto"
+)
+BAD_TOKEN = (
+    "Discord does not take DISCORD_TOKEN: click Reset Token on the page Bot of your application "
+    f"at {WHERE} and copy the new one."
+)
+
+
+async def _flags(settings: DiscordSettings) -> ApplicationFlags:
+    """What the application may."""
+    async with discord.Client(intents=Intents.none()) as probe:
+        await _log_in(probe, settings.token)
+        if probe.application is None:  # `login` has just asked for it
+            raise InvalidSettings(f"The application of DISCORD_TOKEN is gone: look it up at {WHERE}")
+        return probe.application.flags
+
+
+async def _log_in(client: discord.Client, token: str) -> None:
+    """Raises InvalidSettings where Discord does not take the token; waits where it is away."""
+    wait = 1.0
+    while True:
+        try:
+            await client.login(token)
+        except discord.LoginFailure:
+            raise InvalidSettings(BAD_TOKEN) from None
+        except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError):
+            await client.http.close()
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+        else:
+            return
+
+
+async def _connect(bot: Bot) -> None:
+    """Hold the connection; discord.py reconnects by itself. Raises InvalidSettings where it may not."""
+    wait = 1.0
+    while True:
+        try:
+            await _connected(bot.client)
+        except discord.PrivilegedIntentsRequired:
+            raise InvalidSettings(NO_CONTENT) from None
+        except (discord.GatewayNotFound, aiohttp.ClientError, OSError, TimeoutError):
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+        else:
+            raise InvalidSettings(
+                "Discord has ended the connection for good: look at your application there."
+            )
+
+
+async def _connected(client: BotClient) -> None:
+    """Connect until the connection has ended; when cancelled, end it.
+
+    discord.py loses a cancellation that comes while it begins a session anew: a closed client does not.
+    """
+    connecting = asyncio.create_task(client.connect(reconnect=True))
+    try:
+        await asyncio.wait([connecting])
+    except asyncio.CancelledError:
+        await _close(client)
+        connecting.cancel()
+        await asyncio.wait([connecting])
+        raise
+    connecting.result()
+
+
+async def _sync_commands(bot: Bot) -> None:
+    """Tell Discord our commands, as soon as it takes them; then there is nothing to do."""
+    wait = 1.0
+    while True:
+        try:
+            await bot.dispatcher.sync_commands(str(bot.client.application_id))
+        except UnsureError:
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+        except RefusedError as refused:
+            log_fault(refused)  # the bot answers all the same; `--check` says what to do
+            break
+        else:
+            break
+    await asyncio.Event().wait()
+
+
+async def _tell(bot: Bot, ready: asyncio.Event) -> None:
+    await bot.client.began.wait()
+    ready.set()
+    await asyncio.Event().wait()
+
+
+async def _close(client: discord.Client) -> None:
+    with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+        await client.close()

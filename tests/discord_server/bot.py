@@ -1,0 +1,35 @@
+"""The real bot, running against the server of the tests."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+
+from bots.discord.service import PERMISSIONS, DiscordSettings, serve
+from tests.discord_server.pointing import pointed_at
+from tests.discord_server.server import DiscordServer
+
+
+def discord_with_the_app(**options):
+    """A Discord whose app has the permissions that the bot asks for, and no others."""
+    return DiscordServer(permissions=PERMISSIONS.value, **options)
+
+
+@asynccontextmanager
+async def bot_running(discord, engine, folder, **settings):
+    """The bot on this engine, with its data in `folder`, until the block ends."""
+    chosen = DiscordSettings(folder=folder, token=discord.bot_token, api_url=discord.api_url, **settings)
+    ready = asyncio.Event()
+    with pointed_at(discord):
+        served = asyncio.create_task(serve(chosen, engine, ready=ready))
+        waiting = asyncio.create_task(ready.wait())
+        try:
+            await asyncio.wait([served, waiting], return_when=asyncio.FIRST_COMPLETED)
+            if served.done():
+                served.result()
+            yield
+        finally:
+            waiting.cancel()
+            served.cancel()
+            with suppress(asyncio.CancelledError):
+                await served

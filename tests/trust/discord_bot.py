@@ -1,0 +1,105 @@
+"""A Discord bot in a process of its own, on a quick engine, for trials; it can be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections import Counter
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from bots.discord.service import DiscordSettings, serve
+from bots.inbox import Bounds
+from tests.trust.processes import started
+from tests.trust.quick_engine import BOUNDS, QuickEngine, in_time
+
+DRAFT = "-# ⏳"
+
+
+def work(connection, settings, engine, log):
+    """The bot, until it is killed; it logs all it can to this file, if one is given."""
+    if log is not None:
+        logging.disable(logging.NOTSET)
+        logging.basicConfig(filename=log, level=logging.DEBUG, force=True)
+
+    async def run():
+        ready = asyncio.Event()
+        running = asyncio.create_task(serve(DiscordSettings(**settings), QuickEngine(**engine), ready=ready))
+        await asyncio.wait([asyncio.create_task(ready.wait()), running], return_when=asyncio.FIRST_COMPLETED)
+        connection.send("ready")
+        await running
+
+    asyncio.run(run())
+
+
+@asynccontextmanager
+async def running(discord, folder, *, answering=4, log=None, **engine):
+    """The process of a bot that is connected to this Discord; `engine` is what a QuickEngine takes."""
+    settings = {
+        "folder": Path(folder),
+        "token": discord.bot_token,
+        "api_url": discord.api_url,
+        "bounds": Bounds(**BOUNDS),
+        "answering": answering,
+    }
+    with started(work, settings, engine, log) as (process, connection):
+        if await asyncio.to_thread(connection.poll, 60):
+            try:
+                connection.recv()
+            except EOFError:
+                raise RuntimeError("the bot ended before it was ready") from None
+        yield process
+
+
+async def ask(discord, channel, number, *, people=7, thread=None):
+    """(message, question): somebody mentions the bot in a channel, or in an earlier thread."""
+    text = f"question {number:03}"
+    person = discord.user(f"person{number % people}")
+    return await person.mentions(thread or channel, text), text
+
+
+def threads(discord, asked):
+    """The ids of the threads in which these are answered."""
+    return {_thread_of(discord, message) for message, _ in asked}
+
+
+def _thread_of(discord, message):
+    return message.channel if discord.world.channels[message.channel].is_thread else message.id
+
+
+def endings(discord, asked):
+    """{(thread, question): how many whole answers}."""
+    return Counter(
+        (thread, question)
+        for thread in threads(discord, asked)
+        if thread in discord.world.channels
+        for question in filter(None, map(_answered, discord.answers(discord.world.channels[thread])))
+    )
+
+
+def _answered(message):
+    """The question that a message answers whole, with sources and buttons."""
+    told = re.search(r"^To ([^:]+):", message.content, re.MULTILINE)
+    whole = message.content.count("28 days of leave") == 8 and message.embeds and message.components
+    return told[1] if told and whole else None
+
+
+async def check_endings(discord, asked, outcome, *, seconds):
+    """Each of [(message, question)] has one whole answer in its thread, and there is nothing else."""
+    wanted = {(_thread_of(discord, message), text) for message, text in asked}
+    finished = await in_time(discord, lambda: wanted <= endings(discord, asked).keys(), seconds=seconds)
+    lacking = wanted - endings(discord, asked).keys()
+    outcome.check(finished, f"{len(lacking)} questions without an ending: {sorted(lacking)[:5]}")
+    await asyncio.sleep(0.2)  # a second answer would come now
+    found = endings(discord, asked)
+    for thread, text in wanted:
+        outcome.check(found[thread, text] == 1, f"{text} has {found[thread, text]} whole answers")
+    said = [
+        message.content[:60]
+        for thread in threads(discord, asked)
+        if thread in discord.world.channels
+        for message in discord.answers(discord.world.channels[thread])
+        if message.content
+    ]
+    outcome.check(len(said) == len(wanted), f"{len(said)} messages for {len(wanted)} questions: {said[:50]}")

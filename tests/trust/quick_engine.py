@@ -1,0 +1,79 @@
+"""An engine that answers at once, for trials of what is around it; and how long a bot may take."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+from mmrag.types import Answer, Citation, Generation, RatingReceipt, SearchResult
+
+LINK = "https://wiki.example/leave"
+BOUNDS = {"of_a_person": 10_000, "of_a_channel": 10_000, "in_all": 20_000}
+
+
+class QuickEngine:
+    """Answers at once, by what the question asks: the engine is not what is under trial."""
+
+    def __init__(self, seconds=0.0, *, holds_interpreter=False):
+        self._seconds = seconds
+        self._compute = _in_python if holds_interpreter else _in_native_code
+
+    def ask(self, question, *, listener=None):
+        if listener is not None:
+            listener("searching")
+        end = time.perf_counter() + self._seconds
+        while time.perf_counter() < end:
+            self._compute()
+        citation = Citation(1, "d1", "Leave", 1, LINK, "28 days", 1)
+        return Answer(
+            id=f"answer to {question.text}",
+            text=f"{expected(question.text)} [1]",
+            abstained=False,
+            citations=(citation,),
+            unread=(),
+            cached=False,
+            generation=Generation("quick", "none", "v"),
+            timings_ms={"total": 1.0},
+        )
+
+    def search(self, question, *, k=10):
+        del question, k
+        return SearchResult((), "v", {})
+
+    def documents(self, *, collections=None):
+        del collections
+        return ()
+
+    def rate(self, rating):
+        return RatingReceipt(rating.answer_id, rating.verdict, None)
+
+    def withdraw(self, answer_id, *, author):
+        del answer_id, author
+
+    def figure(self, name, *, collections):
+        del name, collections
+
+
+def _in_python():
+    sum(range(1000))
+
+
+def _in_native_code():
+    """As a model or an index computes: on a core, without the interpreter."""
+    hashlib.sha256(_BLOCK).digest()
+
+
+_BLOCK = bytes(1 << 20)
+
+
+def expected(text):
+    """What the engine says to this, long enough to be streamed in pieces."""
+    return f"To {text}: " + "everybody has 28 days of leave in a year. " * 8
+
+
+async def in_time(server, holds, *, seconds):
+    """Whether it came to hold within this time."""
+    try:
+        return bool(await server.until(holds, seconds=seconds))
+    except TimeoutError:
+        return False
