@@ -21,7 +21,6 @@ from aiohttp import WSMsgType, web
 from tests.discord_server.permissions import Permission
 from tests.discord_server.shapes import (
     guild_create_json,
-    guild_json,
     member_json,
     message_json,
     user_json,
@@ -282,6 +281,9 @@ class Gateway:
         self._server.touch()
         try:
             await self._listen(connection)
+        except Exception as error:
+            self._server.fault = error
+            raise
         finally:
             watch.cancel()
             self.connections.remove(connection)
@@ -438,10 +440,6 @@ class Gateway:
             if not session.over and session.intents & GUILDS and session.hears(guild.id):
                 self._say_guild(session, guild, new=new)
         self._server.touch()
-
-    def tell_guild_changed(self, guild):
-        data = guild_json(guild)
-        self.dispatch("GUILD_UPDATE", data, intent=GUILDS, guild=guild.id)
 
     def _resume(self, connection, data):
         if data.get("token", "").removeprefix("Bot ") != self._server.world.app.token:

@@ -394,6 +394,58 @@ def test_many_messages_go_at_once():
     played(story)
 
 
+def test_who_manages_may_put_others_things_in_order():
+    async def story(server, bot, general):
+        ana, place = server.user("ana"), server.channel("general")
+        said = await ana.mentions("general", "x")
+        message = general.get_partial_message(int(said.id))
+        await ana.reacts(said, "👍")
+        await ana.reacts(said, "👀")
+        assert (await refused(message.clear_reactions()))[:2] == (403, 50013)
+        server.allow(place, server.bot, Permission.MANAGE_MESSAGES, Permission.MANAGE_ROLES)
+        server.allow(place, server.bot, Permission.MANAGE_THREADS, Permission.CREATE_PRIVATE_THREADS)
+        await message.remove_reaction("👍", discord.Object(int(ana.id)))
+        assert list(said.reactions) == ["👀"]
+        await message.clear_reactions()
+        await server.until(lambda: bot.count("raw_reaction_clear"))
+        private = await general.create_thread(name="private")
+        await private.add_user(discord.Object(int(ana.id)))
+        await ana.writes(server.world.channels[str(private.id)], "here I am")
+        await private.edit(archived=True)
+        for joined in (False, True):
+            found = [each.name async for each in general.archived_threads(private=True, joined=joined)]
+            assert found == ["private"]
+        target = general.guild.default_role
+        await general.set_permissions(target, send_messages=False)
+        with pytest.raises(PermissionError):
+            await ana.writes(place, "x")
+        role = server.role("readers", Permission.ADMINISTRATOR, members=[ana])
+        await ana.writes(place, "x")
+        server.take_role(ana, role)
+        with pytest.raises(PermissionError):
+            await ana.writes(place, "x")
+        await private.delete()
+        assert server.threads(place) == []
+
+    played(story)
+
+
+def test_what_goes_wrong_in_the_server_itself_is_told_to_whoever_waits():
+    async def story(server, bot, general):
+        del bot
+        server.cdn = None
+        form = aiohttp.FormData({"payload_json": "{}"})
+        form.add_field("files[0]", b"x", filename="x")
+        url = f"{server.api_url}/channels/{general.id}/messages"
+        headers = {"Authorization": f"Bot {server.bot_token}"}
+        async with aiohttp.ClientSession(headers=headers) as session:
+            assert (await session.post(url, data=form)).status == 500
+        with pytest.raises(AttributeError):
+            await server.until(lambda: False)
+
+    played(story)
+
+
 def test_what_is_not_there_is_unknown():
     async def story(server, bot, general):
         ana = server.user("ana")
