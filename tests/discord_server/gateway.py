@@ -185,6 +185,11 @@ class Gateway:
         for connection in list(self.connections):
             connection.close(code, reason)
 
+    def ask_for_heartbeats(self):
+        """Op 1: each client is to send one at once."""
+        for connection in list(self.connections):
+            connection.send({"t": None, "s": None, "op": HEARTBEAT, "d": None})
+
     def reconnect(self):
         """Op 7: come back by RESUME."""
         for connection in list(self.connections):
@@ -329,7 +334,7 @@ class Gateway:
 
     def _take(self, connection, opcode, data):
         match opcode:
-            case 1:
+            case _ if opcode == HEARTBEAT:
                 connection.last_heartbeat = self._server.clock.now()
                 connection.heartbeats += 1
                 if self.acks:

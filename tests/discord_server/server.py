@@ -660,8 +660,7 @@ class DiscordServer:
             raise refusal("unauthorized")
 
     def _answer(self, logged, headers):
-        banned = self.limits.count_invalid(logged.status)
-        if banned:
+        if self.limits.count_invalid(logged.status, headers.get("X-RateLimit-Scope", "")):
             return _ban(3600)
         self.touch()
         self.record(f"answer {logged.name}" if logged.status < 300 else f"error {logged.name}", logged.answer)

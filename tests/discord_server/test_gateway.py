@@ -241,6 +241,13 @@ def test_heartbeats_are_sent_and_answered():
             (connection,) = server.gateway.connections
             await server.until(lambda: connection.heartbeats > 3)
             assert 0 <= bot.latency < 5
+            server.gateway.heartbeat_ms = 60_000
+            server.gateway.reconnect()
+            await server.until(lambda: bot.count("resumed"))
+            (connection,) = server.gateway.connections
+            before = connection.heartbeats
+            server.gateway.ask_for_heartbeats()
+            await server.until(lambda: connection.heartbeats > before)
 
     played(story)
 

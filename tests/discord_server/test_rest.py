@@ -593,6 +593,89 @@ def test_who_does_not_wait_is_noted():
     played(story)
 
 
+def raw(story):
+    """A story with a server and requests that no client makes for it."""
+
+    async def told():
+        async with DiscordServer() as server:
+            headers = {"Authorization": f"Bot {server.bot_token}"}
+            async with aiohttp.ClientSession(headers=headers) as session:
+                return await story(server, session, server.api_url)
+
+    return asyncio.run(told())
+
+
+def test_there_is_a_limit_on_all_requests_together():
+    async def story(server, session, api):
+        server.limits.on = True
+        paths = [f"{api}/users/@me", f"{api}/gateway", f"{api}/applications/@me"]
+        answers = [await session.get(paths[number % 3]) for number in range(55)]
+        told = [each for each in answers if each.status == 429]
+        assert 0 < len(told) <= 5
+        assert (await told[0].json())["global"] is True
+        assert told[0].headers["X-RateLimit-Global"] == "true"
+        assert told[0].headers["X-RateLimit-Scope"] == "global"
+        assert len(server.limits.broken) == len(told) - 1
+        server.clock.advance(1)
+        assert (await session.get(paths[0])).status == 200
+
+    raw(story)
+
+
+def test_who_is_refused_ten_thousand_times_is_banned():
+    async def story(server, session, api):
+        for _ in range(10_000):
+            server.limits.count_invalid(403)
+            server.limits.count_invalid(429, "shared")
+        assert (await session.get(f"{api}/users/@me")).status == 200
+        assert (await session.get(f"{api}/channels/{server.channel('x', with_bot=False).id}")).status == 429
+        banned = await session.get(f"{api}/users/@me")
+        assert (banned.status, "Via" in banned.headers) == (429, False)
+        server.clock.advance(601)
+        assert (await session.get(f"{api}/users/@me")).status == 200
+
+    raw(story)
+
+
+def test_an_answer_can_come_late_or_be_nothing_that_discord_says():
+    async def story(server, session, api):
+        server.faults.delay("get_current_user", 0.05)
+        began = server.clock.now()
+        assert (await session.get(f"{api}/users/@me")).status == 200
+        assert server.clock.now() - began >= 0.05
+        server.faults.page("get_*")
+        assert "<html>" in await (await session.get(f"{api}/users/@me")).text()
+        server.faults.garbage("get_current_user", when=lambda request: request.method == "GET")
+        with pytest.raises(ValueError, match=r"JSON|Unterminated"):
+            await (await session.get(f"{api}/users/@me")).json()
+        server.faults.status("get_current_user", 502, times=None)
+        server.faults.clear()
+        assert (await session.get(f"{api}/users/@me")).status == 200
+        assert (await session.post(f"{api}/users/@me")).status == 405
+        broken = await session.post(
+            f"{api}/users/@me/channels", data="{", headers={"Content-Type": "application/json"}
+        )
+        assert (await broken.json())["code"] == 50109
+
+    raw(story)
+
+
+def test_people_see_the_bot_typing_until_it_has_written():
+    async def story(server, bot, general):
+        del bot
+        ana = server.user("ana")
+        async with general.typing():
+            assert ana.sees_typing("general")
+            server.clock.advance(11)
+            assert not ana.sees_typing("general")
+            await general.typing()
+            assert ana.sees_typing("general")
+            await general.send("here")
+            assert not ana.sees_typing("general")
+
+    played(story)
+
+
 def test_the_firewalls_429_has_no_via_and_is_no_json():
     async def story(server, bot, general):
         del bot
