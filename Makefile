@@ -66,7 +66,7 @@ types: ## install Slack's and Discord's published types, and a second one of eac
 	@npm ci --silent --ignore-scripts --prefix tests/discord_server/twin
 
 clean: ## remove everything that was made here
-	rm -rf .venv .bench .demo .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .bench .bench-reading .demo .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	rm -rf build dist *.egg-info
 	rm -rf tests/slack_server/types/node_modules tests/slack_server/emulate/node_modules
 	rm -rf tests/discord_server/types/node_modules tests/discord_server/twin/node_modules

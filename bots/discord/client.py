@@ -86,17 +86,23 @@ class BotClient(AutoShardedClient):
         )
         self.dispatcher: Dispatcher | None = None
         self.began = asyncio.Event()
-        self._identified = float("-inf")
+        self.max_concurrency = 1
+        self._identified: dict[int, float] = {}
 
     def guild_ids(self) -> list[str]:
         """Our guilds, oldest first."""
         return sorted((str(guild.id) for guild in self.guilds), key=int)
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """One session may be begun in five seconds: wait for what is left of them."""
-        del shard_id, initial
-        await asyncio.sleep(max(0.0, self._identified + IDENTIFY_SECONDS - time.monotonic()))
-        self._identified = time.monotonic()
+        """Of those shards that share a limit, one may begin a session in five seconds: wait for what is left.
+
+        https://discord.com/developers/docs/events/gateway#sharding-max-concurrency
+        """
+        del initial
+        limit = (shard_id or 0) % self.max_concurrency
+        begun = self._identified.get(limit, float("-inf"))
+        await asyncio.sleep(max(0.0, begun + IDENTIFY_SECONDS - time.monotonic()))
+        self._identified[limit] = time.monotonic()
 
     async def on_connect(self) -> None:
         self.began.set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bots.conversation import PLACE_SETTINGS
+from mmrag.text.display import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -111,7 +112,7 @@ def choices(documents: Iterable[Document], typed: str) -> list[Json]:
 
 
 def _shown(document: Document) -> str:
-    title = document.title.strip() or document.id
+    title = one_line(document.title) or document.id
     return title if len(title) <= CHOICE_CHARS else f"{title[: CHOICE_CHARS - 1]}…"
 
 

@@ -11,13 +11,15 @@ from discord import HTTPException, Message, MessageType, Object
 from discord.abc import Messageable
 from discord.utils import time_snowflake
 
-from bots.discord.web import READ_ATTEMPTS, outcome_of
+from bots.discord.web import MESSAGES, READ_ATTEMPTS, outcome_of
 from bots.outcomes import UnsureError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from discord import Client
+
+    from bots.discord.web import DiscordWeb
 
 PAGE = 100
 T = TypeVar("T")
@@ -26,8 +28,9 @@ T = TypeVar("T")
 class History:
     """What stands in channels, by a client that is logged in."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, web: DiscordWeb) -> None:
         self._client = client
+        self._web = web
 
     @property
     def me(self) -> int:
@@ -38,7 +41,7 @@ class History:
     async def message(self, channel: str, message: str) -> Message:
         """Raises RefusedError, UnsureError."""
         place = self._place(channel)
-        return await self._read(lambda: place.fetch_message(int(message)))
+        return await self._read(channel, lambda: place.fetch_message(int(message)))
 
     def _place(self, channel: str) -> Messageable:
         """A channel as the gateway told of it: its messages know their guild."""
@@ -85,12 +88,13 @@ class History:
             ]
             return sorted(found, key=lambda message: message.id)
 
-        return await self._read(read)
+        return await self._read(channel, read)
 
-    async def _read(self, action: Callable[[], Awaitable[T]]) -> T:
+    async def _read(self, channel: str, action: Callable[[], Awaitable[T]]) -> T:
         for attempt in range(READ_ATTEMPTS):
             try:
-                return await action()
+                async with self._web.turn("GET", MESSAGES, channel_id=channel):
+                    return await action()
             except HTTPException as error:
                 outcome = outcome_of(error)
                 if not isinstance(outcome, UnsureError) or attempt == READ_ATTEMPTS - 1:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from bots.markup import Block, Inline
 
 _EVERYONE = re.compile(r"@(?=everyone|here)", re.IGNORECASE)
-_IN_ANGLES = re.compile(r"<(?=[@#/:!]|[at]:|id:|sound:|https?:)", re.IGNORECASE)
-_ESCAPED = re.compile(r"\\([^\w\s])")
+_IN_ANGLES = re.compile(r"<(?=[@#/:!]|[at]:|id:|sound:|https?:|\+\d|[\w.+-]+@)", re.IGNORECASE)
+_ESCAPED = re.compile(r"\\([^A-Za-z0-9\s])")
 _MARKER_LINK = re.compile(r"\[\[(\d{1,4})\]\(<[^<>\s]*>\)\]")
 _NO_BRACKETS = str.maketrans("[]", "()")
 FULL_WIDTH_AT, SINGLE_ANGLE = "＠", "‹"

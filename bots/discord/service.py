@@ -129,11 +129,11 @@ async def assembled(settings: DiscordSettings, engine: EngineClient) -> AsyncIte
         stack.push_async_callback(_close, client)
         await _log_in(client, settings.token)
         web = DiscordWeb(client.http)
-        if (
-            settings.api_url != API_URL
-        ):  # a session that is lost begins anew where Discord is, not at its name
-            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL((await web.read("/gateway"))["url"])
-        history, rooms = History(client), Rooms(web)
+        gateway = await web.read("/gateway/bot")
+        client.max_concurrency = max(1, int(gateway["session_start_limit"]["max_concurrency"]))
+        if settings.api_url != API_URL:  # a session that is lost begins anew there, not at Discord's name
+            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway["url"])
+        history, rooms = History(client, web), Rooms(web)
         drafts = Drafts(web, rooms, history)
         directory = Directory(web, admins=settings.admins, guilds=client.guild_ids)
         files = Files(web, session, settings.folder / "files", most_bytes=settings.most_file_bytes)

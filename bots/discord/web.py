@@ -11,6 +11,7 @@ import asyncio
 import io
 import json
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import aiohttp
 from discord.errors import DiscordException, HTTPException
@@ -27,6 +28,8 @@ Json = dict[str, Any]
 Upload = tuple[str, bytes]  # a file's name and its bytes
 
 READ_ATTEMPTS = 4
+MAJOR = ("channel_id", "guild_id", "webhook_id", "webhook_token")  # limits are counted by these
+MESSAGES = "/channels/{channel_id}/messages"
 TOO_MANY, SERVER_ERROR = 429, 500  # HTTP's own
 
 UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, BAD_WEBHOOK = "10003", "10008", "10015", "50027"
@@ -39,6 +42,15 @@ class DiscordWeb:
 
     def __init__(self, http: HTTPClient) -> None:
         self._http = http
+        self._turns: WeakValueDictionary[object, asyncio.Lock] = WeakValueDictionary()
+
+    def turn(self, method: str, path: str, **ids: object) -> asyncio.Lock:
+        """Held while a request is under way: another of the same limit would not wait for its Retry-After.
+
+        discord.py lets the one wait that was refused, and sends those that came meanwhile.
+        """
+        major = tuple(str(ids[name]) for name in MAJOR if name in ids)
+        return self._turns.setdefault((method, path, major), asyncio.Lock())
 
     async def read(self, path: str, *, query: Json | None = None, **ids: object) -> Any:  # noqa: ANN401 - JSON
         """Ask for what changes nothing, several times if it has to be. Raises RefusedError, UnsureError."""
@@ -61,7 +73,8 @@ class DiscordWeb:
 
     async def _call(self, method: str, path: str, ids: Json, **given: Any) -> Any:  # noqa: ANN401 - discord.py's
         try:
-            return await self._http.request(Route(method, path, **ids), **given)
+            async with self.turn(method, path, **ids):
+                return await self._http.request(Route(method, path, **ids), **given)
         except HTTPException as error:
             raise outcome_of(error) from None
         except (aiohttp.ClientError, DiscordException, OSError, TimeoutError, RuntimeError):

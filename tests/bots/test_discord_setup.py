@@ -7,17 +7,15 @@ import os
 import re
 import subprocess
 import sys
-import threading
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
-
+from bots.discord.check import check
 from bots.discord.commands import SETTINGS, commands
-from bots.discord.service import PERMISSIONS, SCOPES, invite_link, titles
+from bots.discord.service import PERMISSIONS, SCOPES, DiscordSettings, invite_link, titles
 from tests.discord_server.bot import discord_with_the_app
 from tests.discord_server.permissions import Permission
+from tests.discord_server.pointing import pointed_at
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "deploy/discord/README.md").read_text(encoding="utf-8")
@@ -71,92 +69,70 @@ def test_the_commands_keep_to_discords_lengths_and_numbers():
 # ------------------------------------------------------------------- --check
 
 
-@contextmanager
-def in_thread():
-    """A Discord in a thread of its own, for a process that blocks."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
+def found(prepare=lambda _: None, **settings):
+    """What `--check` finds in our Discord, after it was prepared: (whether all is well, what it says)."""
 
-    async def made():
+    async def run():
         discord = discord_with_the_app()
-        await discord.start()
-        return discord
+        async with discord:
+            prepare(discord)
+            given = {"token": discord.bot_token, "api_url": discord.api_url} | settings
+            with pointed_at(discord):
+                findings = await check(DiscordSettings(folder=Path(), **given))
+            assert discord.calls("create_message") == []
+        said = "\n".join(finding.text for finding in findings)
+        assert discord.bot_token not in said
+        return all(finding.good for finding in findings), said
 
-    def run(coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(30)
-
-    discord = run(made())
-    try:
-        yield discord
-    finally:
-        run(discord.stop())
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    return asyncio.run(run())
 
 
-@pytest.fixture
-def discord():
-    with in_thread() as server:
-        yield server
-
-
-@pytest.fixture
-def check(discord, tmp_path):
-    """Run `python -m bots discord --check` against our Discord: (exit code, what it said)."""
-
-    def run(**environment):
-        given = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path),
-            "PYTHONPATH": str(ROOT),
-            "MMRAG_HOME": str(tmp_path / "home"),
-            "MMRAG_DISCORD_API_URL": discord.api_url,
-            "DISCORD_TOKEN": discord.bot_token,
-        } | environment
-        process = subprocess.run(
-            [sys.executable, "-m", "bots", "discord", "--check"],
-            cwd=ROOT,
-            env=given,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        said = process.stdout + process.stderr
-        assert not given["DISCORD_TOKEN"] or given["DISCORD_TOKEN"] not in said
-        return process.returncode, said
-
-    return run
-
-
-def test_check_finds_everything_in_order_and_leaves_nothing_behind(check, discord):
-    code, said = check()
-    assert (code, said.count("ok ")) == (0, 5)
+def test_check_finds_everything_in_order_and_leaves_nothing_behind():
+    good, said = found()
+    assert good
+    assert "The token is mmrag's" in said
     assert "The gateway connects" in said
     assert "Permissions are whole in 1 of 1 servers" in said
     assert "The Message Content Intent is off" in said
-    assert discord.calls("create_message") == []
 
 
-def test_check_names_the_permissions_that_are_missing_and_the_intent(check, discord):
-    for role in discord.guild.roles.values():
-        role.permissions &= ~(Permission.CREATE_PUBLIC_THREADS | Permission.ATTACH_FILES)
-    code, said = check(MMRAG_DISCORD_MESSAGE_CONTENT="on")
-    assert code == 1
+def test_check_names_the_permissions_that_are_missing_and_the_intent():
+    def prepare(discord):
+        for role in discord.guild.roles.values():
+            role.permissions &= ~(Permission.CREATE_PUBLIC_THREADS | Permission.ATTACH_FILES)
+
+    good, said = found(prepare, message_content="on")
+    assert not good
     assert "In acme I lack Attach Files, Create Public Threads" in said
     assert "the application may not" in said
 
 
-def test_check_says_where_to_get_a_token_and_how_to_be_invited(check, discord):
-    assert check(DISCORD_TOKEN="")[0] == 2
-    code, said = check(DISCORD_TOKEN="wrong")  # noqa: S106 - it is meant to be
-    assert (code, "Reset Token" in said) == (1, True)
-    discord.remove_bot(discord.guild)
-    code, said = check()
-    assert (code, invite_link(discord.bot) in said) == (1, True)
+def test_check_says_where_to_get_a_token():
+    good, said = found(token="wrong")  # noqa: S106 - it is meant to be
+    assert (good, "Reset Token" in said) == (False, True)
 
 
-def test_check_says_that_discord_cannot_be_reached(check):
-    code, said = check(MMRAG_DISCORD_API_URL="http://127.0.0.1:9/api/v10")
-    assert (code, "Discord cannot be reached" in said) == (1, True)
+def test_check_says_how_to_be_invited():
+    good, said = found(lambda discord: discord.remove_bot(discord.guild))
+    assert (good, "invite it by  https://discord.com/oauth2/authorize?client_id=" in said) == (False, True)
+
+
+def test_check_says_that_discord_cannot_be_reached_and_exits_with_1(tmp_path):
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "PYTHONPATH": str(ROOT),
+        "MMRAG_HOME": str(tmp_path / "home"),
+        "MMRAG_DISCORD_API_URL": "http://127.0.0.1:9/api/v10",
+        "DISCORD_TOKEN": "wrong",
+    }
+    process = subprocess.run(
+        [sys.executable, "-m", "bots", "discord", "--check"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 1
+    assert "MISSING Discord cannot be reached" in process.stdout

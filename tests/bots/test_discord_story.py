@@ -1,12 +1,13 @@
 """The story in Discord, through the real discord.py, in a Discord that keeps to Discord's rules.
 
-Permissions, limits, interactions and their three seconds are Discord's: a story fails where Discord would refuse
-a call, unless it is about that.
+Permissions, limits, interactions and their three seconds are Discord's: a story fails where Discord would
+refuse a call, unless it is about that.
 """
 
 from __future__ import annotations
 
 import asyncio
+
 import pytest
 
 from bots.conversation import Rules
@@ -484,6 +485,48 @@ def test_a_session_that_is_lost_is_begun_anew_and_what_was_asked_in_between_is_a
         assert "28 days" in (await here.reply(await here.thread(missed))).content
 
     tell(story, engine, tmp_path)
+
+
+def test_many_guilds_are_served_in_shards(engine, tmp_path):
+    async def told():
+        here = Here(engine)
+        here.discord.gateway.shards = here.discord.gateway.max_concurrency = 2
+        other = here.discord.add_guild("other")
+        shards = {(int(guild.id) >> 22) % 2 for guild in (here.discord.guild, other)}
+        while len(shards) < 2:
+            other = here.discord.add_guild("one more")
+            shards.add((int(other.id) >> 22) % 2)
+        async with here.discord, bot_running(here.discord, engine, tmp_path):
+            await here.discord.connected(shards=2, seconds=30)
+            await here.answer()
+            eve = here.discord.user("eve", guild=other)
+            await here.reply(
+                await here.thread(await eve.mentions(here.discord.channel("hall", guild=other), LEAVE))
+            )
+            assert engine.questions[1].collections == (f"discord-{other.id}",)
+
+    asyncio.run(told())
+
+
+def test_two_processes_on_one_inbox_answer_each_question_once(engine, tmp_path):
+    async def told():
+        here = Here(engine)
+        engine.add(LEAVE_PAGE[0], collection=here.workspace)
+        async with (
+            here.discord,
+            bot_running(here.discord, engine, tmp_path),
+            bot_running(here.discord, engine, tmp_path),
+        ):
+            await here.discord.connected(shards=2)
+            for number in range(5):
+                answer = await here.answer(f"{LEAVE} {number}")
+                assert [each for each in here.discord.answers(answer.channel) if each.content] == [answer]
+            await here.ana.uses("/ask", "general", question=LEAVE)
+            await here.whisper(here.ana)
+            assert len(engine.questions) == 6
+            assert here.ana.notices == []
+
+    asyncio.run(told())
 
 
 def test_a_reply_to_a_command_whose_time_is_over_goes_to_the_person_directly(engine, tmp_path):

@@ -86,7 +86,7 @@ def _answered(message):
 
 
 async def check_endings(discord, asked, outcome, *, seconds):
-    """Each question of [(message, question)] has one whole answer in its thread, and there is nothing else."""
+    """Each of [(message, question)] has one whole answer in its thread, and there is nothing else."""
     wanted = {(_thread_of(discord, message), text) for message, text in asked}
     finished = await in_time(discord, lambda: wanted <= endings(discord, asked).keys(), seconds=seconds)
     lacking = wanted - endings(discord, asked).keys()

@@ -1,9 +1,9 @@
 """Promise: what a model or a document writes can't act in Discord: no mention, no link but a cited source's.
 
 Hostile texts are put into every place of an answer (text, titles, addresses, quotes, names of files,
-reasons), into notices, corrections, drafts, names of people, threads and the titles that are offered. All that
-would be posted, edited or whispered of them is searched by an oracle of its own (`live_discord`), which also
-knows Discord's limits and fences that stay open.
+reasons), into notices, corrections, drafts, names of people and the titles that are offered. All that would
+be posted, edited or whispered of them is searched by an oracle of its own (`live_discord`), which also knows
+Discord's limits and fences that stay open.
 """
 
 from __future__ import annotations

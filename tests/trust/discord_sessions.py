@@ -1,7 +1,7 @@
 """Promise: what is asked while Discord has no session with the bot is answered once, and says so.
 
-The session is made invalid, or forgotten while the connection is dropped; messages mention the bot until it has
-begun a new one, in channels, threads and directly. Each must have one whole answer. A trial is a session that
+The session is made invalid, or forgotten while the connection is dropped; messages mention the bot until it
+has begun a new one, in a channel and in a thread. Each must have one whole answer. A trial is a session that
 was lost.
 """
 

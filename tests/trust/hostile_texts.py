@@ -1,4 +1,4 @@
-"""Hostile texts for what a platform shows: payloads in order, then mixtures of all pieces; and answers of them."""
+"""Hostile texts for what a platform shows: payloads in order, then mixtures of all pieces; and answers."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def _hostile(rng, trial, payloads, pieces):
 
 
 def hostile_answer(texts, rng):
-    """An answer of these texts. Its sources' own addresses are allowed to be links: none of them is hostile."""
+    """An answer of these texts. Its sources' own addresses may be links: none of them is hostile."""
     text, title, quote, name, reason, uri = texts
     citations = tuple(
         Citation(marker, None, title, 1, link or uri, quote, None)

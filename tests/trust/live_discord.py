@@ -1,9 +1,9 @@
 """What would act in something that is sent to Discord: an oracle that shares no code with what writes it.
 
-Discord reads its Markdown in content, in an embed's description and in the text of fields; everywhere it makes
-links of addresses with a scheme, and its servers look for mentions in the raw text, whatever stands around
-them. Found are those that nobody allowed, characters that hide, fences that stay open, and what is longer than
-Discord takes (https://discord.com/developers/docs/resources/message#create-message).
+Discord reads its Markdown in content and in an embed's description; there it makes links of addresses with a
+scheme, and its servers look for mentions in the raw text, whatever stands around them. Found are those that
+nobody allowed, characters that hide, fences that stay open, and what is longer than Discord takes
+(https://discord.com/developers/docs/resources/message#create-message).
 """
 
 from __future__ import annotations

@@ -8,7 +8,10 @@ from contextlib import contextmanager
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
-    ["__main__", "faiss", "tantivy", "tests.trust.parts", "tests.trust.rows", "tests.trust.slack_bot"]
+    [
+        *("__main__", "faiss", "tantivy", "tests.trust.parts", "tests.trust.rows"),
+        *("tests.trust.slack_bot", "tests.trust.discord_bot"),
+    ]
 )
 
 

@@ -99,17 +99,16 @@ PROMISES = (
         "Sound files of each format get bits flipped, are cut, spliced, get extreme numbers where "
         "lengths may stand, repeated and removed pieces; archives get damaged members, too. Then come bombs, "
         "cycles, deep nesting and very large files. Each is added to an engine and must be read, or refused "
-        "in a sentence within two minutes; of a refused one nothing may be left in the store. The "
-        "memory of the processes that read, and by how much the engine's own grows, is watched and must "
-        "stay below a gigabyte. A trial is a "
-        "file; the number counts the mutated ones of each format.",
+        "in a sentence within two minutes; of a refused one nothing may be left in the store. The memory of "
+        "the engine's process and of those that read is watched and must stay below a gigabyte each. A trial "
+        "is a file; the number counts the mutated ones of each format.",
         "hostile",
     ),
     Promise(
         "Nothing that an audience can't read is used, cited, cached or hinted at in a reply.",
-        "The engine's half is shown above: it never leaves the collections it is given. The Slack bot asks "
-        "Slack who can read a place before it answers and again before it posts, which the normal tests show "
-        "for a few places; trials of many, which change meanwhile, are not there yet.",
+        "The engine's half is shown above: it never leaves the collections it is given. The bots ask "
+        "Slack and Discord who can read a place before they answer and again before they post, which the "
+        "normal tests show for a few places; trials of many, which change meanwhile, are not there yet.",
     ),
     Promise(
         "An acknowledged question is never lost, and never answered twice, in Slack.",
@@ -161,6 +160,43 @@ PROMISES = (
         "slack_forged",
     ),
     Promise(
+        "A question in Discord is answered once, however often the bot is killed.",
+        "Fifty messages mention the bot over a real gateway, some as follow-ups in one thread; the bot is "
+        "killed with `kill -9` at any moment and started again. Discord brings nothing again to a session "
+        "that is lost, so the bot pages for what it missed. Each question must have one whole answer in its "
+        "thread, and no draft may be left.",
+        "discord_kills",
+    ),
+    Promise(
+        "A dropped connection to Discord's gateway loses nothing.",
+        "While messages mention the bot, the connection is dropped, closed with a code, told to reconnect, "
+        "also in place of an event. The session is resumed, or begun anew and paged for; each message must "
+        "have one whole answer. A trial is a connection that ended.",
+        "discord_drops",
+    ),
+    Promise(
+        "What is asked while Discord has no session with the bot is answered once, and says so.",
+        "The session is made invalid, or forgotten while the connection is dropped, and messages mention the "
+        "bot until it has begun a new one. Each must have one whole answer. A trial is a session that was "
+        "lost.",
+        "discord_sessions",
+    ),
+    Promise(
+        "An answer arrives in Discord once, whatever becomes of the connection that carries it.",
+        "Calls of the API are reset before anything was done or after, end in the middle of the answer, fail "
+        "with 503, or are told to wait. Each question must have one whole answer, and no request may come "
+        "before the time that Discord told has passed. A trial is a call that failed.",
+        "discord_cut",
+    ),
+    Promise(
+        "What a model or a document writes can't act in Discord.",
+        "Hostile texts, and random mixtures of what Discord and Markdown act on, stand in every place of "
+        "answers, notices, corrections, drafts, modals and offered titles. All that is posted, edited or "
+        "whispered is searched by an oracle that shares no code with what writes it: no mention, no link but "
+        "a cited source's, no fence that stays open, nothing longer than Discord takes.",
+        "discord_hostile",
+    ),
+    Promise(
         "The decode loop says what greedy search says, token for token.",
         "Random prompts, with and without a picture, go through transformers' own `generate` one by one, and "
         "through the loop, over OPT and over T5: alone and in a batch that rows leave and join all the time, "
@@ -184,9 +220,10 @@ PROMISES = (
 _HEAD = """# What users can rely on
 
 Written by `make trust`, which reruns every trial and fails if one does; `make trust TRIALS=0.1` is a quick
-look that writes nothing, and `make test` runs a short sample of each. What is under trial is the real store,
-indexes and cache; only the embedding model is replaced, by vectors of hashed words, since no promise depends
-on it.
+look that writes nothing, and `make test` runs a short sample of each but those that measure time. What is
+under trial is the real code on real files. In the place of what no promise depends on stand: vectors of
+hashed words for the embedding model, tiny models with random weights, and in the trials of Slack a server
+that plays Slack and an engine that answers at once.
 """
 
 

@@ -39,6 +39,7 @@ async def _run(trials, rng, folder, outcome):
             slack.courier.copies = lambda _: 1  # of the bot's own messages
             events = slack.courier.release(rng.shuffle)
             outcome.count("deliveries", len(events))
+            await slack.settled(seconds=120)  # one copy may be answered before another is acknowledged
             await check_endings(slack, channel, asked, outcome, seconds=120)
             outcome.check(all(each.acked for each in events), "an event was never acknowledged")
         outcome.trials = trials

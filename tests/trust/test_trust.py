@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from tests.trust.outcome import CannotRunError
+from tests.trust.report import PROMISES
 
 SAMPLES = {
     "kills": 12,
@@ -22,12 +23,22 @@ SAMPLES = {
     "slack_doubled": 40,
     "slack_cut": 30,
     "slack_forged": 300,
+    "discord_hostile": 100,
+    "discord_kills": 1,
+    "discord_drops": 3,
+    "discord_sessions": 1,
+    "discord_cut": 3,
     "hostile": 1,
     "stampede": 1_100,
     "pictures": 60,
     "decoding": 30,
     "prompts": 21,
 }
+MEASURE_TIME = {"slack_acks", "slack_flood"}  # a machine with other work would fail them
+
+
+def test_every_promise_has_a_sample():
+    assert {promise.module for promise in PROMISES} - {None} == SAMPLES.keys() | MEASURE_TIME
 
 
 @pytest.mark.parametrize(("name", "trials"), SAMPLES.items(), ids=SAMPLES)
