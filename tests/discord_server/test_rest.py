@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tests.discord_server import DiscordServer
 from tests.discord_server.client import Bot, running
 from tests.discord_server.permissions import Permission, in_channel, together
-from tests.discord_server.world import Overwrite
+from tests.discord_server.shapes import channel_json, guild_create_json
+from tests.discord_server.world import PUBLIC_THREAD, Overwrite
 
 
 def played(story, **options):
@@ -277,7 +278,7 @@ def test_files_have_a_size_that_the_guild_decides_on():
 # ----------------------------------------------------------------- permissions
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_permissions_are_what_discord_py_computes(data):
     """discord.py's own computation, on the JSON that the server sends, is the authority."""
@@ -297,21 +298,24 @@ def test_permissions_are_what_discord_py_computes(data):
     for target, kind in [(server.guild.id, 0), (roles[0].id, 0), (roles[1].id, 0), (ana.id, 1)]:
         if data.draw(st.booleans()):
             server.overwrite(general, Overwrite(target, kind, some(), some()))
-    seen, member = as_discord_py(server, general, ana)
-    theirs = Permission(seen.permissions_for(member).value & int(together(Permission)))
-    assert in_channel(server.world, general, ana.id) == theirs
+    thread = server.start_thread(general, "t", owner=server.guild.owner, kind=PUBLIC_THREAD)
+    member, *places = as_discord_py(server, ana, general, thread)
+    theirs = [Permission(each.permissions_for(member).value & int(together(Permission))) for each in places]
+    assert [in_channel(server.world, each, ana.id) for each in (general, thread)] == theirs
 
 
-def as_discord_py(server, channel, person):
-    """The channel and the person as discord.py reads them from what a new session is sent."""
-    from tests.discord_server.shapes import guild_create_json  # noqa: PLC0415 - beside its one use
-
+def as_discord_py(server, person, channel, thread):
+    """The person, the channel and the thread as discord.py reads them from what a new session is sent."""
     server.base = "http://unused"
     state = Bot(max_messages=None)._connection  # noqa: SLF001 - the only way to a guild without a connection
     told = guild_create_json(server.world, server.guild, all_members=True)
     guild = discord.Guild(data=told, state=state)
     (member,) = [each for each in told["members"] if each["user"]["id"] == person.id]
-    return guild.get_channel(int(channel.id)), discord.Member(data=member, guild=guild, state=state)
+    return (
+        discord.Member(data=member, guild=guild, state=state),
+        guild.get_channel(int(channel.id)),
+        discord.Thread(data=channel_json(server.world, thread), guild=guild, state=state),
+    )
 
 
 DENIED = [
