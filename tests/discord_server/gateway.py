@@ -35,6 +35,7 @@ SENT_A_MINUTE = 120
 RESUME_SECONDS = 120.0
 STARTS_A_DAY = 1000
 IDENTIFY_SECONDS = 5.0
+LEAST_SILENCE_SECONDS = 5.0  # before a connection is cut off, however short the interval of a test
 
 GUILDS, MEMBERS, MODERATION = 1 << 0, 1 << 1, 1 << 2
 PRESENCES, GUILD_MESSAGES, GUILD_REACTIONS, GUILD_TYPING = 1 << 8, 1 << 9, 1 << 10, 1 << 11
@@ -312,7 +313,7 @@ class Gateway:
         while True:
             await asyncio.sleep(self.heartbeat_ms / 1000)
             silent = self._server.clock.now() - connection.last_heartbeat
-            if silent > 2 * self.heartbeat_ms / 1000:
+            if silent > max(2 * self.heartbeat_ms / 1000, LEAST_SILENCE_SECONDS):
                 connection.close(TIMED_OUT, "Session timed out.")
 
     async def _listen(self, connection):
