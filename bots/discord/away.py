@@ -12,8 +12,6 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
-from discord.utils import time_snowflake, utcnow
-
 from bots.conversation import log_fault
 from bots.discord.names import DIRECT, place_key, workspace_key
 from bots.outcomes import RefusedError, UnsureError
@@ -53,7 +51,9 @@ class Away:
         self._take = take
         self._seen: dict[str, int] = {}
         self._unsaved: set[str] = set()
-        self._held: set[str] = set()  # something could not be kept: nothing newer counts as seen
+        # Where nothing is missing; elsewhere nothing newer counts as seen, or what is missing were forgotten.
+        self._whole: set[str] = set()
+        self._lost: set[str] = set()  # something could not be kept: it is paged for soon
         self._paging = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -62,7 +62,7 @@ class Away:
     def seen(self, guild: str | None, channel: str, message: int) -> Change | None:
         """A message came in; the change that remembers it, for the commit that keeps it."""
         name = _name(guild, channel)
-        if name in self._held:
+        if _group(name) not in self._whole:
             return None
         self._seen[name] = max(message, self._seen.get(name, 0))
         self._unsaved.add(name)
@@ -70,11 +70,21 @@ class Away:
 
     def lost(self, guild: str | None, channel: str) -> None:
         """A message could not be kept: it will be paged for."""
-        self._held.add(_name(guild, channel))
+        group = _group(_name(guild, channel))
+        self._whole.discard(group)
+        self._lost.add(group)
 
     @property
     def something_is_lost(self) -> bool:
-        return bool(self._held)
+        return bool(self._lost)
+
+    def disconnected(self, guilds: Iterable[discord.Guild], *, directly: bool) -> None:
+        """From now on something may be missing."""
+        self._whole -= _groups(guilds, directly=directly)
+
+    def resumed(self, guilds: Iterable[discord.Guild], *, directly: bool) -> None:
+        """Discord brings what was missing."""
+        self._whole |= _groups(guilds, directly=directly) - self._lost
 
     async def save(self) -> None:
         """What was seen and asked for nothing is remembered every few seconds."""
@@ -111,22 +121,24 @@ class Away:
                 await self._attempt(DIRECT, self._directly())
 
     async def _attempt(self, what: str, paging: Awaitable[None]) -> None:
+        self._lost.discard(what)
         try:
             await paging
         except (RefusedError, UnsureError, UserFacingError) as error:
             log_fault(error)
-            self._held.add(what)
+            self._lost.add(what)
+        if what not in self._lost:  # nor was one of those that were found
+            self._whole.add(what)
 
     async def _guild(self, guild: discord.Guild) -> None:
-        name = _name(str(guild.id), "")
-        after = await self._after(name)
         channels: list[_Talked] = []
         for kind in (guild.text_channels, guild.voice_channels, guild.stage_channels, guild.threads):
             channels.extend(kind)
+        newest = max((channel.last_message_id or 0 for channel in channels), default=0)
+        after = await self._after(_name(str(guild.id), ""), newest)
         newer = [channel for channel in channels if (channel.last_message_id or 0) > after]
         newer.sort(key=lambda channel: channel.last_message_id or 0, reverse=True)
         await self._pages({str(channel.id): after for channel in newer[:MOST_CHANNELS]})
-        self._held.discard(name)
 
     async def _directly(self) -> None:
         """The conversations that we have had: Discord lists none."""
@@ -137,14 +149,13 @@ class Away:
         }
         recent = sorted(after, key=lambda channel: after[channel], reverse=True)[:MOST_CHANNELS]
         await self._pages({channel: after[channel] for channel in recent})
-        self._held -= {name for name in self._held if name.startswith(DIRECT)}
 
-    async def _after(self, name: str) -> int:
+    async def _after(self, name: str, newest: int) -> int:
+        """What was seen of a guild; the first time that we are here, all that there is."""
         seen = await self._records.setting(*_where(name), "")
-        if not seen:  # the first time that we are here
-            now = time_snowflake(utcnow())
-            await self._records.apply(_remember(name, now))
-            return now
+        if not seen:
+            await self._records.apply(_remember(name, newest))
+            return newest
         return max(int(seen) - _margin(), _oldest())
 
     async def _pages(self, channels: dict[str, int]) -> None:
@@ -172,6 +183,15 @@ class Away:
 
 def _name(guild: str | None, channel: str) -> str:
     return workspace_key(guild, channel) if guild else f"{DIRECT}:{channel}"
+
+
+def _group(name: str) -> str:
+    """What is paged together: a guild, or all conversations outside of guilds."""
+    return DIRECT if name.startswith(f"{DIRECT}:") else name
+
+
+def _groups(guilds: Iterable[discord.Guild], *, directly: bool) -> set[str]:
+    return {_name(str(guild.id), "") for guild in guilds} | ({DIRECT} if directly else set())
 
 
 def _where(name: str) -> tuple[str, str]:

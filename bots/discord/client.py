@@ -7,6 +7,7 @@ the titles that are offered while somebody types.
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import discord
 from discord import AutoShardedClient, Intents, InteractionType, MemberCacheFlags, Message
 
 from bots.conversation import log_fault
+from bots.discord.away import Away
 from bots.discord.cards import (
     ASK_MODAL,
     CORRECT,
@@ -42,8 +44,8 @@ from mmrag.errors import UserFacingError
 if TYPE_CHECKING:
     from discord import Interaction, RawReactionActionEvent
 
-    from bots.discord.away import Away
     from bots.discord.files import Files
+    from bots.discord.history import History
     from bots.discord.intake import Where
     from bots.discord.places import Directory
     from bots.discord.web import DiscordWeb
@@ -60,6 +62,7 @@ AGAIN_SECONDS = 30.0
 IDENTIFY_SECONDS = 5.1
 
 _KEPT = "I answer in a thread on that message."
+_TOO_OLD = "I don't know this any more: ask again."
 _NOT_KEPT = "Sorry, I could not take that down: please try again in a moment."
 
 
@@ -107,11 +110,26 @@ class BotClient(AutoShardedClient):
     async def on_connect(self) -> None:
         self.began.set()
 
-    async def on_shard_ready(self, shard_id: int) -> None:
-        """A session began: what was said while there was none is paged for."""
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        """A session began, or an outage is over: what was said meanwhile is paged for."""
         if self.dispatcher is not None:
-            guilds = [guild for guild in self.guilds if guild.shard_id == shard_id]
-            await self.dispatcher.away.catch_up(guilds, directly=shard_id == 0)
+            await self.dispatcher.away.catch_up([guild], directly=False)
+
+    async def on_shard_connect(self, shard_id: int) -> None:
+        """As above, outside of guilds: of these only the first shard is told."""
+        if self.dispatcher is not None and shard_id == 0:
+            await self.dispatcher.away.catch_up([], directly=True)
+
+    async def on_shard_disconnect(self, shard_id: int) -> None:
+        if self.dispatcher is not None:
+            self.dispatcher.away.disconnected(self._guilds_of(shard_id), directly=shard_id == 0)
+
+    async def on_shard_resumed(self, shard_id: int) -> None:
+        if self.dispatcher is not None:
+            self.dispatcher.away.resumed(self._guilds_of(shard_id), directly=shard_id == 0)
+
+    def _guilds_of(self, shard_id: int) -> list[discord.Guild]:
+        return [guild for guild in self.guilds if guild.shard_id == shard_id]
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         if self.dispatcher is not None:
@@ -136,7 +154,7 @@ class BotClient(AutoShardedClient):
     async def on_error(self, event_method: str, /, *args: object, **kwargs: object) -> None:
         """discord.py would print what was said."""
         del event_method, args, kwargs
-        error = _current_error()
+        error = sys.exc_info()[1]
         if error is not None:
             log_fault(error)
 
@@ -152,6 +170,7 @@ class Dispatcher:
         engine: EngineClient,
         *,
         web: DiscordWeb,
+        history: History,
         directory: Directory,
         files: Files,
     ) -> None:
@@ -162,7 +181,7 @@ class Dispatcher:
         self._web = web
         self._directory = directory
         self._files = files
-        self.away: Away
+        self.away = Away(records, history, self.missed)
 
     async def sync_commands(self, application: str) -> None:
         """Tell Discord our commands, if it knows others. Raises RefusedError, UnsureError."""
@@ -251,14 +270,14 @@ class Dispatcher:
             arrival = read_interaction(interaction, place)
             if arrival is not None and await self._intake.keep(arrival):
                 self._files.fetch_early(arrival.event.payload.get("files") or [])
-            kind, data = await self._reply(interaction)
+            kind, data = await self._reply(interaction, arrival)
         except Exception as error:  # noqa: BLE001 - whatever it is, the person must hear that it is not taken
             log_fault(error)
             text = str(error) if isinstance(error, UserFacingError) else _NOT_KEPT
-            kind, data = SAY, {"content": text, "flags": EPHEMERAL, "allowed_mentions": NOBODY}
+            kind, data = SAY, _whispered(text)
         await self._answer(interaction, kind, data)
 
-    async def _reply(self, interaction: Interaction[Any]) -> tuple[int, Json]:
+    async def _reply(self, interaction: Interaction[Any], arrival: Arrival | None) -> tuple[int, Json]:
         """How an interaction is acknowledged: a modal, a word, or that we think about it."""
         data: Json = dict(interaction.data or {})
         action, _, value = str(data.get("custom_id") or "").partition(":")
@@ -269,8 +288,8 @@ class Dispatcher:
         if action in (DOWN, CORRECT):
             return OPEN, down_modal(value, REASONS)
         if action == ASK_MODAL:
-            return SAY, {"content": _KEPT, "flags": EPHEMERAL, "allowed_mentions": NOBODY}
-        return DEFER, {"flags": EPHEMERAL}
+            return SAY, _whispered(_KEPT)
+        return (DEFER, {"flags": EPHEMERAL}) if arrival is not None else (SAY, _whispered(_TOO_OLD))
 
     async def _titles(self, interaction: Interaction[Any], place: Where) -> list[Json]:
         """The documents whose titles fit what is being typed, of those that may be read there."""
@@ -299,6 +318,10 @@ class Dispatcher:
             return
 
 
+def _whispered(text: str) -> Json:
+    return {"content": text, "flags": EPHEMERAL, "allowed_mentions": NOBODY}
+
+
 def _typed(data: Json) -> str:
     """What stands in the option that is being typed."""
     for option in data.get("options") or []:
@@ -308,9 +331,3 @@ def _typed(data: Json) -> str:
         if found:
             return found
     return ""
-
-
-def _current_error() -> BaseException | None:
-    import sys  # noqa: PLC0415 - discord.py tells of an error by its handling only
-
-    return sys.exc_info()[1]

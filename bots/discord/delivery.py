@@ -7,7 +7,8 @@ expires after a quarter of an hour: then its reply goes to the person directly.
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,10 @@ from bots.discord.rooms import Room
 from bots.discord.web import (
     BAD_WEBHOOK,
     INVALID_FORM,
+    NO_ACCESS,
+    NO_PERMISSION,
     TOO_LARGE,
+    UNKNOWN_CHANNEL,
     UNKNOWN_INTERACTION,
     UNKNOWN_MESSAGE,
     UNKNOWN_WEBHOOK,
@@ -54,6 +58,9 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _EXPIRED = {UNKNOWN_WEBHOOK, BAD_WEBHOOK, UNKNOWN_MESSAGE, UNKNOWN_INTERACTION, "404", "401"}
+_SHUT = {NO_ACCESS, NO_PERMISSION, UNKNOWN_CHANNEL}
+ACKNOWLEDGED_SECONDS = 3.5  # Discord waits three for an acknowledgement
+CLOSING_WAITS_SECONDS = (0.5, 2.0, 0.0)
 _NOT_TAKEN = {INVALID_FORM, TOO_LARGE, "413"}
 
 
@@ -110,13 +117,10 @@ class DiscordDelivery(Delivery[Target, Message]):
         elif part.content.get("edits"):
             await self._edit(target.payload["channel"], part.content["edits"], messages[0])
             await self._inbox.sent(job, part, part.content["edits"])
+        elif target.to:
+            await self._say(job, part, _direct_room(target.to), messages)
         else:
-            room = (
-                Room(target.to, None, message_key(target.to))
-                if target.to
-                else await self._rooms.of(target.payload, here=target.here)
-            )
-            await self._say(job, part, room, messages)
+            await self._openly(job, part, target, messages)
         if not target.whispered and target.payload.get("token"):
             await self._close(target)
 
@@ -154,6 +158,20 @@ class DiscordDelivery(Delivery[Target, Message]):
         return notice_message(notice)
 
     # --------------------------------------------------------------------- how it goes out
+
+    async def _openly(self, job: Job, part: Part, target: Target, messages: list[Message]) -> None:
+        """Where it was asked; directly, where we may not write there: whoever asked sees that place."""
+        room = await self._rooms.of(target.payload, here=target.here)
+        try:
+            await self._say(job, part, room, messages)
+        except RefusedError as refused:
+            if refused.code not in _SHUT or target.payload["guild"] is None:
+                raise
+            await self._directly(job, part, target, messages)
+
+    async def _directly(self, job: Job, part: Part, target: Target, messages: list[Message]) -> None:
+        opened = await self._web.write("POST", "/users/@me/channels", {"recipient_id": target.user})
+        await self._say(job, part, _direct_room(str(opened["id"])), messages)
 
     async def _say(self, job: Job, part: Part, room: Room, messages: list[Message]) -> None:
         """In a channel or thread, in as many messages as it takes."""
@@ -228,11 +246,11 @@ class DiscordDelivery(Delivery[Target, Message]):
         except RefusedError as refused:
             if refused.code not in _EXPIRED:
                 raise
-            opened = await self._web.write("POST", "/users/@me/channels", {"recipient_id": target.user})
-            channel = str(opened["id"])
-            await self._say(job, part, Room(channel, None, message_key(channel)), messages)
-            return
-        await self._inbox.sent(job, part, "whispered")
+            if time.time() - job.received < ACKNOWLEDGED_SECONDS:  # we are quicker than our acknowledgement
+                raise UnsureError("not acknowledged yet") from None
+            await self._directly(job, part, target, messages)
+        else:
+            await self._inbox.sent(job, part, "whispered")
 
     async def _reply(self, target: Target, message: Message) -> Json:
         replied: Json = await self._web.write(
@@ -247,8 +265,13 @@ class DiscordDelivery(Delivery[Target, Message]):
 
     async def _close(self, target: Target) -> None:
         """What was clicked is done, and everybody sees it: the click's own reply says no more."""
-        with contextlib.suppress(RefusedError, UnsureError):
-            await self._reply(target, Message("✅ Done."))
+        for wait in CLOSING_WAITS_SECONDS:
+            try:
+                await self._reply(target, Message("✅ Done."))
+            except (RefusedError, UnsureError):
+                await asyncio.sleep(wait)  # as above
+            else:
+                return
 
 
 async def _as_it_is_taken(send: Callable[[Message], Awaitable[Json]], message: Message) -> Json:
@@ -268,6 +291,10 @@ def _arrived(there: list[discord.Message], message: Message) -> str | None:
             there.remove(each)
             return str(each.id)
     return None
+
+
+def _direct_room(channel: str) -> Room:
+    return Room(channel, None, message_key(channel))
 
 
 def _uploads(message: Message) -> list[tuple[str, bytes]]:

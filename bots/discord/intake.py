@@ -239,6 +239,7 @@ def read_interaction(interaction: Interaction[Any], place: Where) -> Arrival | N
     payload = {
         **place.facts(),
         "user": str(interaction.user.id),
+        "interaction": str(interaction.id),
         "token": interaction.token,
         "application": str(interaction.application_id),
         "private": True,
@@ -362,6 +363,7 @@ def _submission(action: str, value: str, data: Json, payload: Json, key: str) ->
         case kind if kind == ASK_MODAL:
             payload |= {"target": value, "text": str(values.get("text") or ""), "files": [], "aloud": True}
             payload |= {"message": value, "private": False, "in_thread": False, "replied": None}
+            payload |= {"token": None}  # it was answered with a word: what is said goes into the thread
             thread = message_key(value)
             return Arrival(_event("question", (key,), payload, thread=thread), joins=thread)
     return None

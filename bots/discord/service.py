@@ -17,7 +17,6 @@ from discord.http import Route
 from bots import inbox, records
 from bots.conversation import Rules, log_fault
 from bots.database import Database
-from bots.discord.away import Away
 from bots.discord.chat import DiscordChat
 from bots.discord.client import BotClient, Dispatcher
 from bots.discord.delivery import DiscordDelivery
@@ -170,9 +169,12 @@ async def assembled(settings: DiscordSettings, engine: EngineClient) -> AsyncIte
         )
         intake = Intake(kept, remembered, of_answer=lambda _: {})
         dispatcher = Dispatcher(
-            *(client, intake, remembered, engine), web=web, directory=directory, files=files
+            *(client, intake, remembered, engine),
+            web=web,
+            history=history,
+            directory=directory,
+            files=files,
         )
-        dispatcher.away = Away(remembered, history, dispatcher.missed)
         client.dispatcher = dispatcher
         try:
             yield Bot(client, dispatcher, workers)

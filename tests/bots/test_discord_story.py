@@ -476,6 +476,23 @@ def test_what_was_asked_while_the_bot_was_away_is_answered_once_and_says_so(engi
     asyncio.run(told())
 
 
+def test_what_is_said_before_the_history_is_paged_hides_nothing_of_a_long_absence(engine, tmp_path):
+    async def told():
+        here = Here(engine)
+        engine.add(LEAVE_PAGE[0], collection=here.workspace)
+        async with here.discord:
+            async with bot_running(here.discord, engine, tmp_path):
+                await here.answer()
+            missed = await here.ana.mentions("general", "And leave for trainees?")
+            here.discord.clock.advance(3 * 3600)
+            async with bot_running(here.discord, engine, tmp_path):
+                await here.answer("How many days of leave, now?")
+                answer = await here.reply(await here.thread(missed))
+                assert answer.content.startswith("-# I was away")
+
+    asyncio.run(told())
+
+
 def test_a_session_that_is_lost_is_begun_anew_and_what_was_asked_in_between_is_answered(engine, tmp_path):
     async def story(here):
         await here.answer()
@@ -544,6 +561,28 @@ def test_where_no_thread_can_be_made_the_answer_replies_to_the_question(engine, 
         asked = await here.ana.mentions("general", LEAVE)
         answer = await here.reply("general")
         assert answer.reference["message_id"] == asked.id
+
+    tell(story, engine, tmp_path, flawless=False)
+
+
+def test_where_the_bot_may_not_write_whoever_asked_is_answered_directly(engine, tmp_path):
+    async def story(here):
+        general = here.discord.channel("general")
+        here.discord.deny(
+            *(general, here.discord.bot, Permission.SEND_MESSAGES, Permission.CREATE_PUBLIC_THREADS)
+        )
+        await here.ana.mentions(general, LEAVE)
+        assert "28 days" in (await here.reply(here.ana.dm)).content
+
+    tell(story, engine, tmp_path, flawless=False)
+
+
+def test_a_click_whose_acknowledgement_is_slower_than_the_work_has_its_reply(engine, tmp_path):
+    async def story(here):
+        here.discord.faults.delay("create_interaction_response", 0.6)
+        await here.ana.uses("/kb help", "general")
+        assert "Mention me" in (await here.whisper(here.ana)).content
+        assert here.discord.answers(here.ana.dm) == []
 
     tell(story, engine, tmp_path, flawless=False)
 
