@@ -140,13 +140,13 @@ async def ours():
 
 @asynccontextmanager
 async def twin():
-    async with started_twin() as (where, url, act), _connected(url, where) as bot:
+    async with started_twin() as (where, (url, _), act), _connected(url, where) as bot:
         yield Place(bot, int(where["channelId"]), *_acts(act))
 
 
 @asynccontextmanager
 async def started_twin():
-    """(where everything is, address of the front, `act`: what the person does)."""
+    """(where everything is, the front and its address, `act`: what the person does)."""
     process = await asyncio.create_subprocess_exec(
         *("node", "run.mjs"), cwd=OTHER, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
@@ -157,8 +157,8 @@ async def started_twin():
             process.stdin.write(json.dumps({"act": kind, **how}).encode() + b"\n")
             return json.loads(await process.stdout.readline())
 
-        async with front(where) as url:
-            yield where, url, act
+        async with front(where) as made:
+            yield where, made, act
     finally:
         process.terminate()
         await process.wait()
@@ -204,7 +204,7 @@ async def _connected(url, where):
 
 @asynccontextmanager
 async def front(where):
-    """Fills in what is expected of Discord's answers; the address of this front."""
+    """What fills in what is expected of Discord's answers, behind its address: (address, front)."""
     filler = Front(where)
     application = web.Application()
     application.add_routes([web.route("*", "/{path:.*}", filler.fill)])
@@ -212,7 +212,7 @@ async def front(where):
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     async with aiohttp.ClientSession() as filler.session:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", filler
         await runner.cleanup()
 
 
@@ -226,6 +226,10 @@ class Front:
         self._gateway = where["gateway"]
         self._threads = {}  # ids there, by those of their messages
         self.session = None
+
+    def place_of(self, channel):
+        """A thread's id there."""
+        return self._threads.get(channel, channel)
 
     async def fill(self, request):
         path = request.raw_path
@@ -321,6 +325,8 @@ class Home:
     app: str
     guild: str
     writes: Any
+    clicks: Any  # channel, message and custom id
+    uses: Any
 
     async def said(self, channel):
         """The messages of a channel, newest first, as the API tells them; none where there is no channel."""
@@ -340,20 +346,31 @@ async def our_home():
         async def writes(content):
             return (await ana.writes("general", content)).id
 
+        async def clicks(channel, message, custom_id):
+            await ana.clicks(server.channel(channel).messages[message], custom_id)
+
+        async def uses(name, **options):
+            await ana.uses(name, "general", **options)
+
         told = server.api_url, server.gateway.url, server.bot_token, server.bot, server.guild.id
-        yield Home(*told, writes)
+        yield Home(*told, writes, clicks, uses)
 
 
 @asynccontextmanager
 async def twins_home():
-    async with started_twin() as (where, url, act):
-        writes, *_ = _acts(act)
+    async with started_twin() as (where, (url, filler), act):
+        writes, uses, *_ = _acts(act)
+
+        async def clicks(channel, message, custom_id):
+            there = filler.place_of(channel)
+            await act("clicks", channelId=there, messageId=message, customId=custom_id)
+
         told = f"{url}/api/v10", where["gateway"], where["token"], where["bot"], where["guild"]
-        yield Home(*told, writes)
+        yield Home(*told, writes, clicks, uses)
 
 
 @BOTH
-def test_the_real_bot_answers_in_a_thread(which, tmp_path):
+def test_the_real_bot_answers_in_a_thread_and_takes_a_click_and_a_command(which, tmp_path):
     async def story():
         async with {"ours": our_home, "twin": twins_home}[which]() as home:
             engine = MemoryEngine()
@@ -365,8 +382,14 @@ def test_the_real_bot_answers_in_a_thread(which, tmp_path):
                 async with asyncio.timeout(20):
                     while not (answer := whole(await home.said(asked))):  # noqa: ASYNC110 - the other tells nobody
                         await asyncio.sleep(0.05)
+                    thumb = answer["components"][0]["components"][0]["custom_id"]
+                    await home.clicks(asked, answer["id"], thumb)
+                    await home.uses("/ask", question="And leave for trainees?")
+                    while not (engine.ratings and len(engine.questions) == 2):  # noqa: ASYNC110 - as above
+                        await asyncio.sleep(0.05)
         assert answer["content"].startswith("Everybody has 28 days of leave.")
         assert "https://wiki.example/leave" in str(answer["embeds"])
+        assert [each.verdict for each in engine.ratings] == ["up"]
 
     asyncio.run(story())
 

@@ -33,7 +33,7 @@ const place = { channelId: channel.id, userId: await discord.getFirstNonBotUserI
 const acts = {
   writes: ({ content }) => discord.simulateUserMessage({ ...place, content }),
   uses: ({ name, options }) => discord.simulateSlashCommand({ ...place, name, options }),
-  clicks: ({ messageId, customId }) => discord.simulateButtonClick({ ...place, messageId, customId }),
+  clicks: (how) => discord.simulateButtonClick({ ...place, ...how }),
   submits: ({ customId, fields }) => discord.simulateModalSubmit({ ...place, customId, fields }),
   modals: () => discord.prisma.interactionResponse.count({ where: { type: 9 } }),
 }
