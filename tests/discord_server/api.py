@@ -14,7 +14,6 @@ from aiohttp import web
 from tests.discord_server.permissions import Permission
 from tests.discord_server.world import DiscordError, invalid, refusal
 
-MOST_FILES = 10
 UPLOAD_BYTES = {0: 10 << 20, 1: 10 << 20, 2: 50 << 20, 3: 100 << 20}  # of one file, by the guild's boosts
 MAJOR = ("channel", "guild", "webhook", "token")
 

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 
 from bots.discord.service import PERMISSIONS, DiscordSettings, serve
-from tests.discord_server.pointing import pointed_at
+from tests.discord_server.pointing import pointed
 from tests.discord_server.server import DiscordServer
 
 
@@ -19,9 +19,16 @@ def discord_with_the_app(**options):
 async def bot_running(discord, engine, folder, **settings):
     """The bot on this engine, with its data in `folder`, until the block ends."""
     chosen = DiscordSettings(folder=folder, token=discord.bot_token, api_url=discord.api_url, **settings)
+    async with running_bot(chosen, engine, discord.api_url, discord.gateway.url):
+        yield
+
+
+@asynccontextmanager
+async def running_bot(settings, engine, api_url, gateway_url):
+    """The bot with these settings, connected, until the block ends."""
     ready = asyncio.Event()
-    with pointed_at(discord):
-        served = asyncio.create_task(serve(chosen, engine, ready=ready))
+    with pointed(api_url, gateway_url):
+        served = asyncio.create_task(serve(settings, engine, ready=ready))
         waiting = asyncio.create_task(ready.wait())
         try:
             await asyncio.wait([served, waiting], return_when=asyncio.FIRST_COMPLETED)

@@ -21,7 +21,6 @@ from aiohttp import WSMsgType, web
 from tests.discord_server.permissions import Permission
 from tests.discord_server.shapes import (
     guild_create_json,
-    guild_json,
     member_json,
     message_json,
     user_json,
@@ -36,6 +35,7 @@ SENT_A_MINUTE = 120
 RESUME_SECONDS = 120.0
 STARTS_A_DAY = 1000
 IDENTIFY_SECONDS = 5.0
+LEAST_SILENCE_SECONDS = 5.0  # before a connection is cut off, however short the interval of a test
 
 GUILDS, MEMBERS, MODERATION = 1 << 0, 1 << 1, 1 << 2
 PRESENCES, GUILD_MESSAGES, GUILD_REACTIONS, GUILD_TYPING = 1 << 8, 1 << 9, 1 << 10, 1 << 11
@@ -186,6 +186,11 @@ class Gateway:
         for connection in list(self.connections):
             connection.close(code, reason)
 
+    def ask_for_heartbeats(self):
+        """Op 1: each client is to send one at once."""
+        for connection in list(self.connections):
+            connection.send({"t": None, "s": None, "op": HEARTBEAT, "d": None})
+
     def reconnect(self):
         """Op 7: come back by RESUME."""
         for connection in list(self.connections):
@@ -282,6 +287,9 @@ class Gateway:
         self._server.touch()
         try:
             await self._listen(connection)
+        except Exception as error:
+            self._server.fault = error
+            raise
         finally:
             watch.cancel()
             self.connections.remove(connection)
@@ -305,7 +313,7 @@ class Gateway:
         while True:
             await asyncio.sleep(self.heartbeat_ms / 1000)
             silent = self._server.clock.now() - connection.last_heartbeat
-            if silent > 2 * self.heartbeat_ms / 1000:
+            if silent > max(2 * self.heartbeat_ms / 1000, LEAST_SILENCE_SECONDS):
                 connection.close(TIMED_OUT, "Session timed out.")
 
     async def _listen(self, connection):
@@ -327,7 +335,7 @@ class Gateway:
 
     def _take(self, connection, opcode, data):
         match opcode:
-            case 1:
+            case _ if opcode == HEARTBEAT:
                 connection.last_heartbeat = self._server.clock.now()
                 connection.heartbeats += 1
                 if self.acks:
@@ -438,10 +446,6 @@ class Gateway:
             if not session.over and session.intents & GUILDS and session.hears(guild.id):
                 self._say_guild(session, guild, new=new)
         self._server.touch()
-
-    def tell_guild_changed(self, guild):
-        data = guild_json(guild)
-        self.dispatch("GUILD_UPDATE", data, intent=GUILDS, guild=guild.id)
 
     def _resume(self, connection, data):
         if data.get("token", "").removeprefix("Bot ") != self._server.world.app.token:

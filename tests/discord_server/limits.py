@@ -6,6 +6,7 @@ They are kept only when switched on (`limits.on = True`); what a fault tells to 
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from dataclasses import dataclass
 
 A_SECOND = 50
@@ -38,8 +39,8 @@ class Limits:
         self._clock = clock
         self._buckets = {}
         self._waits = {}  # until when, by (bucket, major parameters); None: everywhere
-        self._all = []
-        self._invalid = []
+        self._all = deque()
+        self._invalid = deque()
 
     def tell_to_wait(self, key, seconds):
         """From now on, whoever comes earlier breaks the limit."""
@@ -57,7 +58,7 @@ class Limits:
             return {}
         now = self._clock.now()
         if route.counts:
-            self._all = [at for at in self._all if now - at < 1.0]
+            _forget(self._all, now - 1.0)
             if len(self._all) >= A_SECOND:
                 self.refused += 1
                 self.tell_to_wait(None, wait := 1.0 - (now - self._all[0]))
@@ -81,10 +82,15 @@ class Limits:
             "X-RateLimit-Bucket": hashlib.md5(route.bucket.encode(), usedforsecurity=False).hexdigest(),
         }
 
-    def count_invalid(self, status):
-        """Too many requests that are refused, and the address is banned: no 429 of the API's own then."""
+    def count_invalid(self, status, scope=""):
+        """Whether the address is banned: for too many requests that were refused, as Discord counts them."""
         now = self._clock.now()
-        if status in (401, 403, 429):
+        if status in (401, 403) or (status == 429 and scope != "shared"):
             self._invalid.append(now)
-        self._invalid = [at for at in self._invalid if now - at < INVALID_SECONDS]
+        _forget(self._invalid, now - INVALID_SECONDS)
         return len(self._invalid) > INVALID_REQUESTS
+
+
+def _forget(times, before):
+    while times and times[0] <= before:
+        times.popleft()

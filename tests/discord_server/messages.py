@@ -8,7 +8,7 @@ from dataclasses import replace
 from urllib.parse import unquote
 
 from tests.discord_server import rules, text
-from tests.discord_server.api import MOST_FILES, route, upload_limit
+from tests.discord_server.api import route, upload_limit
 from tests.discord_server.permissions import Permission
 from tests.discord_server.shapes import message_json, user_json
 from tests.discord_server.world import (
@@ -118,11 +118,7 @@ def _need_something(fields):
 def _need_files(fields):
     """attachment://NAME must name a file that is there."""
     names = {each.filename for each in fields["attachments"]}
-    for number, embed in enumerate(fields["embeds"]):
-        for place in ("image", "thumbnail"):
-            url = (embed.get(place) or {}).get("url", "")
-            if url.startswith("attachment://") and unquote(url[13:]) not in names:
-                del fields["embeds"][number][place]  # Discord shows the embed without it
+    fields["embeds"] = [_with_known_pictures(each, names) for each in fields["embeds"]]
     for each in rules.walk(fields["components"]):
         for url in component_urls(each):
             if url.startswith("attachment://") and unquote(url[13:]) not in names:
@@ -130,6 +126,17 @@ def _need_files(fields):
                 raise invalid(
                     {"components": ("UNFURLED_MEDIA_ITEM_REFERENCED_ATTACHMENT_NOT_FOUND", sentence)}
                 )
+
+
+def _with_known_pictures(embed, names):
+    """Discord shows an embed without the pictures that are not there."""
+    gone = {
+        place
+        for place in ("image", "thumbnail")
+        if (url := (embed.get(place) or {}).get("url", "")).startswith("attachment://")
+        and unquote(url[13:]) not in names
+    }
+    return {key: value for key, value in embed.items() if key not in gone}
 
 
 def component_urls(component):
@@ -152,16 +159,13 @@ def _attached(server, channel, body, files, *, ephemeral, before=None):
         if described is None:
             kept = list(before.attachments)
         else:
-            stay = {str(each["id"]) for each in described}
+            stay = {str(each.get("id")) for each in described}
             kept = [each for each in before.attachments if each.id in stay]
     about = {str(each.get("id")): each for each in described or []}
     for number, file in files.items():
         told = about.get(number, {})
         if len(file.data) > upload_limit(server.world.guild_of(channel)):
             raise refusal("too large")
-        if len(told.get("description") or "") > 1024:
-            path = f"attachments.{number}.description"
-            raise invalid({path: ("BASE_TYPE_MAX_LENGTH", "Must be 1024 or fewer in length.")})
         name = told.get("filename") or file.filename
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         kept.append(
@@ -169,8 +173,8 @@ def _attached(server, channel, body, files, *, ephemeral, before=None):
                 name, file.data, kind, channel.id, description=told.get("description"), ephemeral=ephemeral
             )
         )
-    if len(kept) > MOST_FILES:
-        sentence = f"Must be {MOST_FILES} or fewer in length."
+    if len(kept) > rules.MAX_ATTACHMENTS:
+        sentence = f"Must be {rules.MAX_ATTACHMENTS} or fewer in length."
         raise invalid({"attachments": ("BASE_TYPE_MAX_LENGTH", sentence)})
     return kept
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.discord_server import commands, rules, text
-from tests.discord_server.api import MOST_FILES
 from tests.discord_server.interactions import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL_SUBMIT
 from tests.discord_server.messages import component_urls, known_emoji, pings_of
 from tests.discord_server.permissions import Permission, of_member
@@ -150,7 +149,7 @@ class Person:
         )
         if files:
             self._need(channel, Permission.ATTACH_FILES)
-        if len(content) > rules.MAX_CONTENT or len(files) > MOST_FILES:
+        if len(content) > rules.MAX_CONTENT or len(files) > rules.MAX_ATTACHMENTS:
             raise ValueError("Discord does not take a message of this size")
         return self._put(channel, content, files, reply_to=reply_to, pings=pings, **more)
 

@@ -106,16 +106,3 @@ def _overwritten(allowed, overwrites, guild, user_id):
         allowed &= ~together(each.deny for each in known)
         allowed |= together(each.allow for each in known)
     return allowed
-
-
-def everyone_sees(world, channel):
-    """Whether whoever is in the guild sees the channel, without a role or an overwrite of their own."""
-    guild = world.guilds[channel.guild]
-    if channel.is_thread and channel.is_private:
-        return False
-    parent = world.channels[channel.parent] if channel.is_thread else channel
-    overwrite = parent.overwrites.get(guild.id)
-    allowed = guild.roles[guild.id].permissions
-    if overwrite is not None:
-        allowed = (allowed & ~overwrite.deny) | overwrite.allow
-    return bool(allowed & P.VIEW_CHANNEL)

@@ -12,6 +12,7 @@ MAX_EMBEDS, MAX_EMBED_CHARS = 10, 6000
 MAX_ROWS, MAX_BUTTONS, MAX_OPTIONS = 5, 5, 25
 MAX_V2_COMPONENTS, MAX_V2_CHARS = 40, 4000
 MAX_NONCE = 25
+MAX_ATTACHMENTS = 10
 MAX_AUTOCOMPLETE = 25
 ARCHIVE_MINUTES = (60, 1440, 4320, 10080)
 
@@ -140,6 +141,10 @@ def check_message(body, *, flags):
     if isinstance(nonce, str) and len(nonce) > MAX_NONCE:
         check.wrong("nonce", "NONCE_TYPE_TOO_LONG", f"Nonce string cannot be longer than {MAX_NONCE}.")
     _allowed_mentions(check, body.get("allowed_mentions"))
+    check.object("message_reference", body.get("message_reference"))
+    for path, each in check.objects("attachments", body.get("attachments") or [], most=MAX_ATTACHMENTS):
+        check.text(f"{path}.description", each.get("description"), most=1024)
+        check.text(f"{path}.filename", each.get("filename"), most=1024)
     check.done()
 
 

@@ -80,6 +80,7 @@ class DiscordServer:
         self.sent = []  # (what, JSON) that left this server: events and answers
         self.nonces = {}  # (message id, time) by (channel, nonce)
         self.deleted = set()  # ids of messages
+        self.fault = None  # an exception of this server's own: whoever waits is told
         self.names_reacted_author = True  # reaction events say whose message it is
         self.base = None
         self._typing = {}  # since when, by (channel, user)
@@ -137,11 +138,6 @@ class DiscordServer:
         return self.world.app.id
 
     permission = Permission
-
-    @property
-    def cdn_hosts(self):
-        """Hosts that stand for cdn.discordapp.com and media.discordapp.net."""
-        return (self.base.partition("://")[2],)
 
     # ------------------------------------------------------------- setting up
 
@@ -332,9 +328,12 @@ class DiscordServer:
         """What `holds()` gives, once it gives something. Raises TimeoutError, with the last requests.
 
         It is asked after every change here, and now and then for what changes elsewhere: in an engine.
+        Raises what went wrong in this server itself.
         """
         deadline = asyncio.get_running_loop().time() + seconds
         while not (found := holds()):
+            if self.fault is not None:
+                raise self.fault
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 lately = [f"{each.name} {each.status}" for each in self.requests]
@@ -636,8 +635,7 @@ class DiscordServer:
                 spoiled = await self._spoil(request, logged, fault, key)
                 if spoiled is not None:
                     return spoiled
-            if chosen.needs_token and not self._has_token(request):
-                raise refusal("unauthorized")
+            self._need_token(chosen, request)
             headers = self.limits.take(chosen, logged)
             await read_body(request, logged)
             logged.answer = await chosen.run(Call(self, logged))
@@ -647,19 +645,22 @@ class DiscordServer:
         except DiscordError as refused:
             logged.status, logged.answer = refused.status, refused.as_json()
             return self._answer(logged, headers)
+        except Exception as error:
+            self.fault = error
+            raise
         if fault is not None and fault.after:
             spoiled = await self._spoil(request, logged, fault, key)
             if spoiled is not None:
                 return spoiled
         return self._answer(logged, headers)
 
-    def _has_token(self, request):
+    def _need_token(self, chosen, request):
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
-        return kind == "Bot" and token == self.bot_token
+        if chosen.needs_token and (kind, token) != ("Bot", self.bot_token):
+            raise refusal("unauthorized")
 
     def _answer(self, logged, headers):
-        banned = self.limits.count_invalid(logged.status)
-        if banned:
+        if self.limits.count_invalid(logged.status, headers.get("X-RateLimit-Scope", "")):
             return _ban(3600)
         self.touch()
         self.record(f"answer {logged.name}" if logged.status < 300 else f"error {logged.name}", logged.answer)

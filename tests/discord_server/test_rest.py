@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tests.discord_server import DiscordServer
 from tests.discord_server.client import Bot, running
 from tests.discord_server.permissions import Permission, in_channel, together
-from tests.discord_server.world import Overwrite
+from tests.discord_server.shapes import channel_json, guild_create_json
+from tests.discord_server.world import PUBLIC_THREAD, Overwrite
 
 
 def played(story, **options):
@@ -277,7 +278,7 @@ def test_files_have_a_size_that_the_guild_decides_on():
 # ----------------------------------------------------------------- permissions
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_permissions_are_what_discord_py_computes(data):
     """discord.py's own computation, on the JSON that the server sends, is the authority."""
@@ -297,21 +298,24 @@ def test_permissions_are_what_discord_py_computes(data):
     for target, kind in [(server.guild.id, 0), (roles[0].id, 0), (roles[1].id, 0), (ana.id, 1)]:
         if data.draw(st.booleans()):
             server.overwrite(general, Overwrite(target, kind, some(), some()))
-    seen, member = as_discord_py(server, general, ana)
-    theirs = Permission(seen.permissions_for(member).value & int(together(Permission)))
-    assert in_channel(server.world, general, ana.id) == theirs
+    thread = server.start_thread(general, "t", owner=server.guild.owner, kind=PUBLIC_THREAD)
+    member, *places = as_discord_py(server, ana, general, thread)
+    theirs = [Permission(each.permissions_for(member).value & int(together(Permission))) for each in places]
+    assert [in_channel(server.world, each, ana.id) for each in (general, thread)] == theirs
 
 
-def as_discord_py(server, channel, person):
-    """The channel and the person as discord.py reads them from what a new session is sent."""
-    from tests.discord_server.shapes import guild_create_json  # noqa: PLC0415 - beside its one use
-
+def as_discord_py(server, person, channel, thread):
+    """The person, the channel and the thread as discord.py reads them from what a new session is sent."""
     server.base = "http://unused"
     state = Bot(max_messages=None)._connection  # noqa: SLF001 - the only way to a guild without a connection
     told = guild_create_json(server.world, server.guild, all_members=True)
     guild = discord.Guild(data=told, state=state)
     (member,) = [each for each in told["members"] if each["user"]["id"] == person.id]
-    return guild.get_channel(int(channel.id)), discord.Member(data=member, guild=guild, state=state)
+    return (
+        discord.Member(data=member, guild=guild, state=state),
+        guild.get_channel(int(channel.id)),
+        discord.Thread(data=channel_json(server.world, thread), guild=guild, state=state),
+    )
 
 
 DENIED = [
@@ -390,6 +394,58 @@ def test_many_messages_go_at_once():
         await server.until(lambda: bot.count("raw_bulk_message_delete"))
         assert server.messages("general") == []
         assert all(each.id in server.deleted for each in said)
+
+    played(story)
+
+
+def test_who_manages_may_put_others_things_in_order():
+    async def story(server, bot, general):
+        ana, place = server.user("ana"), server.channel("general")
+        said = await ana.mentions("general", "x")
+        message = general.get_partial_message(int(said.id))
+        await ana.reacts(said, "👍")
+        await ana.reacts(said, "👀")
+        assert (await refused(message.clear_reactions()))[:2] == (403, 50013)
+        server.allow(place, server.bot, Permission.MANAGE_MESSAGES, Permission.MANAGE_ROLES)
+        server.allow(place, server.bot, Permission.MANAGE_THREADS, Permission.CREATE_PRIVATE_THREADS)
+        await message.remove_reaction("👍", discord.Object(int(ana.id)))
+        assert list(said.reactions) == ["👀"]
+        await message.clear_reactions()
+        await server.until(lambda: bot.count("raw_reaction_clear"))
+        private = await general.create_thread(name="private")
+        await private.add_user(discord.Object(int(ana.id)))
+        await ana.writes(server.world.channels[str(private.id)], "here I am")
+        await private.edit(archived=True)
+        for joined in (False, True):
+            found = [each.name async for each in general.archived_threads(private=True, joined=joined)]
+            assert found == ["private"]
+        target = general.guild.default_role
+        await general.set_permissions(target, send_messages=False)
+        with pytest.raises(PermissionError):
+            await ana.writes(place, "x")
+        role = server.role("readers", Permission.ADMINISTRATOR, members=[ana])
+        await ana.writes(place, "x")
+        server.take_role(ana, role)
+        with pytest.raises(PermissionError):
+            await ana.writes(place, "x")
+        await private.delete()
+        assert server.threads(place) == []
+
+    played(story)
+
+
+def test_what_goes_wrong_in_the_server_itself_is_told_to_whoever_waits():
+    async def story(server, bot, general):
+        del bot
+        server.cdn = None
+        form = aiohttp.FormData({"payload_json": "{}"})
+        form.add_field("files[0]", b"x", filename="x")
+        url = f"{server.api_url}/channels/{general.id}/messages"
+        headers = {"Authorization": f"Bot {server.bot_token}"}
+        async with aiohttp.ClientSession(headers=headers) as session:
+            assert (await session.post(url, data=form)).status == 500
+        with pytest.raises(AttributeError):
+            await server.until(lambda: False)
 
     played(story)
 
@@ -537,6 +593,89 @@ def test_who_does_not_wait_is_noted():
             assert (await first.json())["retry_after"] == 5
             await session.post(url, json={"content": "x"})
         assert [each.name for each in server.limits.broken] == ["create_message"]
+
+    played(story)
+
+
+def raw(story):
+    """A story with a server and requests that no client makes for it."""
+
+    async def told():
+        async with DiscordServer() as server:
+            headers = {"Authorization": f"Bot {server.bot_token}"}
+            async with aiohttp.ClientSession(headers=headers) as session:
+                return await story(server, session, server.api_url)
+
+    return asyncio.run(told())
+
+
+def test_there_is_a_limit_on_all_requests_together():
+    async def story(server, session, api):
+        server.limits.on = True
+        paths = [f"{api}/users/@me", f"{api}/gateway", f"{api}/applications/@me"]
+        answers = [await session.get(paths[number % 3]) for number in range(55)]
+        told = [each for each in answers if each.status == 429]
+        assert 0 < len(told) <= 5
+        assert (await told[0].json())["global"] is True
+        assert told[0].headers["X-RateLimit-Global"] == "true"
+        assert told[0].headers["X-RateLimit-Scope"] == "global"
+        assert len(server.limits.broken) == len(told) - 1
+        server.clock.advance(1)
+        assert (await session.get(paths[0])).status == 200
+
+    raw(story)
+
+
+def test_who_is_refused_ten_thousand_times_is_banned():
+    async def story(server, session, api):
+        for _ in range(10_000):
+            server.limits.count_invalid(403)
+            server.limits.count_invalid(429, "shared")
+        assert (await session.get(f"{api}/users/@me")).status == 200
+        assert (await session.get(f"{api}/channels/{server.channel('x', with_bot=False).id}")).status == 429
+        banned = await session.get(f"{api}/users/@me")
+        assert (banned.status, "Via" in banned.headers) == (429, False)
+        server.clock.advance(601)
+        assert (await session.get(f"{api}/users/@me")).status == 200
+
+    raw(story)
+
+
+def test_an_answer_can_come_late_or_be_nothing_that_discord_says():
+    async def story(server, session, api):
+        server.faults.delay("get_current_user", 0.05)
+        began = server.clock.now()
+        assert (await session.get(f"{api}/users/@me")).status == 200
+        assert server.clock.now() - began >= 0.05
+        server.faults.page("get_*")
+        assert "<html>" in await (await session.get(f"{api}/users/@me")).text()
+        server.faults.garbage("get_current_user", when=lambda request: request.method == "GET")
+        with pytest.raises(ValueError, match=r"JSON|Unterminated"):
+            await (await session.get(f"{api}/users/@me")).json()
+        server.faults.status("get_current_user", 502, times=None)
+        server.faults.clear()
+        assert (await session.get(f"{api}/users/@me")).status == 200
+        assert (await session.post(f"{api}/users/@me")).status == 405
+        broken = await session.post(
+            f"{api}/users/@me/channels", data="{", headers={"Content-Type": "application/json"}
+        )
+        assert (await broken.json())["code"] == 50109
+
+    raw(story)
+
+
+def test_people_see_the_bot_typing_until_it_has_written():
+    async def story(server, bot, general):
+        del bot
+        ana = server.user("ana")
+        async with general.typing():
+            assert ana.sees_typing("general")
+            server.clock.advance(11)
+            assert not ana.sees_typing("general")
+            await general.typing()
+            assert ana.sees_typing("general")
+            await general.send("here")
+            assert not ana.sees_typing("general")
 
     played(story)
 

@@ -22,7 +22,11 @@ import pytest
 from aiohttp import web
 from discord import ui
 
+from bots.discord.service import DiscordSettings
+from mmrag.types import Source
+from tests.bots.memory_engine import MemoryEngine
 from tests.discord_server import DiscordServer
+from tests.discord_server.bot import discord_with_the_app, running_bot
 from tests.discord_server.client import Bot, running
 from tests.discord_server.pointing import pointed
 
@@ -136,6 +140,13 @@ async def ours():
 
 @asynccontextmanager
 async def twin():
+    async with started_twin() as (where, (url, _), act), _connected(url, where) as bot:
+        yield Place(bot, int(where["channelId"]), *_acts(act))
+
+
+@asynccontextmanager
+async def started_twin():
+    """(where everything is, the front and its address, `act`: what the person does)."""
     process = await asyncio.create_subprocess_exec(
         *("node", "run.mjs"), cwd=OTHER, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
@@ -146,8 +157,8 @@ async def twin():
             process.stdin.write(json.dumps({"act": kind, **how}).encode() + b"\n")
             return json.loads(await process.stdout.readline())
 
-        async with front(where["rest"]) as url, _connected(url, where) as bot:
-            yield Place(bot, int(where["channelId"]), *_acts(act))
+        async with front(where) as made:
+            yield where, made, act
     finally:
         process.terminate()
         await process.wait()
@@ -192,40 +203,72 @@ async def _connected(url, where):
 
 
 @asynccontextmanager
-async def front(upstream):
-    """Fills in what discord.py expects of Discord's answers; the address of this front."""
-    base = upstream.rstrip("/").removesuffix("/v10").removesuffix("/api")
-
-    async def fill(request):
-        path = request.raw_path
-        about_app = path.endswith("/oauth2/applications/@me")
-        if about_app:
-            path = path.replace("/oauth2", "")
-        headers = {
-            name: request.headers[name]
-            for name in ("Authorization", "Content-Type")
-            if name in request.headers
-        }
-        body = LARGE.sub(rb'"\1"', await request.read())
-        async with session.request(request.method, base + path, data=body or None, headers=headers) as answer:
-            text, status = await answer.read(), answer.status
-        if about_app:
-            owner = {"id": "1", "username": "owner", "discriminator": "0", "avatar": None}
-            text = json.dumps({"owner": owner} | json.loads(text)).encode()
-        if "/callback" in path and status == 204:
-            status, text = 200, json.dumps(_callback(request, json.loads(body))).encode()
-        if not text:
-            return web.Response(status=status)
-        return web.Response(body=text, status=status, headers={"Content-Type": "application/json"})
-
+async def front(where):
+    """What fills in what is expected of Discord's answers, behind its address: (address, front)."""
+    filler = Front(where)
     application = web.Application()
-    application.add_routes([web.route("*", "/{path:.*}", fill)])
+    application.add_routes([web.route("*", "/{path:.*}", filler.fill)])
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    async with aiohttp.ClientSession() as session:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with aiohttp.ClientSession() as filler.session:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", filler
         await runner.cleanup()
+
+
+class Front:
+    """What the other Discord leaves out: the app's owner and commands, the gateway's address, what a callback
+    became, and that a thread has the id of the message that it hangs on.
+    """
+
+    def __init__(self, where):
+        self._base = where["rest"].rstrip("/").removesuffix("/api")
+        self._gateway = where["gateway"]
+        self._threads = {}  # ids there, by those of their messages
+        self.session = None
+
+    def place_of(self, channel):
+        """A thread's id there."""
+        return self._threads.get(channel, channel)
+
+    async def fill(self, request):
+        path = request.raw_path
+        if path.endswith("/gateway"):
+            return _json({"url": self._gateway})
+        if path.endswith("/commands") and request.method == "GET":
+            return _json([])
+        for message, thread in self._threads.items():
+            path = path.replace(f"/channels/{message}", f"/channels/{thread}")
+        path = path.replace("/oauth2/applications/", "/applications/")
+        kept = ("Authorization", "Content-Type")
+        headers = {name: request.headers[name] for name in kept if name in request.headers}
+        body = LARGE.sub(rb'"\1"', await request.read())
+        address = self._base + path
+        async with self.session.request(
+            request.method, address, data=body or None, headers=headers
+        ) as answer:
+            text, status = await answer.read(), answer.status
+        if "/callback" in path and status == 204:
+            return _json(_callback(request, json.loads(body)))
+        if not text:
+            return web.Response(status=status)
+        return _json(self._filled(path, json.loads(text)), status)
+
+    def _filled(self, path, told):
+        if path.endswith("/applications/@me"):
+            owner = {"id": "1", "username": "owner", "discriminator": "0", "avatar": None}
+            return {"owner": owner} | told
+        if path.endswith("/threads"):
+            message = path.split("/")[-2]
+            self._threads[message] = told["id"]
+            return told | {"id": message}
+        return told
+
+
+def _json(value, status=200):
+    """discord.py takes an answer for JSON by this very word, with nothing behind it."""
+    body = json.dumps(value).encode()
+    return web.Response(body=body, status=status, headers={"Content-Type": "application/json"})
 
 
 def _callback(request, body):
@@ -270,6 +313,90 @@ def test_messages_and_threads_tell_the_same_story(which):
         assert left == ["first"]
 
     tell(story, which)
+
+
+@dataclass
+class Home:
+    """A Discord without a bot of ours yet."""
+
+    api_url: str
+    gateway_url: str
+    token: str
+    app: str
+    guild: str
+    writes: Any
+    clicks: Any  # channel, message and custom id
+    uses: Any
+
+    async def said(self, channel):
+        """The messages of a channel, newest first, as the API tells them; none where there is no channel."""
+        headers = {"Authorization": f"Bot {self.token}"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.get(f"{self.api_url}/channels/{channel}/messages") as answer,
+        ):
+            return await answer.json() if answer.status == 200 else []
+
+
+@asynccontextmanager
+async def our_home():
+    async with discord_with_the_app() as server:
+        ana = server.user("ana")
+
+        async def writes(content):
+            return (await ana.writes("general", content)).id
+
+        async def clicks(channel, message, custom_id):
+            await ana.clicks(server.channel(channel).messages[message], custom_id)
+
+        async def uses(name, **options):
+            await ana.uses(name, "general", **options)
+
+        told = server.api_url, server.gateway.url, server.bot_token, server.bot, server.guild.id
+        yield Home(*told, writes, clicks, uses)
+
+
+@asynccontextmanager
+async def twins_home():
+    async with started_twin() as (where, (url, filler), act):
+        writes, uses, *_ = _acts(act)
+
+        async def clicks(channel, message, custom_id):
+            there = filler.place_of(channel)
+            await act("clicks", channelId=there, messageId=message, customId=custom_id)
+
+        told = f"{url}/api/v10", where["gateway"], where["token"], where["bot"], where["guild"]
+        yield Home(*told, writes, clicks, uses)
+
+
+@BOTH
+def test_the_real_bot_answers_in_a_thread_and_takes_a_click_and_a_command(which, tmp_path):
+    async def story():
+        async with {"ours": our_home, "twin": twins_home}[which]() as home:
+            engine = MemoryEngine()
+            leave = Source("leave.md", b"Everybody has 28 days of leave.", "https://wiki.example/leave")
+            engine.add(leave, collection=f"discord-{home.guild}")
+            settings = DiscordSettings(folder=tmp_path, token=home.token, api_url=home.api_url)
+            async with running_bot(settings, engine, home.api_url, home.gateway_url):
+                asked = await home.writes(f"<@{home.app}> How many days of leave?")
+                async with asyncio.timeout(20):
+                    while not (answer := whole(await home.said(asked))):  # noqa: ASYNC110 - the other tells nobody
+                        await asyncio.sleep(0.05)
+                    thumb = answer["components"][0]["components"][0]["custom_id"]
+                    await home.clicks(asked, answer["id"], thumb)
+                    await home.uses("/ask", question="And leave for trainees?")
+                    while not (engine.ratings and len(engine.questions) == 2):  # noqa: ASYNC110 - as above
+                        await asyncio.sleep(0.05)
+        assert answer["content"].startswith("Everybody has 28 days of leave.")
+        assert "https://wiki.example/leave" in str(answer["embeds"])
+        assert [each.verdict for each in engine.ratings] == ["up"]
+
+    asyncio.run(story())
+
+
+def whole(messages):
+    """The answer among them, once there is nothing to come."""
+    return next((each for each in messages if each["embeds"]), None)
 
 
 @BOTH

@@ -13,6 +13,9 @@ await discord.start()
 
 // What it leaves out of events, and discord.py does not do without.
 const gateway = discord.server.gateway
+const sendDispatch = gateway.sendDispatch.bind(gateway)
+gateway.sendDispatch = (client, event, data) =>
+  sendDispatch(client, event, event === 'READY' ? { shard: [0, 1], ...data } : data)
 const broadcast = gateway.broadcast.bind(gateway)
 gateway.broadcast = (event, data) =>
   broadcast(event, event.startsWith('MESSAGE_REACTION_') ? { type: 0, burst: false, ...data } : data)
@@ -30,12 +33,13 @@ const place = { channelId: channel.id, userId: await discord.getFirstNonBotUserI
 const acts = {
   writes: ({ content }) => discord.simulateUserMessage({ ...place, content }),
   uses: ({ name, options }) => discord.simulateSlashCommand({ ...place, name, options }),
-  clicks: ({ messageId, customId }) => discord.simulateButtonClick({ ...place, messageId, customId }),
+  clicks: (how) => discord.simulateButtonClick({ ...place, ...how }),
   submits: ({ customId, fields }) => discord.simulateModalSubmit({ ...place, customId, fields }),
   modals: () => discord.prisma.interactionResponse.count({ where: { type: 9 } }),
 }
 console.log(JSON.stringify({
-  rest: discord.restUrl, gateway: discord.gatewayUrl, token: discord.botToken, bot: discord.botUserId, ...place,
+  rest: discord.restUrl, gateway: discord.gatewayUrl, token: discord.botToken, bot: discord.botUserId,
+  guild: channel.guildId, ...place,
 }))
 for await (const line of createInterface({ input: process.stdin })) {
   const { act, ...how } = JSON.parse(line)
