@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from mmrag.types import Answer
 
 if TYPE_CHECKING:
-    from mmrag.types import AddReport, Document, Hit, RatingReceipt, Reading, SearchResult
+    from mmrag.types import AddReport, Document, Hit, RatingReceipt, Reading, SearchResult, Table
 
 VERSION = 1  # grows when a reader of the old form could misunderstand the new one
 
@@ -107,7 +107,10 @@ def reading_to_json(reading: Reading) -> dict[str, Any]:
                     {
                         "text": page.text[figure.start : figure.end],
                         "table": [list(row) for row in figure.table.rows] if figure.table else None,
+                        "cells": _sources(figure.table),
                         "kind": figure.kind,
+                        "chart": figure.chart,
+                        "reason": figure.reason,
                         "image": f"{len(figure.image)} bytes" if figure.image else None,
                         "key": figure.key,
                         "box": list(figure.box) if figure.box else None,
@@ -119,3 +122,11 @@ def reading_to_json(reading: Reading) -> dict[str, Any]:
         ],
         "warnings": list(reading.warnings),
     }
+
+
+def _sources(table: Table | None) -> list[list[dict[str, Any] | None]]:
+    """Whether each value of a chart is printed or measured; as the table, without header and labels."""
+    return [
+        [source and {"origin": source.origin, "confidence": source.confidence} for source in row]
+        for row in (table.sources if table else ())
+    ]

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrag.reading.chart import has_axis, read_chart, rows_as_text
+from mmrag.reading.charts import has_axis
+from mmrag.reading.charts.printed import read_printed as read_chart
+from mmrag.reading.charts.table import rows_as_text
 from mmrag.reading.ocr import TextLine
 
 QUARTERS = ("Q1 2025", "Q2 2025", "Q3 2025", "Q4 2025")

@@ -1,0 +1,66 @@
+"""Which text names which colour: a legend's sample left of it, the ink it is written in.
+
+It knows colours and places of texts, no bars and no lines.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence, Set
+
+    from numpy.typing import NDArray
+
+    from mmrag.reading.charts.labels import Label
+    from mmrag.reading.charts.marks import Colours
+
+_MOSTLY = 0.7  # of what is drawn in a region that one colour must be
+_LEAST_INK = 20  # pixels
+
+
+def by_sample(labels: Iterable[Label], colours: Colours, wanted: Set[int]) -> dict[int, str]:
+    """Colours whose sample stands left of one text; {} unless each of them has just one."""
+    return _named(((label, _sample(label, colours)) for label in labels), wanted)
+
+
+def by_ink(labels: Iterable[Label], colours: Colours, wanted: Set[int]) -> dict[int, str]:
+    """Colours that one text is written in; {} unless each of them has just one."""
+    return _named(((label, _ink(label, colours)) for label in labels), wanted)
+
+
+def _named(found: Iterable[tuple[Label, int | None]], wanted: Set[int]) -> dict[int, str]:
+    texts: dict[int, list[str]] = {}
+    for label, colour in found:
+        if colour is not None and colour in wanted:
+            texts.setdefault(colour, []).append(label.text)
+    alone = {colour: names[0] for colour, names in texts.items() if len(names) == 1}
+    return alone if set(alone) == set(wanted) and len(set(alone.values())) == len(alone) else {}
+
+
+def _sample(label: Label, colours: Colours) -> int | None:
+    size = label.height
+    left, right = max(0, round(label.left - 2.6 * size)), max(0, round(label.left - 1))
+    region = _region(colours, left, label.y - 0.45 * size, right, label.y + 0.45 * size)
+    return _main_colour(region, least=max(6, int(0.8 * size)))
+
+
+def _ink(label: Label, colours: Colours) -> int | None:
+    return _main_colour(
+        _region(colours, label.left, label.top, label.right, label.bottom), least=_LEAST_INK
+    )
+
+
+def _region(colours: Colours, left: float, top: float, right: float, bottom: float) -> NDArray[np.int8]:
+    return colours.index[max(0, int(top)) : int(bottom) + 1, max(0, int(left)) : int(right) + 1]
+
+
+def _main_colour(region: NDArray[np.int8], *, least: int) -> int | None:
+    drawn = region[region > 0]
+    if len(drawn) < least:
+        return None
+    counts: Sequence[int] = np.bincount(drawn).tolist()
+    commonest = max(range(len(counts)), key=counts.__getitem__)
+    return commonest if counts[commonest] > _MOSTLY * len(drawn) else None

@@ -1,0 +1,211 @@
+"""Filled rectangles of one colour: bars, their segments, and the swatches of a legend.
+
+It knows pixels, no text and no values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
+    Mask = NDArray[np.uint8]  # (height, width), 0 or 1
+
+_MOST_COLOURS = 14
+_LEAST_SHARE = 0.0003  # of the picture's area that a colour covers
+_LEAST_PIXELS = 40
+_APART = 20  # in Lab, summed over channels: less is one colour
+_LIKE = 26  # in Lab: so far from its colour a pixel still belongs to it
+_LIKE_NOISY = 38
+_NOISY = 0.055  # share of tiny steps between neighbours: JPEG's ringing
+_FULL = 0.6  # of a row or column of a rectangle that is covered
+_COVERED = 0.82  # of a rectangle that is covered
+_LARGEST = 0.45  # of the picture: more is a background
+_MOST_BOXES = 400
+_NEAR_EDGE = 2  # pixels on each side of an edge that its blending is measured in
+
+
+@dataclass(frozen=True, slots=True)
+class Rectangle:
+    """A box in pixels, right and bottom exclusive, and the index of its colour."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    colour: int
+
+    @property
+    def area(self) -> float:
+        return (self.right - self.left) * (self.bottom - self.top)
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """The commonest colours of a picture, RGB (n, 3), the background first, and whose each pixel is.
+
+    `index` (height, width) holds -1 where a pixel is like none of them.
+    """
+
+    rgb: NDArray[np.uint8]
+    index: NDArray[np.int8]
+
+    def mask(self, colour: int) -> Mask:
+        """Where a colour is."""
+        return (self.index == colour).astype(np.uint8)
+
+
+def colours_of(pixels: Pixels) -> Colours:
+    """The colours that large parts of a picture have; blends at edges belong to none."""
+    import cv2  # noqa: PLC0415 - heavy
+
+    noisy = _is_noisy(pixels)
+    smooth = np.asarray(cv2.medianBlur(pixels, 5 if noisy else 3), dtype=np.uint8)
+    keys = _keys(smooth)
+    counts = np.bincount(keys.ravel(), minlength=1 << 15)
+    rgb = _palette(counts)
+    nearest = _nearest(_lab(_all_keys()), _lab(rgb), _LIKE_NOISY if noisy else _LIKE)
+    return Colours(rgb, nearest[keys])
+
+
+def rectangles(colours: Colours, pixels: Pixels) -> list[Rectangle]:
+    """Rectangles of any colour but the background's; containers of others are left out."""
+    import cv2  # noqa: PLC0415 - heavy
+
+    found: list[Rectangle] = []
+    for colour in range(1, len(colours.rgb)):
+        cut = cv2.morphologyEx(colours.mask(colour), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+        found.extend(_boxes(np.asarray(cut, dtype=np.uint8), colour))  # opened: gridlines are cut
+    return [_refined(box, pixels) for box in _without_doubles(found)]
+
+
+def _is_noisy(pixels: Pixels) -> bool:
+    steps = np.abs(np.diff(pixels[::2, :, 1].astype(np.int16), axis=1))
+    return bool(((steps > 0) & (steps < 12)).mean() > _NOISY)  # noqa: PLR2004 - grey levels
+
+
+def _keys(pixels: Pixels) -> NDArray[np.uint16]:
+    """Colours in 15 bits, (height, width)."""
+    red, green, blue = ((pixels[..., channel] >> 3).astype(np.uint16) for channel in range(3))
+    return (red << 10) | (green << 5) | blue
+
+
+def _all_keys() -> NDArray[np.uint8]:
+    """The colour (32768, 3) in the middle of what each key stands for."""
+    keys = np.arange(1 << 15)
+    return (np.stack([keys >> 10, (keys >> 5) & 31, keys & 31], axis=1) * 8 + 4).astype(np.uint8)
+
+
+def _lab(rgb: NDArray[np.uint8]) -> NDArray[np.int16]:
+    import cv2  # noqa: PLC0415 - heavy
+
+    return np.asarray(cv2.cvtColor(rgb[None], cv2.COLOR_RGB2LAB)[0]).astype(np.int16)
+
+
+def _palette(counts: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """The commonest colours that are well apart, the background first."""
+    order = np.argsort(-counts)[:80]
+    rgb = _all_keys()[order]
+    least = max(_LEAST_PIXELS, _LEAST_SHARE * counts.sum())
+    chosen: list[int] = []
+    lab = _lab(rgb)
+    for number in range(len(order)):
+        if counts[order[number]] < least or len(chosen) > _MOST_COLOURS:
+            break
+        if all(np.abs(lab[number] - lab[other]).sum() > _APART for other in chosen):
+            chosen.append(number)
+    return rgb[chosen]
+
+
+def _nearest(
+    lab: NDArray[np.int16], palette: NDArray[np.int16], reach: int
+) -> NDArray[np.int8]:
+    distances = np.abs(lab[:, None, :] - palette[None]).sum(axis=2)  # (32768, colours)
+    nearest = distances.argmin(axis=1).astype(np.int8)
+    return np.where(distances.min(axis=1) < reach, nearest, np.int8(-1))
+
+
+def _boxes(mask: Mask, colour: int) -> Iterator[Rectangle]:
+    """Parts of a mask that fill a rectangle, edges where most of a row or column is covered."""
+    import cv2  # noqa: PLC0415 - heavy
+
+    height, width = mask.shape
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    for contour in sorted(contours, key=len, reverse=True)[:_MOST_BOXES]:
+        x, y, w, h = cv2.boundingRect(contour)
+        if min(w, h) < 3 or w * h < 12 or w * h > _LARGEST * width * height:  # noqa: PLR2004 - pixels
+            continue
+        filled = np.zeros((h, w), np.uint8)
+        cv2.drawContours(filled, [contour - [x, y]], -1, 1, -1)
+        rows = np.flatnonzero(filled.mean(axis=1) > _FULL)
+        columns = np.flatnonzero(filled.mean(axis=0) > _FULL)
+        if len(rows) < 2 or len(columns) < 2:  # noqa: PLR2004 - a line is no rectangle
+            continue
+        inside = filled[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        if inside.mean() > _COVERED:
+            yield Rectangle(
+                x + int(columns[0]),
+                y + int(rows[0]),
+                x + int(columns[-1]) + 1,
+                y + int(rows[-1]) + 1,
+                colour,
+            )
+
+
+def _without_doubles(found: Sequence[Rectangle]) -> list[Rectangle]:
+    """Largest first, without those that another one mostly covers (fringes) or that frame others."""
+    ordered = sorted(found, key=lambda box: -box.area)[:_MOST_BOXES]
+    if not ordered:
+        return []
+    edges = np.array([(box.left, box.top, box.right, box.bottom) for box in ordered])
+    area = (edges[:, 2] - edges[:, 0]) * (edges[:, 3] - edges[:, 1])
+    overlap = np.minimum(edges[:, None, 2:], edges[None, :, 2:]) - np.maximum(
+        edges[:, None, :2], edges[None, :, :2]
+    )
+    shared = np.clip(overlap, 0, None).prod(axis=2)  # (n, n)
+    within = (shared > 0.95 * area[None]) & (area[None] < 0.8 * area[:, None])  # [i, j]: j lies in i
+    frames = (within.sum(axis=1) > 1) & ((within * area[None]).sum(axis=1) > 0.02 * area)
+    kept: list[int] = []
+    for number in np.flatnonzero(~frames):
+        if not any(shared[number, other] > 0.5 * area[number] for other in kept):
+            kept.append(int(number))
+    return [ordered[number] for number in kept]
+
+
+def _refined(box: Rectangle, pixels: Pixels) -> Rectangle:
+    """The box with edges between pixels, from how they blend with what is beside them."""
+    top, bottom, left, right = int(box.top), int(box.bottom), int(box.left), int(box.right)
+    across = pixels[top:bottom, left:right]
+    upright = pixels[max(0, top - 8) : bottom + 8, left:right]
+    lying = pixels[top:bottom, max(0, left - 8) : right + 8].transpose(1, 0, 2)
+    if min(across.shape[:2]) <= 2 * _NEAR_EDGE:
+        return box
+    offset_y, offset_x = top - max(0, top - 8), left - max(0, left - 8)
+    return replace(
+        box,
+        top=top + _blend(upright, offset_y),
+        bottom=bottom - _blend(upright[::-1], len(upright) - (offset_y + bottom - top)),
+        left=left + _blend(lying, offset_x),
+        right=right - _blend(lying[::-1], len(lying) - (offset_x + right - left)),
+    )
+
+
+def _blend(strip: Pixels, edge: int) -> float:
+    """How far inside `edge` a rectangle begins that lies below it in a strip (rows, columns, 3)."""
+    outer, inner = edge - _NEAR_EDGE - 1, edge + _NEAR_EDGE
+    if outer < 0 or inner >= len(strip):
+        return 0.0
+    rows = np.median(strip[outer : inner + 1].astype(np.float64), axis=1)  # (2 * near + 2, 3)
+    rise = rows[-1] - rows[0]
+    if (rise**2).sum() < 900:  # noqa: PLR2004 - 30 grey levels: no edge to measure
+        return 0.0
+    covered = np.clip(((rows - rows[0]) @ rise) / (rise**2).sum(), 0, 1)
+    shift = _NEAR_EDGE - float(covered[1:-1].sum()) + 0.0
+    return shift if abs(shift) <= 1.5 else 0.0  # noqa: PLR2004 - another edge is near
