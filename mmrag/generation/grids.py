@@ -28,6 +28,8 @@ _FIRST_YEAR, _LAST_YEAR = 1900, 2100  # a whole number between them heads a colu
 _SEPARATOR = re.compile(r"\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?")
 _NAMED_VALUE = re.compile(r"(?P<name>.*\S)\s*[:：]\s*(?P<value>\S.*)")
 _WORD = re.compile(r"[^\W\d_]{2}")
+UNLABELLED = "(no label)"  # a bar of a chart whose label is left out
+_MEASURED = "≈"  # before a value that was measured on a chart's axis, not printed there
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,17 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A value as it is written, its place, the number it is (if it is one) and its column's name or ""."""
+    """A value as it is written, its place, the number it is (if it is one) and its column's name or "".
+
+    A `measured` value of a chart is near the true one; `text` is its number alone, `span` holds the sign
+    that says so, too.
+    """
 
     text: str
     span: Span
     number: Number | None
     column: Label
+    measured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +144,8 @@ def _is_chart_line(line: _Line) -> bool:
     pieces = _pieces(line)
     values = pieces[1:] or pieces
     return all(
-        (match := _NAMED_VALUE.fullmatch(piece.text)) is not None and sole_number(match["value"]) is not None
+        (match := _NAMED_VALUE.fullmatch(piece.text)) is not None
+        and sole_number(match["value"].removeprefix(_MEASURED)) is not None
         for piece in values
     )
 
@@ -163,13 +171,24 @@ def _pieces(line: _Line) -> list[_Piece]:
 
 
 def _chart_rows(lines: Sequence[_Line]) -> tuple[Row, ...]:
-    """Rows by label: a chart of several series has a line for each value."""
-    rows: dict[str, Row] = {}
+    """Rows by label: a chart of several series has a line for each value.
+
+    Bars whose labels are left out share a label and are rows of their own.
+    """
+    rows: list[Row] = []
+    last: dict[str, int] = {}
     for line in lines:
         row = _chart_row(_pieces(line))
-        known = rows.get(row.label.text)
-        rows[row.label.text] = row if known is None else replace(known, cells=(*known.cells, *row.cells))
-    return tuple(rows.values())
+        columns = {cell.column.text for cell in row.cells}
+        at = last.get(row.label.text)
+        if at is None or (
+            row.label.text == UNLABELLED and columns & {cell.column.text for cell in rows[at].cells}
+        ):
+            last[row.label.text] = len(rows)
+            rows.append(row)
+        else:
+            rows[at] = replace(rows[at], cells=(*rows[at].cells, *row.cells))
+    return tuple(rows)
 
 
 def _chart_row(pieces: Sequence[_Piece]) -> Row:
@@ -186,9 +205,16 @@ def _named_cell(piece: _Piece, *, named_column: bool) -> tuple[Label, Cell]:
         raise ValueError("only chart lines have named cells")
     start = piece.span[0]
     name = Label(match["name"], ((start + match.start("name"), start + match.end("name")),))
-    value = match["value"].strip()
-    span = (start + match.start("value"), start + match.start("value") + len(value))
-    return name, Cell(value, span, sole_number(value), name if named_column else Label("", ()))
+    written = match["value"].strip()
+    value = written.removeprefix(_MEASURED)
+    begin = start + match.start("value")
+    return name, Cell(
+        value,
+        (begin, begin + len(written)),
+        sole_number(value),
+        name if named_column else Label("", ()),
+        measured=value != written,
+    )
 
 
 def _caption(lines: Sequence[_Line], start: int) -> Label | None:

@@ -16,6 +16,9 @@ from mmrag.generation.cells import (
     amount,
     cells_of,
     explains,
+    how_known,
+    is_blurred,
+    is_unlabelled,
     meant_columns,
     named_values,
     query_of,
@@ -23,8 +26,9 @@ from mmrag.generation.cells import (
     read_table,
     size,
     subject_of,
+    written,
 )
-from mmrag.generation.grids import parse_grid
+from mmrag.generation.grids import UNLABELLED, parse_grid
 from mmrag.generation.overview import attached_tables, count_shared, describe
 from mmrag.generation.workings import TOTAL_ROW, work_out
 from mmrag.text.words import normalise
@@ -87,11 +91,11 @@ def _answers(asked: Asked, table: ReadTable) -> list[Claim]:
 
 
 def _value_claim(query: Query, table: ReadTable, value: Value) -> Claim:
-    subject, written = subject_of(query, value), value.cell.text.rstrip(".。")
+    subject, shown = subject_of(query, value), written(query, value.cell) + how_known(query, [value])
     text = (
-        f"在“{table.title}”中，{subject}为 {written}。"
+        f"在“{table.title}”中，{subject}为 {shown}。"
         if query.chinese
-        else f"In “{table.title}”, {subject} is {written}."
+        else f"In “{table.title}”, {subject} is {shown}."
     )
     return Claim(text, quotes(table, value))
 
@@ -100,7 +104,8 @@ def _extreme(query: Query, table: ReadTable, *, highest: bool) -> list[Claim]:
     """Which row is highest or lowest; none where the table may be incomplete or two are equal."""
     columns = meant_columns(query, table.grid)
     rows = [row for row in table.grid.rows if not TOTAL_ROW.search(normalise(row.label.text))]
-    if len(columns) != 1 or len({row.label.text for row in rows}) < len(rows) or _RANKED.search(query.text):
+    labels = [row.label.text for row in rows if row.label.text != UNLABELLED]
+    if len(columns) != 1 or len(set(labels)) < len(labels) or _RANKED.search(query.text):
         return []
     values = [Value(row, cell) for row in rows for cell in cells_of(row, columns[0]) if cell.number]
     kinds = {(amount(value.cell)[0], amount(value.cell)[2]) for value in values}
@@ -109,7 +114,7 @@ def _extreme(query: Query, table: ReadTable, *, highest: bool) -> list[Claim]:
     if not explains([columns[0], table.surroundings], query):
         return []
     first, second = sorted(values, key=size, reverse=highest)[:2]
-    if size(first) == size(second):
+    if size(first) == size(second) or is_unlabelled(first) or is_blurred(size(first), size(second), values):
         return []
     others = tuple(value for value in values if value is not first)
     return [_extreme_claim(query, table, first, others, highest=highest)]
@@ -118,13 +123,14 @@ def _extreme(query: Query, table: ReadTable, *, highest: bool) -> list[Claim]:
 def _extreme_claim(
     query: Query, table: ReadTable, value: Value, others: Sequence[Value], *, highest: bool
 ) -> Claim:
-    label, column, written = value.row.label.text, value.cell.column.text, value.cell.text.rstrip(".。")
+    label, column = value.row.label.text, value.cell.column.text
+    shown = written(query, value.cell) + how_known(query, [value, *others])
     if query.chinese:
         of = f"的{column}" if column else ""
-        text = f"在“{table.title}”中，{label}{of}{'最高' if highest else '最低'}，为 {written}。"
+        text = f"在“{table.title}”中，{label}{of}{'最高' if highest else '最低'}，为 {shown}。"
     else:
         of = f" {column}" if column else " value"
-        text = f"In “{table.title}”, {label} has the {'highest' if highest else 'lowest'}{of}: {written}."
+        text = f"In “{table.title}”, {label} has the {'highest' if highest else 'lowest'}{of}: {shown}."
     compared = tuple(Quote(table.hit, *other.cell.span) for other in others)
     return Claim(text, (*quotes(table, value), *compared))
 
@@ -137,8 +143,10 @@ def _difference(query: Query, table: ReadTable, values: Sequence[Value]) -> list
     before, _, after = amount(larger.cell)
     if (before, after) != (amount(smaller.cell)[0], amount(smaller.cell)[2]) or before.strip("$€£¥₹ "):
         return []  # other units, or an amount below zero, which does not read as a subtraction
+    if is_blurred(size(larger), size(smaller), values):
+        return []
     result = amount(larger.cell)[1] - amount(smaller.cell)[1]
-    shown = f"{larger.cell.text} − {smaller.cell.text} = {before}{result:,f}{after}"
+    shown = f"{larger.cell.text} − {smaller.cell.text} = {before}{result:,f}{after}{how_known(query, values)}"
     names = [subject_of(query, value) for value in (larger, smaller)]
     text = (
         f"在“{table.title}”中，{names[0]}与{names[1]}相差 {shown}。"

@@ -10,7 +10,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mmrag.generation.cells import Value, cells_of, labels_meet, quotes, read_table, size
+from mmrag.generation.cells import (
+    Value,
+    cells_of,
+    how_known,
+    is_unlabelled,
+    labels_meet,
+    quotes,
+    read_table,
+    size,
+    written,
+)
 from mmrag.generation.grids import parse_grid
 from mmrag.text.words import normalise
 from mmrag.types import Claim, Quote
@@ -66,8 +76,10 @@ def _column(query: Query, table: ReadTable, column: str) -> Claim | None:
     values = [Value(row, cell) for row in table.grid.rows for cell in cells_of(row, column) if cell.number]
     if len(values) < _FEWEST or any(_TRAILING_NUMBER.search(value.row.label.text) for value in values):
         return None
+    values = [value for value in values if not is_unlabelled(value)]
     shown = values if len(values) <= _ALL_VALUES else _standing_out(values)
-    listed = ", ".join(f"{value.row.label.text} {value.cell.text.rstrip('.。')}" for value in shown)
+    listed = ", ".join(f"{value.row.label.text} {written(query, value.cell)}" for value in shown)
+    listed += how_known(query, shown)
     of = f"{column}: " if column else ""
     text = f"在“{table.title}”中，{of}{listed}。" if query.chinese else f"In “{table.title}”, {of}{listed}."
     cited = dict.fromkeys(quote for value in shown for quote in quotes(table, value))

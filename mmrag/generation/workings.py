@@ -16,6 +16,9 @@ from mmrag.generation.cells import (
     amount,
     cells_of,
     explains,
+    how_known,
+    is_blurred,
+    is_unlabelled,
     meant_columns,
     named_values,
     quotes,
@@ -128,6 +131,8 @@ def _total(query: Query, table: ReadTable) -> list[Claim]:
     values = _meant(query, table) or _column(query, table)
     if not _FEWEST <= len(values) <= _MOST_OPERANDS or values[0].cell.number is None:
         return []
+    if any(map(is_unlabelled, values)):
+        return []
     if values[0].cell.number.percent:
         return []  # shares of different wholes, or the trivial 100 %
     result = sum((amount(value.cell)[1] for value in values), Decimal(0))
@@ -147,7 +152,7 @@ def _total(query: Query, table: ReadTable) -> list[Claim]:
 
 def _average(query: Query, table: ReadTable) -> list[Claim]:
     values = _meant(query, table) or _column(query, table)
-    if not _FEWEST <= len(values) <= _MOST_OPERANDS:
+    if not _FEWEST <= len(values) <= _MOST_OPERANDS or any(map(is_unlabelled, values)):
         return []
     result = sum((amount(value.cell)[1] for value in values), Decimal(0)) / len(values)
     working = f"({_added(values)}) ÷ {len(values)} = {_written(values, result)}"
@@ -178,7 +183,7 @@ def _share(query: Query, table: ReadTable) -> list[Claim]:
         for cell in cells_of(row, column)
     ]
     values = wholes or [Value(row, cell) for row in table.grid.rows for cell in cells_of(row, column)]
-    if len(wholes) > 1 or len(values) > _MOST_OPERANDS or not _alike([part, *values]):
+    if any(map(is_unlabelled, values)) or len(wholes) > 1 or len(values) > _MOST_OPERANDS or not _alike([part, *values]):
         return []
     whole = sum((amount(value.cell)[1] for value in values), Decimal(0))
     if not whole:
@@ -205,6 +210,8 @@ def _growth(query: Query, table: ReadTable) -> list[Claim]:
     if len(values) != 2 or (values[0].cell.span > values[1].cell.span and values[0].row is not values[1].row):  # noqa: PLR2004 - from one to another
         return []
     before, after = values
+    if is_blurred(size(before), size(after), values):
+        return []
     start, end = amount(before.cell)[1], amount(after.cell)[1]
     larger, smaller = (after, before) if end >= start else (before, after)
     difference = f"{larger.cell.text} − {smaller.cell.text}"
@@ -240,6 +247,11 @@ def _rank(query: Query, table: ReadTable) -> list[Claim]:
     if len(ranked) < place or sizes.count(sizes[place - 1]) > 1:
         return []
     value = ranked[place - 1]
+    beside = ranked[max(0, place - 2) : place + 1]
+    if any(map(is_unlabelled, ranked[:place])) or any(
+        is_blurred(size(one), size(value), values) for one in beside if one is not value
+    ):
+        return []
     order = (
         " > ".join(one.cell.text for one in ranked[:place])
         if not low
@@ -273,7 +285,8 @@ def _count(query: Query, table: ReadTable) -> list[Claim]:
     if len(bound) != 1:
         return []
     found = [value for value in values if beyond(amount(value.cell)[1], bound[0].value)]
-    if not 0 < len(found) <= _MOST_OPERANDS:
+    near = any(is_blurred(amount(value.cell)[1], bound[0].value, values) for value in values)
+    if not 0 < len(found) <= _MOST_OPERANDS or near or any(map(is_unlabelled, found)):
         return []
     listed = ", ".join(f"{value.row.label.text} ({value.cell.text})" for value in found)
     one_by_one = " + ".join("1" * len(found))
@@ -285,7 +298,7 @@ def _count(query: Query, table: ReadTable) -> list[Claim]:
 
 
 def _claim(query: Query, table: ReadTable, values: Sequence[Value], texts: tuple[str, str]) -> Claim:
-    english, chinese = texts
+    english, chinese = (f"{text}{how_known(query, values)}" for text in texts)
     text = f"在“{table.title}”中，{chinese}。" if query.chinese else f"In “{table.title}”, {english}."
     cited = dict.fromkeys(quote for value in values for quote in quotes(table, value))
     return Claim(text, tuple(sorted(cited, key=_place)))

@@ -51,6 +51,9 @@ _NEGATION = re.compile(
     r"\b(?:not|no|never|none|neither|nor|cannot|without|nobody|nothing)\b|n['’]t\b|不|没|无|未|非|勿|别",
     re.IGNORECASE,
 )
+# How an answer says that a value was measured on a chart. The sources say it with the sign alone.
+_APPROXIMATE = re.compile(r"\babout (?=[-−$€£¥₹]?\d)|, measured from the chart\b|约(?=\s?[-−$€£¥₹]?\d)|（按图量得）")
+_MEASURED = "≈"
 _REVERSING = re.compile(r"\bby\b|被|由|受", re.IGNORECASE)  # a passive turns the order of names round
 
 
@@ -153,6 +156,8 @@ def _follows(text: str, quotes: Sequence[Quote], hits: Sequence[Hit]) -> bool:
     support = _support(quotes, hits)
     if _letters(text) in _letters(support.quoted):
         return True  # a copy
+    if _MEASURED in support.quoted:
+        text = _APPROXIMATE.sub("", text)
     wanted = _claim_words(text)
     return (
         _covered(wanted, support.known) == wanted

@@ -54,6 +54,6 @@ def read_chart(lines: Sequence[TextLine], pixels: Pixels) -> ChartReading:
     except NoTable as none:
         return ChartReading(None, str(none))
     try:
-        return ChartReading(read_lines(labels, colours))
+        return ChartReading(read_lines(labels, pixels))
     except NoTable as none:
         return ChartReading(None, str(none))

@@ -7,14 +7,15 @@ name, values that contradict their bars, categories whose labels were not found)
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
 from mmrag.reading.charts.axes import Axis, along, find_axis
 from mmrag.reading.charts.labels import LEVEL, TILTED, groups
-from mmrag.reading.charts.legends import by_ink
+from mmrag.reading.charts.legends import by_ink, by_sample
 from mmrag.reading.charts.layouts import ALIGNED, clusters, find_layouts, plausibility, split_at
 from mmrag.reading.charts.marks import rectangles
 from mmrag.reading.charts.table import CONFIRMED, MEASURED_CONFIDENCE, Cell, ChartTable, NoBars, NoTable, measured
@@ -33,6 +34,8 @@ _AGREES = 0.06  # of a value: so far from the length of its bar it may be
 _AGREES_PIXELS = 3.0
 _GAP = 1.6  # pitches between neighbours: one is missing
 _HARDLY = 0.06  # of the longest bar
+_FLAT = 3.5  # pixels
+_VALUE_AT_END = re.compile(r"(?<=[^\W\d_])\s\d{1,3}%?$")
 _MISSING = 0.25  # of the cells may be left out
 _LESS_PLAUSIBLE = 0.3  # than the other direction: not tried
 
@@ -186,7 +189,10 @@ def _title(panel: _Panel) -> str:
         if label.value is None and not label.vertical and label.bottom < top + 2
         if label.right > left and label.left < right and label.right - label.left < 1.6 * (right - left)
     ]
-    return max(above, key=lambda label: label.y).text if above else ""
+    if not above:
+        return ""
+    nearest = max(above, key=lambda label: label.y)
+    return " ".join(label.text for label in _around(nearest.y, above))
 
 
 def _side_by_side(tables: Sequence[ChartTable], titles: Sequence[str]) -> ChartTable:
@@ -329,7 +335,7 @@ def _categories(layout: Layout, bars: Clusters, labels: Sequence[Label]) -> list
         if layout.horizontal
         else _blocks_below(layout, centres, pitch, labels)
     )
-    named = [" ".join(label.text for label in block).strip() for block in blocks]
+    named = _without_values([" ".join(label.text for label in block).strip() for block in blocks])
     _check_names(named, centres, pitch)
     return list(zip(named, blocks, strict=True))
 
@@ -430,10 +436,18 @@ def _without_axis_title(
     return blocks
 
 
+def _without_values(named: list[str]) -> list[str]:
+    """Names without a value that was read as one text with a few of them: `Germany 58`."""
+    bare = [_VALUE_AT_END.sub("", name) for name in named]
+    swallowed = sum(name != short for name, short in zip(named, bare, strict=True))
+    return bare if swallowed <= len(named) / 3 else named
+
+
 def _check_names(named: Sequence[str], centres: Sequence[float], pitch: float) -> None:
     """Labels are complete, or every second or third one is left out on purpose. Raises NoTable."""
-    present = [round((c - centres[0]) / pitch) for c, name in zip(centres, named, strict=True) if name]
-    last = round((centres[-1] - centres[0]) / pitch)
+    places = list(accumulate((max(1, round((b - a) / pitch)) for a, b in pairwise(centres)), initial=0))
+    present = [place for place, name in zip(places, named, strict=True) if name]
+    last = places[-1]
     steps = {b - a for a, b in pairwise(present)}
     if len(present) < 2:  # noqa: PLR2004 - one name is no pattern
         raise NoTable("the bars' labels were not found")
@@ -477,8 +491,10 @@ def _series(
     names = {colour: legend[colour] for colour in colours if colour in legend}
     if len(names) < len(colours):
         texts = [label for label in labels if label.value is None and not label.vertical]
-        names = (layout.horizontal and _headers(layout, colours, labels)) or by_ink(
-            texts, picture.colours, set(colours)
+        names = (
+            by_sample(texts, picture.colours, set(colours))
+            or (_headers(bars[0], colours, labels) if layout.horizontal else {})
+            or by_ink(texts, picture.colours, set(colours))
         )
     if len(names) < len(colours):
         raise NoTable("the names of the series were not found")
@@ -507,10 +523,9 @@ def _legend(labels: Sequence[Label], boxes: Iterable[Rectangle], layout: Layout)
     return {colour: text for colour, (_, text) in named.items()}
 
 
-def _headers(layout: Layout, colours: Sequence[int], labels: Sequence[Label]) -> dict[int, str]:
+def _headers(top: Sequence[Bar], colours: Sequence[int], labels: Sequence[Label]) -> dict[int, str]:
     """Colours named by the text above the topmost segment of each, as a table's columns are."""
     named: dict[int, str] = {}
-    top = layout.stacks[0]
     used: set[int] = set()
     for bar in top:
         low, high = sorted((bar.start, bar.end))
@@ -620,5 +635,7 @@ def _fits(value: float, length: float, pixel: float, *, signed: bool) -> bool:
 
 def _measured(length: float, scale: _Scale) -> Cell:
     axis = scale.axis
+    if abs(length) < _FLAT * scale.pixel(length):
+        length = 0.0  # too short to tell on which side of zero it lies
     percent = axis is not None and all(tick.text.endswith("%") for tick in axis.ticks if tick.value)
     return Cell(measured(length, scale.pixel(length)) + ("%" if percent else ""), "measured", MEASURED_CONFIDENCE)

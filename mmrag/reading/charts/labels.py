@@ -24,6 +24,8 @@ _NUMBER = re.compile(
     re.VERBOSE,
 )
 _GIGA = re.compile(r"(?<=\d)\s?G(?=$)")  # billions, as some libraries write ticks
+_ROW = re.compile(r"[-−]?\d+\.\d(?=\d*\.\d)(?!\d\d)|[-−]?\d+(?:[.,]\d+)?%?")  # a number of a row of them
+_GROUPED = re.compile(r"\d{1,3}(?:[ ,]\d{3})+")  # one number with spaces or commas in it
 YEAR = re.compile(r"(?:FY\s?)?(?:19|20)\d\d")
 TILTED = (20.0, 70.0)  # degrees
 LEVEL = TILTED[0]
@@ -50,8 +52,27 @@ class Label:
 
 
 def labels_of(lines: Sequence[TextLine]) -> list[Label]:
-    """Every line of text with its place; the pieces of tilted ones put together."""
-    return [label_of(line) for line in _joined(lines)]
+    """Every line of text with its place: pieces of tilted ones put together, rows of numbers taken apart."""
+    return [label_of(part) for line in _joined(lines) for part in _numbers_apart(line)]
+
+
+def _numbers_apart(line: TextLine) -> list[TextLine]:
+    """The ticks of an axis that were read as one line: `0.00.5 1.0 1.5`, each at its share of the width."""
+    found = list(_ROW.finditer(line.text))
+    texts = [match[0] for match in found]
+    is_row = len(texts) > 1 and not re.sub(_ROW, "", line.text).strip() and _tilt(line) < LEVEL
+    if not is_row or is_vertical(line) or _GROUPED.fullmatch(line.text):
+        return [line]
+    if len(texts) == 2 and not all("." in text or YEAR.fullmatch(text) for text in texts):  # noqa: PLR2004 - "1 2"
+        return [line]
+    width = (line.right - line.left) / len(line.text)
+
+    def piece(start: int, end: int, text: str) -> TextLine:
+        left, right = line.left + start * width, line.left + end * width
+        quad = ((left, line.top), (right, line.top), (right, line.bottom), (left, line.bottom))
+        return replace(line, text=text, quad=quad)
+
+    return [piece(*match.span(), match[0]) for match in found]
 
 
 def label_of(line: TextLine) -> Label:

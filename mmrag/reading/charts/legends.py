@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 _MOSTLY = 0.7  # of what is drawn in a region that one colour must be
 _LEAST_INK = 20  # pixels
+_SIGNS = "■□●▪◆•- "  # a sample that was read as text
 
 
 def by_sample(labels: Iterable[Label], colours: Colours, wanted: Set[int]) -> dict[int, str]:
     """Colours whose sample stands left of one text; {} unless each of them has just one."""
-    return _named(((label, _sample(label, colours)) for label in labels), wanted)
+    return _named(((label, _sample(label, colours, wanted)) for label in labels), wanted)
 
 
 def by_ink(labels: Iterable[Label], colours: Colours, wanted: Set[int]) -> dict[int, str]:
@@ -34,17 +35,24 @@ def by_ink(labels: Iterable[Label], colours: Colours, wanted: Set[int]) -> dict[
 def _named(found: Iterable[tuple[Label, int | None]], wanted: Set[int]) -> dict[int, str]:
     texts: dict[int, list[str]] = {}
     for label, colour in found:
-        if colour is not None and colour in wanted:
-            texts.setdefault(colour, []).append(label.text)
+        if colour is not None and colour in wanted and _is_name(label.text):
+            texts.setdefault(colour, []).append(label.text.lstrip(_SIGNS))
     alone = {colour: names[0] for colour, names in texts.items() if len(names) == 1}
     return alone if set(alone) == set(wanted) and len(set(alone.values())) == len(alone) else {}
 
 
-def _sample(label: Label, colours: Colours) -> int | None:
+def _is_name(text: str) -> bool:
+    """A marker on a line is read as a sign or as one letter."""
+    bare = text.strip(_SIGNS)
+    return len(bare) > 1 or (len(bare) == 1 and bare.isalpha() and not bare.isascii())
+
+
+def _sample(label: Label, colours: Colours, wanted: Set[int]) -> int | None:
     size = label.height
-    left, right = max(0, round(label.left - 2.6 * size)), max(0, round(label.left - 1))
+    left, right = max(0.0, label.left - 2.6 * size), label.left + 0.8 * size  # the text may hold its sample
     region = _region(colours, left, label.y - 0.45 * size, right, label.y + 0.45 * size)
-    return _main_colour(region, least=max(6, int(0.8 * size)))
+    of_series = region[np.isin(region, list(wanted))]
+    return _main_colour(of_series, least=max(6, int(0.8 * size)))
 
 
 def _ink(label: Label, colours: Colours) -> int | None:

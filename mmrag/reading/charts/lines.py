@@ -16,6 +16,7 @@ import numpy as np
 from mmrag.reading.charts.axes import along, find_axis
 from mmrag.reading.charts.labels import LEVEL, groups
 from mmrag.reading.charts.legends import by_ink, by_sample
+from mmrag.reading.charts.marks import inks_of
 from mmrag.reading.charts.table import MEASURED_CONFIDENCE, NO_LABEL, Cell, ChartTable, NoTable, measured
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from mmrag.reading.charts.axes import Axis
     from mmrag.reading.charts.labels import Label
-    from mmrag.reading.charts.marks import Colours
+    from mmrag.reading.charts.marks import Colours, Pixels
 
 _LEAST_POINTS = 3
 _MOST_LINES = 8
@@ -34,7 +35,9 @@ _WIDEST_GAP = 18  # pixels along a line that something may hide, or its dashes l
 _THICK = 0.04  # of the plot's height: the median run of a line is at most so tall
 _COVERED = 0.5  # of the columns between its ends that a line is seen in
 _ALONE = 0.8  # of its columns where nothing else has its colour
-_FRINGE = 0.7  # of a blend's pixels that are beside the line it is a blend of
+_FLAT = 0.6  # of its columns that a line may stand at one height
+_SEEN = 0.5  # of the columns between the first and the last label: more is a line
+_GREY = 40  # levels between the channels of a colour and the background
 _REACH = 4  # pixels beside a label that a point may be measured at
 _JUMP = 0.12  # of the plot's height: from one column to the next a line goes no further
 _BEYOND = 0.02  # of the plot's height: an extreme that no label stands under
@@ -81,10 +84,11 @@ class _Line:
         return float(np.interp(column, columns[near], self.y[near]))
 
 
-def read_lines(labels: Sequence[Label], colours: Colours) -> ChartTable:
+def read_lines(labels: Sequence[Label], pixels: Pixels) -> ChartTable:
     """The table of the lines in a picture. Raises NoTable."""
     axis = _axis(labels)
-    plot = _plot(labels, axis, colours.index.shape)
+    plot = _plot(labels, axis, pixels.shape)
+    colours = inks_of(pixels)
     lines = _lines(labels, colours, plot)
     if not lines:
         raise NoTable("no lines were found")
@@ -97,9 +101,7 @@ def read_lines(labels: Sequence[Label], colours: Colours) -> ChartTable:
     if sum(cell is not None for _, row in rows for cell in row) < 0.6 * len(rows) * len(lines):
         raise NoTable("too few points of the lines were found")
     hidden = tuple(
-        _cell(height, plot, axis, percent=percent)
-        for line in lines
-        if (height := _unlabelled_extreme(line, plot)) or True
+        _cell(_unlabelled_extreme(line, plot), plot, axis, percent=percent) for line in lines
     )
     if any(cell is not None for cell in hidden):
         rows.append((NO_LABEL, hidden))
@@ -170,15 +172,16 @@ def _points(below: Sequence[Label]) -> list[Label]:
 
 def _lines(labels: Sequence[Label], colours: Colours, plot: _Plot) -> list[_Line]:
     index = colours.index[plot.top : plot.bottom, plot.left : plot.right].copy()
-    for label in labels:  # text may have a line's colour
+    for label in labels:  # text may have a line's colour; a marker may look like a letter
+        if len(label.text) == 1 and label.value is None:
+            continue
         top, bottom = int(label.top) - plot.top, int(label.bottom) + 1 - plot.top
         left, right = int(label.left) - plot.left, int(label.right) + 1 - plot.left
         if bottom > 0 and right > 0:
             index[max(0, top) : bottom, max(0, left) : right] = -1
-    index = _with_fringes(index, colours)
     found = []
     for colour in range(1, len(colours.rgb)):
-        line = _follow(index == colour, colour, plot)
+        line = _follow(index == colour, colour, plot, is_grey=_is_grey(colours, colour))
         if line is not None:
             found.append(line)
     if len(found) > _MOST_LINES:
@@ -186,34 +189,7 @@ def _lines(labels: Sequence[Label], colours: Colours, plot: _Plot) -> list[_Line
     return found
 
 
-def _with_fringes(index: NDArray[np.int8], colours: Colours) -> NDArray[np.int8]:
-    """The blends of a line with the background, at its edges, as pixels of the line."""
-    import cv2  # noqa: PLC0415 - heavy
-
-    rgb = colours.rgb.astype(np.int16)
-    merged = index.copy()
-    for colour in range(1, len(rgb)):
-        mask = index == colour
-        if not mask.any():
-            continue
-        for full in range(1, len(rgb)):
-            if full == colour or not _is_blend(rgb[colour], rgb[0], rgb[full]):
-                continue
-            beside = cv2.dilate((index == full).astype(np.uint8), np.ones((5, 5), np.uint8))
-            if (mask & (beside > 0)).sum() > _FRINGE * mask.sum():
-                merged[mask] = full
-                break
-    return merged
-
-
-def _is_blend(colour: NDArray[np.int16], paper: NDArray[np.int16], full: NDArray[np.int16]) -> bool:
-    """Whether a colour lies between the background's and another one."""
-    rise = (full - paper).astype(np.float64)
-    share = float((colour - paper) @ rise) / max(1.0, float(rise @ rise))
-    return 0.1 < share < 0.95 and float(np.abs(paper + share * rise - colour).sum()) < 45  # noqa: PLR2004 - of 765
-
-
-def _follow(mask: NDArray[np.bool_], colour: int, plot: _Plot) -> _Line | None:
+def _follow(mask: NDArray[np.bool_], colour: int, plot: _Plot, *, is_grey: bool) -> _Line | None:
     """The line of one colour; None where that colour draws none. Raises NoTable where it draws several."""
     runs = [_runs(mask[:, column]) for column in range(mask.shape[1])]
     seen = [column for column, run in enumerate(runs) if run]
@@ -226,25 +202,31 @@ def _follow(mask: NDArray[np.bool_], colour: int, plot: _Plot) -> _Line | None:
     if median(len(runs[column]) for column in seen) >= 2:  # noqa: PLR2004 - gridlines, a pattern
         return None
     path = _best_path(runs, 0.5 * _JUMP * plot.height)
-    if path is None:
-        return None
     y = np.full(len(runs), np.nan)
     for column, (start, end) in path.items():
         y[column] = (start + end - 1) / 2
     line = _Line(colour, y)
     first, last = line.ends
     followed = np.flatnonzero(~np.isnan(y))
-    if last - first < 1.5 * spacing or len(followed) < _COVERED * (last - first + 1):
-        return None
-    if np.diff(followed).max() > _WIDEST_GAP + 0.15 * spacing:
-        return None
-    flat = float(np.nanmax(y) - np.nanmin(y)) < 1.5  # noqa: PLR2004 - pixels
-    if flat:
+    _, at_one_height = np.unique(np.round(y[followed]), return_counts=True)
+    if at_one_height.max() > _FLAT * len(followed):
         return None  # an axis, a rule or a gridline: a line that never moves cannot be told from them
-    several = sum(len(runs[column]) > 1 for column in followed)
-    if several > (1 - _ALONE) * len(followed):
-        raise NoTable("several lines have one colour")
-    return line
+    is_whole = (
+        last - first >= 1.5 * spacing
+        and len(followed) >= _COVERED * (last - first + 1)
+        and np.diff(followed).max() <= _WIDEST_GAP + 0.15 * spacing
+    )
+    several = sum(len(runs[column]) > 1 for column in followed) > (1 - _ALONE) * len(followed)
+    if is_whole and not several:
+        return line
+    if is_grey or len(seen) < _SEEN * (plot.points[-1].x - plot.points[0].x):
+        return None  # axes, gridlines and text are grey; a few marks are no line
+    raise NoTable("several lines have one colour" if is_whole else "a line could not be followed")
+
+
+def _is_grey(colours: Colours, colour: int) -> bool:
+    away = colours.rgb[colour].astype(np.int16) - colours.rgb[0]
+    return int(away.max() - away.min()) < _GREY
 
 
 def _runs(column: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -255,7 +237,7 @@ def _runs(column: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def _best_path(runs: Sequence[Sequence[tuple[int, int]]], jump: float) -> dict[int, tuple[int, int]] | None:
+def _best_path(runs: Sequence[Sequence[tuple[int, int]]], jump: float) -> dict[int, tuple[int, int]]:
     """The longest chain of runs from column to column, none further from the one before than `jump`."""
     length: dict[tuple[int, int], float] = {}
     before: dict[tuple[int, int], tuple[int, int] | None] = {}
@@ -274,8 +256,6 @@ def _best_path(runs: Sequence[Sequence[tuple[int, int]]], jump: float) -> dict[i
             length[column, number] = best
             before[column, number] = best_node
         recent += [(column, number) for number in range(len(found))]
-    if not length:
-        return None
     node: tuple[int, int] | None = max(length, key=length.__getitem__)
     path: dict[int, tuple[int, int]] = {}
     while node is not None:
