@@ -5,7 +5,8 @@ not, and pictures that are no charts. With `--real DIR`: charts transcribed by h
 
     picture<TAB>PATH
     part<TAB>dev or test
-    CATEGORY<TAB>SERIES<TAB>VALUE<TAB>TOLERANCE      (a line a cell; tolerance 0 where the value is printed)
+    CATEGORY<TAB>SERIES<TAB>VALUE<TAB>TOLERANCE      (a line a cell; tolerance 0 where the value is printed; ? for a
+                                                      value that nobody can tell by eye: it does not count)
 
 With `--data DIR`: every picture under the folder is taken for one that is no chart.
 """
@@ -13,6 +14,7 @@ With `--data DIR`: every picture under the folder is taken for one that is no ch
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import time
 from collections import Counter
@@ -139,6 +141,8 @@ def _judge(
                 continue
             number = sole_number(cell.text)
             expected = _expected(truth, category, column)
+            if expected is not None and math.isnan(expected[0]):
+                continue
             right = expected is not None and number is not None and _near(float(number.value), *expected)
             score.cells += 1
             score.right += right
@@ -187,7 +191,10 @@ def _real(folder: Path, part: str | None, recognition: TextRecognition, *, verbo
             paper = Image.new("RGBA", picture.size, "white")
             paper.alpha_composite(picture)
             pixels = np.asarray(paper.convert("RGB"), dtype=np.uint8)
-            truth = {(row[0], row[1]): (float(row[2]), float(row[3])) for row in rows[2:]}
+            truth = {
+                (row[0], row[1]): (float("nan") if row[2] == "?" else float(row[2]), float(row[3]))
+                for row in rows[2:]
+            }
             begin = time.process_time()
             lines = recognition.read(pixels)
             score.seconds.append(time.process_time() - begin)

@@ -192,7 +192,8 @@ def _title(panel: _Panel) -> str:
     if not above:
         return ""
     nearest = max(above, key=lambda label: label.y)
-    return " ".join(label.text for label in _around(nearest.y, above))
+    centred = [label for label in above if abs(label.x - nearest.x) < 2 * nearest.height]
+    return " ".join(label.text for label in _around(nearest.y, centred))
 
 
 def _side_by_side(tables: Sequence[ChartTable], titles: Sequence[str]) -> ChartTable:

@@ -53,7 +53,8 @@ class Label:
 
 def labels_of(lines: Sequence[TextLine]) -> list[Label]:
     """Every line of text with its place: pieces of tilted ones put together, rows of numbers taken apart."""
-    return [label_of(part) for line in _joined(lines) for part in _numbers_apart(line)]
+    said = [line for line in lines if any(map(str.isalnum, line.text))]  # a mark may be read as a sign
+    return [label_of(part) for line in _joined(said) for part in _numbers_apart(line)]
 
 
 def _numbers_apart(line: TextLine) -> list[TextLine]:

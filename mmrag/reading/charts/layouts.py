@@ -6,6 +6,7 @@ where they stand.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median, pstdev
@@ -168,6 +169,7 @@ def _bar(box: Rectangle, *, horizontal: bool) -> Bar:
 def _largest_group(bars: Sequence[Bar]) -> tuple[float, list[Bar]]:
     """The bars of one width that begin or end at one place: as many and as long ones as there are."""
     starts, ends = np.array([bar.start for bar in bars]), np.array([bar.end for bar in bars])
+    lows = np.array([bar.low for bar in bars])
     widths = np.array([bar.high - bar.low for bar in bars])
     best, best_score, baseline = np.zeros(len(bars), bool), 0.0, 0.0
     for anchor in range(len(bars)):
@@ -175,7 +177,11 @@ def _largest_group(bars: Sequence[Bar]) -> tuple[float, list[Bar]]:
         for place in (starts[anchor], ends[anchor]):
             chosen = alike & ((np.abs(starts - place) <= ALIGNED) | (np.abs(ends - place) <= ALIGNED))
             lengths = (ends - starts)[chosen]
-            score = float(np.sqrt(lengths).sum()) * (1 + 0.5 * min(1.0, float(lengths.std()) / 5))
+            places = np.round(lows[chosen] / ALIGNED)  # two bars across one place count once
+            longest = [float(lengths[places == one].max()) for one in np.unique(places)]
+            score = sum(math.sqrt(length) for length in longest) * (1 + 0.5 * min(1.0, pstdev(longest) / 5))
+            if (starts[chosen] > place - ALIGNED).all():
+                score *= 1.05  # bars seldom hang
             if score > best_score:
                 best, best_score, baseline = chosen, score, float(place)
     group = [bar for bar, chosen in zip(bars, best, strict=True) if chosen]

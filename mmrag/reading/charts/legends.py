@@ -27,6 +27,12 @@ def by_sample(labels: Iterable[Label], colours: Colours, wanted: Set[int]) -> di
     return _named(((label, _sample(label, colours, wanted)) for label in labels), wanted)
 
 
+def named_by_sample(labels: Iterable[Label], colours: Colours, wanted: Set[int]) -> set[int]:
+    """Colours among those wanted whose sample stands left of some text."""
+    found = (_sample(label, colours, wanted) for label in labels if _is_name(label.text))
+    return {colour for colour in found if colour is not None}
+
+
 def by_ink(labels: Iterable[Label], colours: Colours, wanted: Set[int]) -> dict[int, str]:
     """Colours that one text is written in; {} unless each of them has just one."""
     return _named(((label, _ink(label, colours)) for label in labels), wanted)
@@ -52,7 +58,7 @@ def _sample(label: Label, colours: Colours, wanted: Set[int]) -> int | None:
     left, right = max(0.0, label.left - 2.6 * size), label.left + 0.8 * size  # the text may hold its sample
     region = _region(colours, left, label.y - 0.45 * size, right, label.y + 0.45 * size)
     of_series = region[np.isin(region, list(wanted))]
-    return _main_colour(of_series, least=max(6, int(0.8 * size)))
+    return _main_colour(of_series, least=max(5, int(0.4 * size)))
 
 
 def _ink(label: Label, colours: Colours) -> int | None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from mmrag.reading.charts.axes import along, find_axis
 from mmrag.reading.charts.labels import LEVEL, groups
-from mmrag.reading.charts.legends import by_ink, by_sample
+from mmrag.reading.charts.legends import by_ink, by_sample, named_by_sample
 from mmrag.reading.charts.marks import inks_of
 from mmrag.reading.charts.table import MEASURED_CONFIDENCE, NO_LABEL, Cell, ChartTable, NoTable, measured
 
@@ -295,6 +295,11 @@ def _names(
         label for label in labels if id(label) not in used and label.value is None and not label.vertical
     ]
     wanted = {line.colour for line in lines}
+    others = {
+        number for number in range(1, len(colours.rgb)) if not _is_grey(colours, number)
+    } - wanted
+    if named_by_sample(texts, colours, others):
+        raise NoTable("the legend names a line that was not found")
     near = [label for label in texts if _is_near_plot(label, plot)]
     ends = [_at_end(line, texts, plot) for line in lines]
     at_ends = {

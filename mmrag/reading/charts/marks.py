@@ -26,6 +26,7 @@ _LIKE = 26  # in Lab: so far from its colour a pixel still belongs to it
 _LIKE_NOISY = 38
 _NOISY = 0.055  # share of tiny steps between neighbours: JPEG's ringing
 _FAINT = 48.0  # of 441: a colour that is nearer to the background's counts as background
+_STRONG = 100.0  # of 441: what is further from the background shows an ink's own direction
 _ONE_INK = 0.965  # cosine of the directions away from the background
 _FULL = 0.6  # of a row or column of a rectangle that is covered
 _COVERED = 0.82  # of a rectangle that is covered
@@ -83,22 +84,23 @@ def inks_of(pixels: Pixels) -> Colours:
 
     sharp = np.asarray(cv2.medianBlur(pixels, 3), dtype=np.uint8) if _is_noisy(pixels) else pixels
     keys = _keys(sharp)
-    rgb = _palette(np.bincount(keys.ravel(), minlength=1 << 15))
-    away = rgb.astype(np.float64) - rgb[0]
-    directions: list[int] = []
-    for number in np.argsort(-(away**2).sum(axis=1)):
-        length = np.linalg.norm(away[number])
-        if length < _FAINT:
-            break
-        if all(away[number] @ away[d] < _ONE_INK * length * np.linalg.norm(away[d]) for d in directions):
-            directions.append(int(number))
-    inks = away[directions] / np.linalg.norm(away[directions], axis=1, keepdims=True)
-    each = _all_keys().astype(np.float64) - rgb[0]
-    length = np.linalg.norm(each, axis=1)
-    cosine = each @ inks.T / np.maximum(length, 1)[:, None] if directions else np.zeros((1 << 15, 1))
+    counts = np.bincount(keys.ravel(), minlength=1 << 15)
+    paper = int(counts.argmax())
+    away = _all_keys().astype(np.float64) - _all_keys()[paper]  # (32768, 3)
+    length = np.linalg.norm(away, axis=1)
+    direction = away / np.maximum(length, 1)[:, None]
+    free = np.where(length > _STRONG, counts * length, 0.0)
+    inks: list[int] = []
+    while len(inks) < _MOST_COLOURS and free.max() > 0:
+        best = int(free.argmax())
+        alike = (direction @ direction[best] > _ONE_INK) & (free > 0)
+        if counts[alike].sum() >= _LEAST_PIXELS:
+            inks.append(best)
+        free[alike] = 0.0
+    cosine = direction @ direction[inks].T if inks else np.zeros((1 << 15, 1))
     index = np.where(cosine.max(axis=1) > _ONE_INK, cosine.argmax(axis=1) + 1, -1)
     index[length < _FAINT] = 0
-    return Colours(rgb[[0, *directions]], index.astype(np.int8)[keys])
+    return Colours(_all_keys()[[paper, *inks]], index.astype(np.int8)[keys])
 
 
 def rectangles(colours: Colours, pixels: Pixels) -> list[Rectangle]:
