@@ -136,9 +136,8 @@ def test_a_stacked_charts_printed_values_are_their_segments(read, draw_chart):
     assert rows[1:] == tuple(zip(QUARTERS, "3425", "2132", strict=True))
 
 
-def test_printed_values_on_a_logarithmic_axis_are_paired(read, draw_chart):
-    rows = table_of(read(draw_chart(bars((3, 40, 500, 7000), log=True))))
-    assert rows[1:] == tuple(zip(QUARTERS, ("3", "40", "500", "7000"), strict=True))
+def test_a_logarithmic_axis_whose_powers_cannot_be_read_is_no_table(read, draw_chart):
+    assert table_of(read(draw_chart(bars((3, 40, 500, 7000), log=True)))) is None
 
 
 def label(text, x, y, *, width=40, height=16):

@@ -134,7 +134,13 @@ def _panels(layouts: Sequence[Layout], labels: Sequence[Label]) -> list[_Panel]:
         for part, box in zip(parts, boxes, strict=True)
         if (others := [other for other in boxes if other is not box]) is not None
     ]
-    return sorted(panels, key=lambda panel: (round(_box(panel.layout)[1] / 50), _box(panel.layout)[0]))
+    return sorted(panels, key=_reading_order)
+
+
+def _reading_order(panel: _Panel) -> tuple[float, float]:
+    layout = panel.layout
+    row = layout.first if layout.horizontal else -layout.baseline
+    return round(row / (4 * ALIGNED)), _box(layout)[0]
 
 
 def _split(layout: Layout, labels: Sequence[Label]) -> list[Layout]:

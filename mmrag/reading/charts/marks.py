@@ -6,7 +6,7 @@ It knows pixels, no text and no values.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.uint8]  # (height, width), 0 or 1
 
 _MOST_COLOURS = 14
+_MOST_SHADES = 80  # the commonest that are looked at for them
 _LEAST_SHARE = 0.0003  # of the picture's area that a colour covers
 _LEAST_PIXELS = 40
 _APART = 20  # in Lab, summed over channels: less is one colour
@@ -72,10 +73,10 @@ def colours_of(pixels: Pixels) -> Colours:
     noisy = _is_noisy(pixels)
     smooth = np.asarray(cv2.medianBlur(pixels, 5 if noisy else 3), dtype=np.uint8)
     keys = _keys(smooth)
-    counts = np.bincount(keys.ravel(), minlength=1 << 15)
-    rgb = _palette(counts)
-    nearest = _nearest(_lab(_all_keys()), _lab(rgb), _LIKE_NOISY if noisy else _LIKE)
-    return Colours(rgb, nearest[keys])
+    present, counts = _counted(keys)
+    rgb = _palette(_rgb(present), counts)
+    nearest = _nearest(_lab(_rgb(present)), _lab(rgb), _LIKE_NOISY if noisy else _LIKE)
+    return Colours(rgb, _table(present, nearest)[keys])
 
 
 def inks_of(pixels: Pixels) -> Colours:
@@ -84,9 +85,10 @@ def inks_of(pixels: Pixels) -> Colours:
 
     sharp = np.asarray(cv2.medianBlur(pixels, 3), dtype=np.uint8) if _is_noisy(pixels) else pixels
     keys = _keys(sharp)
-    counts = np.bincount(keys.ravel(), minlength=1 << 15)
+    present, counts = _counted(keys)
+    rgb = _rgb(present)
     paper = int(counts.argmax())
-    away = _all_keys().astype(np.float64) - _all_keys()[paper]  # (32768, 3)
+    away = rgb.astype(np.float64) - rgb[paper]  # (colours, 3)
     length = np.linalg.norm(away, axis=1)
     direction = away / np.maximum(length, 1)[:, None]
     free = np.where(length > _STRONG, counts * length, 0.0)
@@ -97,10 +99,10 @@ def inks_of(pixels: Pixels) -> Colours:
         if counts[alike].sum() >= _LEAST_PIXELS:
             inks.append(best)
         free[alike] = 0.0
-    cosine = direction @ direction[inks].T if inks else np.zeros((1 << 15, 1))
+    cosine = direction @ direction[inks].T if inks else np.zeros((len(rgb), 1))
     index = np.where(cosine.max(axis=1) > _ONE_INK, cosine.argmax(axis=1) + 1, -1)
     index[length < _FAINT] = 0
-    return Colours(_all_keys()[[paper, *inks]], index.astype(np.int8)[keys])
+    return Colours(rgb[[paper, *inks]], _table(present, index)[keys])
 
 
 def rectangles(colours: Colours, pixels: Pixels) -> list[Rectangle]:
@@ -125,10 +127,23 @@ def _keys(pixels: Pixels) -> NDArray[np.uint16]:
     return (red << 10) | (green << 5) | blue
 
 
-def _all_keys() -> NDArray[np.uint8]:
-    """The colour (32768, 3) in the middle of what each key stands for."""
-    keys = np.arange(1 << 15)
+def _counted(keys: NDArray[np.uint16]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The keys that there are, and how many pixels have each."""
+    counts = np.bincount(keys.ravel(), minlength=1 << 15)
+    present = np.flatnonzero(counts)
+    return present, counts[present]
+
+
+def _rgb(keys: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """The colour (n, 3) in the middle of what each key stands for."""
     return (np.stack([keys >> 10, (keys >> 5) & 31, keys & 31], axis=1) * 8 + 4).astype(np.uint8)
+
+
+def _table(present: NDArray[np.intp], values: NDArray[np.integer[Any]]) -> NDArray[np.int8]:
+    """What each key (32768,) is looked up as."""
+    looked_up = np.full(1 << 15, -1, np.int8)
+    looked_up[present] = values
+    return looked_up
 
 
 def _lab(rgb: NDArray[np.uint8]) -> NDArray[np.int16]:
@@ -137,25 +152,22 @@ def _lab(rgb: NDArray[np.uint8]) -> NDArray[np.int16]:
     return np.asarray(cv2.cvtColor(rgb[None], cv2.COLOR_RGB2LAB)[0]).astype(np.int16)
 
 
-def _palette(counts: NDArray[np.intp]) -> NDArray[np.uint8]:
+def _palette(rgb: NDArray[np.uint8], counts: NDArray[np.intp]) -> NDArray[np.uint8]:
     """The commonest colours that are well apart, the background first."""
-    order = np.argsort(-counts)[:80]
-    rgb = _all_keys()[order]
+    order = np.argsort(-counts)[:_MOST_SHADES]
     least = max(_LEAST_PIXELS, _LEAST_SHARE * counts.sum())
+    lab = _lab(rgb[order])
     chosen: list[int] = []
-    lab = _lab(rgb)
     for number in range(len(order)):
-        if counts[order[number]] < least or len(chosen) > _MOST_COLOURS:
+        if chosen and (counts[order[number]] < least or len(chosen) > _MOST_COLOURS):
             break
         if all(np.abs(lab[number] - lab[other]).sum() > _APART for other in chosen):
             chosen.append(number)
-    return rgb[chosen]
+    return rgb[order[chosen]]
 
 
-def _nearest(
-    lab: NDArray[np.int16], palette: NDArray[np.int16], reach: int
-) -> NDArray[np.int8]:
-    distances = np.abs(lab[:, None, :] - palette[None]).sum(axis=2)  # (32768, colours)
+def _nearest(lab: NDArray[np.int16], palette: NDArray[np.int16], reach: int) -> NDArray[np.int8]:
+    distances = np.abs(lab[:, None, :] - palette[None]).sum(axis=2)  # (n, colours)
     nearest = distances.argmin(axis=1).astype(np.int8)
     return np.where(distances.min(axis=1) < reach, nearest, np.int8(-1))
 
