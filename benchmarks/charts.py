@@ -5,8 +5,9 @@ not, and pictures that are no charts. With `--real DIR`: charts transcribed by h
 
     picture<TAB>PATH
     part<TAB>dev or test
-    CATEGORY<TAB>SERIES<TAB>VALUE<TAB>TOLERANCE      (a line a cell; tolerance 0 where the value is printed; ? for a
-                                                      value that nobody can tell by eye: it does not count)
+    CATEGORY<TAB>SERIES<TAB>VALUE<TAB>TOLERANCE      (a line a cell; tolerance 0 where the value is printed)
+
+A value that nobody can tell by eye is written ?, and does not count.
 
 With `--data DIR`: every picture under the folder is taken for one that is no chart.
 """

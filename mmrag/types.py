@@ -83,10 +83,10 @@ class Figure:
     """A picture on a page. `start:end` is the place of its text (OCR, table) in the page's text.
 
     `kind` is "chart", "text" or "picture"; `chart` is the kind of chart where a table was read:
-    "bar", "grouped", "line" and others. `table` holds a chart's data where it is certain, else `reason`
-    says why it is not. `image` is the picture as PNG or JPEG bytes, upright and on white. `key` is what it shares
-    only with pictures of the same pixels. `box` is its place on the page: left, top, right and
-    bottom as shares of the page's width and height.
+    "bar", "grouped", "line" and others. `table` holds a chart's data where it is certain, else
+    `reason` says why it is not. `image` is the picture as PNG or JPEG bytes, upright and on white.
+    `key` is what it shares only with pictures of the same pixels. `box` is its place on the page: left,
+    top, right and bottom as shares of the page's width and height.
     """
 
     kind: str

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mmrag.text.numbers import sole_number
+from mmrag.text.numbers import MEASURED, sole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +29,6 @@ _SEPARATOR = re.compile(r"\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?")
 _NAMED_VALUE = re.compile(r"(?P<name>.*\S)\s*[:：]\s*(?P<value>\S.*)")
 _WORD = re.compile(r"[^\W\d_]{2}")
 UNLABELLED = "(no label)"  # a bar of a chart whose label is left out
-_MEASURED = "≈"  # before a value that was measured on a chart's axis, not printed there
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +144,7 @@ def _is_chart_line(line: _Line) -> bool:
     values = pieces[1:] or pieces
     return all(
         (match := _NAMED_VALUE.fullmatch(piece.text)) is not None
-        and sole_number(match["value"].removeprefix(_MEASURED)) is not None
+        and sole_number(match["value"].removeprefix(MEASURED)) is not None
         for piece in values
     )
 
@@ -206,7 +205,7 @@ def _named_cell(piece: _Piece, *, named_column: bool) -> tuple[Label, Cell]:
     start = piece.span[0]
     name = Label(match["name"], ((start + match.start("name"), start + match.end("name")),))
     written = match["value"].strip()
-    value = written.removeprefix(_MEASURED)
+    value = written.removeprefix(MEASURED)
     begin = start + match.start("value")
     return name, Cell(
         value,

@@ -15,7 +15,7 @@ from mmrag.grounding.citations import cite
 from mmrag.grounding.guard import extremes_hold, numbers_stand
 from mmrag.grounding.units import units_agree
 from mmrag.text.names import name_words, names
-from mmrag.text.numbers import numbers
+from mmrag.text.numbers import MEASURED, numbers
 from mmrag.text.sentences import sentence_spans
 from mmrag.text.words import content_words, is_han, normalise, words
 from mmrag.types import Quote
@@ -52,8 +52,9 @@ _NEGATION = re.compile(
     re.IGNORECASE,
 )
 # How an answer says that a value was measured on a chart. The sources say it with the sign alone.
-_APPROXIMATE = re.compile(r"\babout (?=[-−$€£¥₹]?\d)|, measured from the chart\b|约(?=\s?[-−$€£¥₹]?\d)|（按图量得）")
-_MEASURED = "≈"
+_APPROXIMATE = re.compile(
+    r"\babout (?=[-−$€£¥₹]?\d)|, measured from the chart\b|约(?=\s?[-−$€£¥₹]?\d)|（按图量得）"
+)
 _REVERSING = re.compile(r"\bby\b|被|由|受", re.IGNORECASE)  # a passive turns the order of names round
 
 
@@ -156,7 +157,7 @@ def _follows(text: str, quotes: Sequence[Quote], hits: Sequence[Hit]) -> bool:
     support = _support(quotes, hits)
     if _letters(text) in _letters(support.quoted):
         return True  # a copy
-    if _MEASURED in support.quoted:
+    if MEASURED in support.quoted:
         text = _APPROXIMATE.sub("", text)
     wanted = _claim_words(text)
     return (

@@ -14,11 +14,19 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from mmrag.reading.charts.axes import Axis, along, find_axis
-from mmrag.reading.charts.labels import LEVEL, TILTED, groups
-from mmrag.reading.charts.legends import by_ink, by_sample
+from mmrag.reading.charts.labels import LEVEL, groups
 from mmrag.reading.charts.layouts import ALIGNED, clusters, find_layouts, plausibility, split_at
+from mmrag.reading.charts.legends import by_ink, by_sample
 from mmrag.reading.charts.marks import rectangles
-from mmrag.reading.charts.table import CONFIRMED, MEASURED_CONFIDENCE, Cell, ChartTable, NoBars, NoTable, measured
+from mmrag.reading.charts.table import (
+    CONFIRMED,
+    MEASURED_CONFIDENCE,
+    Cell,
+    ChartTable,
+    NoBars,
+    NoTable,
+    measured,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -80,9 +88,7 @@ class _Panel:
 def read_bars(labels: Sequence[Label], colours: Colours, pixels: Pixels) -> ChartTable:
     """The table of the bars in a picture. Raises NoTable."""
     size = (pixels.shape[0], pixels.shape[1])
-    boxes = [
-        box for box in rectangles(colours, pixels) if not any(_is_glyph(box, label) for label in labels)
-    ]
+    boxes = [box for box in rectangles(colours, pixels) if not any(_is_glyph(box, label) for label in labels)]
     picture = Picture(colours, boxes)
     found = [find_layouts(boxes, size, horizontal=horizontal) for horizontal in (False, True)]
     ranked = sorted((one for one in found if one), key=lambda one: -plausibility(one, size))
@@ -384,9 +390,7 @@ def _around(centre: float, lines: Sequence[Label]) -> list[Label]:
         low -= 1
     while high + 1 < len(ordered) and _adjoin(ordered[high], ordered[high + 1]):
         high += 1
-    rows = groups(
-        ordered[low : high + 1], key=lambda label: label.y, reach=lambda label: 0.5 * label.height
-    )
+    rows = groups(ordered[low : high + 1], key=lambda label: label.y, reach=lambda label: 0.5 * label.height)
     return [label for row in rows for label in sorted(row, key=lambda label: label.left)]
 
 
@@ -426,7 +430,9 @@ def _blocks_below(
 
 
 def _line_height(label: Label) -> float:
-    return min(label.height, label.right - label.left) if label.vertical or label.tilt >= LEVEL else label.height
+    return (
+        min(label.height, label.right - label.left) if label.vertical or label.tilt >= LEVEL else label.height
+    )
 
 
 def _without_axis_title(
@@ -473,7 +479,9 @@ def _check_gaps(layout: Layout, bars: Clusters) -> None:
     single = [cluster[0] for cluster in bars]
     pitch = median(b.middle - a.middle for a, b in pairwise(single))
     for a, b in pairwise(single):
-        if b.middle - a.middle > _GAP * pitch and max(a.length, b.length) > _HARDLY * (layout.most - layout.least):
+        if b.middle - a.middle > _GAP * pitch and max(a.length, b.length) > _HARDLY * (
+            layout.most - layout.least
+        ):
             raise NoTable("a bar is missing between others")
 
 
@@ -539,7 +547,8 @@ def _headers(top: Sequence[Bar], colours: Sequence[int], labels: Sequence[Label]
         over = [
             label
             for label in labels
-            if label.value is None and id(label) not in used and low - 0.6 * label.height <= label.x <= high + 0.6 * label.height
+            if label.value is None and id(label) not in used
+            and low - 0.6 * label.height <= label.x <= high + 0.6 * label.height
             and label.bottom <= bar.low + 3 and bar.low - label.bottom < 4 * label.height
             and label.right - label.left < 2 * max(high - low, 4 * label.height)
         ]  # fmt: skip
@@ -645,4 +654,6 @@ def _measured(length: float, scale: _Scale) -> Cell:
     if abs(length) < _FLAT * scale.pixel(length):
         length = 0.0  # too short to tell on which side of zero it lies
     percent = axis is not None and all(tick.text.endswith("%") for tick in axis.ticks if tick.value)
-    return Cell(measured(length, scale.pixel(length)) + ("%" if percent else ""), "measured", MEASURED_CONFIDENCE)
+    return Cell(
+        measured(length, scale.pixel(length)) + ("%" if percent else ""), "measured", MEASURED_CONFIDENCE
+    )

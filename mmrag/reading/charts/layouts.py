@@ -239,4 +239,6 @@ def _is_chart(layout: Layout, along: int) -> bool:
     lengths = [bar.length for bar in layout.segments]
     alike = max(lengths) - min(lengths) <= 3 and max(lengths) < 4 * layout.thickness  # noqa: PLR2004 - pixels; a swatch
     small = layout.most - layout.least < _SHORTEST * along
-    return len(lengths) >= _LEAST_SEGMENTS and not small and not (alike and max(lengths) < 2 * _SHORTEST * along)
+    return (
+        len(lengths) >= _LEAST_SEGMENTS and not small and not (alike and max(lengths) < 2 * _SHORTEST * along)
+    )

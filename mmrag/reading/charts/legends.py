@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence, Set
+    from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from numpy.typing import NDArray
 
@@ -22,23 +23,23 @@ _LEAST_INK = 20  # pixels
 _SIGNS = "■□●▪◆•- "  # a sample that was read as text
 
 
-def by_sample(labels: Iterable[Label], colours: Colours, wanted: Set[int]) -> dict[int, str]:
+def by_sample(labels: Iterable[Label], colours: Colours, wanted: AbstractSet[int]) -> dict[int, str]:
     """Colours whose sample stands left of one text; {} unless each of them has just one."""
     return _named(((label, _sample(label, colours, wanted)) for label in labels), wanted)
 
 
-def named_by_sample(labels: Iterable[Label], colours: Colours, wanted: Set[int]) -> set[int]:
+def named_by_sample(labels: Iterable[Label], colours: Colours, wanted: AbstractSet[int]) -> set[int]:
     """Colours among those wanted whose sample stands left of some text."""
     found = (_sample(label, colours, wanted) for label in labels if _is_name(label.text))
     return {colour for colour in found if colour is not None}
 
 
-def by_ink(labels: Iterable[Label], colours: Colours, wanted: Set[int]) -> dict[int, str]:
+def by_ink(labels: Iterable[Label], colours: Colours, wanted: AbstractSet[int]) -> dict[int, str]:
     """Colours that one text is written in; {} unless each of them has just one."""
     return _named(((label, _ink(label, colours)) for label in labels), wanted)
 
 
-def _named(found: Iterable[tuple[Label, int | None]], wanted: Set[int]) -> dict[int, str]:
+def _named(found: Iterable[tuple[Label, int | None]], wanted: AbstractSet[int]) -> dict[int, str]:
     texts: dict[int, list[str]] = {}
     for label, colour in found:
         if colour is not None and colour in wanted and _is_name(label.text):
@@ -53,7 +54,7 @@ def _is_name(text: str) -> bool:
     return len(bare) > 1 or (len(bare) == 1 and bare.isalpha() and not bare.isascii())
 
 
-def _sample(label: Label, colours: Colours, wanted: Set[int]) -> int | None:
+def _sample(label: Label, colours: Colours, wanted: AbstractSet[int]) -> int | None:
     size = label.height
     left, right = max(0.0, label.left - 2.6 * size), label.left + 0.8 * size  # the text may hold its sample
     region = _region(colours, left, label.y - 0.45 * size, right, label.y + 0.45 * size)
@@ -62,9 +63,7 @@ def _sample(label: Label, colours: Colours, wanted: Set[int]) -> int | None:
 
 
 def _ink(label: Label, colours: Colours) -> int | None:
-    return _main_colour(
-        _region(colours, label.left, label.top, label.right, label.bottom), least=_LEAST_INK
-    )
+    return _main_colour(_region(colours, label.left, label.top, label.right, label.bottom), least=_LEAST_INK)
 
 
 def _region(colours: Colours, left: float, top: float, right: float, bottom: float) -> NDArray[np.int8]:

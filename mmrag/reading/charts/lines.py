@@ -100,9 +100,7 @@ def read_lines(labels: Sequence[Label], pixels: Pixels) -> ChartTable:
         rows.append((point.text, tuple(_cell(height, plot, axis, percent=percent) for height in heights)))
     if sum(cell is not None for _, row in rows for cell in row) < 0.6 * len(rows) * len(lines):
         raise NoTable("too few points of the lines were found")
-    hidden = tuple(
-        _cell(_unlabelled_extreme(line, plot), plot, axis, percent=percent) for line in lines
-    )
+    hidden = tuple(_cell(_unlabelled_extreme(line, plot), plot, axis, percent=percent) for line in lines)
     if any(cell is not None for cell in hidden):
         rows.append((NO_LABEL, hidden))
     return ChartTable("line", tuple(names), tuple(rows))
@@ -295,16 +293,12 @@ def _names(
         label for label in labels if id(label) not in used and label.value is None and not label.vertical
     ]
     wanted = {line.colour for line in lines}
-    others = {
-        number for number in range(1, len(colours.rgb)) if not _is_grey(colours, number)
-    } - wanted
+    others = {number for number in range(1, len(colours.rgb)) if not _is_grey(colours, number)} - wanted
     if named_by_sample(texts, colours, others):
         raise NoTable("the legend names a line that was not found")
     near = [label for label in texts if _is_near_plot(label, plot)]
     ends = [_at_end(line, texts, plot) for line in lines]
-    at_ends = {
-        line.colour: found[0] for line, found in zip(lines, ends, strict=True) if len(found) == 1
-    }
+    at_ends = {line.colour: found[0] for line, found in zip(lines, ends, strict=True) if len(found) == 1}
     if set(at_ends) != wanted or len(set(at_ends.values())) < len(wanted):
         at_ends = {}
     named = by_sample(texts, colours, wanted) or by_ink(near, colours, wanted) or at_ends
@@ -312,7 +306,9 @@ def _names(
         return [named[line.colour] for line in lines]
     if len(lines) > 1:
         raise NoTable("the names of the lines were not found")
-    titles = [label.text for label in labels if label.vertical and label.value is None and label.x < plot.left]
+    titles = [
+        label.text for label in labels if label.vertical and label.value is None and label.x < plot.left
+    ]
     return titles if len(titles) == 1 else [""]
 
 

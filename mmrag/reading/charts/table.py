@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mmrag.text.numbers import MEASURED
 from mmrag.types import CellSource
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     Rows = tuple[tuple[str, ...], ...]
 
-MEASURED = "≈"  # stands before a value that was measured, in the text that is searched and quoted
 NO_LABEL = "(no label)"
 # Shares of cells that were right on the drawn charts of `python -m benchmarks.charts`, which prints them.
 CONFIRMED = 0.98  # printed values that agree with their place
