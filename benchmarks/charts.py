@@ -30,6 +30,7 @@ from PIL import Image
 from benchmarks.chart_pictures import BAR_KINDS, Drawn, charts, not_charts
 from mmrag.reading.charts import ChartReading, read_chart
 from mmrag.reading.ocr import TextRecognition
+from mmrag.text.chart_text import NO_LABEL
 from mmrag.text.numbers import sole_number
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _judge(
         return
     score.answered += 1
     for category, cells in reading.table.rows:
-        if not category:
+        if category == NO_LABEL:
             continue
         for column, cell in zip(reading.table.columns, cells, strict=True):
             if cell is None:

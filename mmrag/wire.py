@@ -127,6 +127,6 @@ def reading_to_json(reading: Reading) -> dict[str, Any]:
 def _sources(table: Table | None) -> list[list[dict[str, Any] | None]]:
     """Whether each value of a chart is printed or measured; as the table, without header and labels."""
     return [
-        [source and {"origin": source.origin, "confidence": source.confidence} for source in row]
+        [{"origin": one.origin, "confidence": one.confidence} if one else None for one in row]
         for row in (table.sources if table else ())
     ]

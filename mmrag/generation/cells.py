@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from mmrag.generation.asked import topic_words
-from mmrag.generation.grids import UNLABELLED
+from mmrag.text.chart_text import NO_LABEL
 from mmrag.text.numbers import numbers
 from mmrag.text.words import CHINESE_STOP_CHARACTERS, STOP_WORDS, is_han, normalise, words
 from mmrag.types import Quote
@@ -240,7 +240,7 @@ def is_blurred(a: Decimal, b: Decimal, values: Sequence[Value]) -> bool:
 
 def is_unlabelled(value: Value) -> bool:
     """Whether a chart leaves the row's label out."""
-    return value.row.label.text == UNLABELLED
+    return value.row.label.text == NO_LABEL
 
 
 def amount(cell: Cell) -> tuple[str, Decimal, str]:

@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mmrag.text.numbers import MEASURED, sole_number
+from mmrag.text.chart_text import MEASURED, NO_LABEL, VALUES
+from mmrag.text.numbers import sole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,8 +28,9 @@ _FEWEST_ROWS_OF_A_PICTURE = 3
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100  # a whole number between them heads a column rather than filling it
 _SEPARATOR = re.compile(r"\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?")
 _NAMED_VALUE = re.compile(r"(?P<name>.*\S)\s*[:：]\s*(?P<value>\S.*)")
+_LISTED = re.compile(r"(?<= )[^,\s](?:[^,]|,(?=\d{3}(?!\d)))*")  # values between commas; 1,200 is one
 _WORD = re.compile(r"[^\W\d_]{2}")
-UNLABELLED = "(no label)"  # a bar of a chart whose label is left out
+_COUNT = re.compile(VALUES.format(r"(\d+)"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +67,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table at `start:end` of a chunk's text; `caption` is the title of a chart, if it has one."""
+    """A table at `start:end` of a chunk's text; `caption` is the title of a chart, if it has one.
+
+    One that is not whole holds some of its rows: none of them is the highest for certain.
+    """
 
     rows: tuple[Row, ...]
     start: int
     end: int
     caption: Label | None = None
+    is_whole: bool = True
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -107,8 +113,20 @@ def parse_grid(chunk: Chunk) -> Grid | None:
     rows = _chart_rows(run) if all(map(_is_chart_line, run)) else _table_rows(run, chunk)
     if not rows:
         return None
-    caption = _caption(lines, run[0].start) if chunk.kind == "figure" else None
-    return Grid(rows, run[0].start, run[-1].end, caption)
+    if chunk.kind != "figure":
+        return Grid(rows, run[0].start, run[-1].end)
+    rows += _unlabelled_rows(lines, run[-1].end)
+    whole = _is_whole(rows, lines, run[0], chunk)
+    return Grid(rows, run[0].start, run[-1].end, _caption(lines, run[0].start), is_whole=whole)
+
+
+def _is_whole(rows: Sequence[Row], lines: Sequence[_Line], first: _Line, chunk: Chunk) -> bool:
+    """Whether a chart's data is not the part of a table that was cut: a long one says its number of values."""
+    before = [line for line in lines if line.start < first.start]
+    if not before:
+        return chunk.start == 0
+    count = _COUNT.fullmatch(before[-1].text.strip())
+    return count is None or int(count[1]) == sum(len(row.cells) for row in rows)
 
 
 def _lines(text: str) -> Iterator[_Line]:
@@ -170,23 +188,33 @@ def _pieces(line: _Line) -> list[_Piece]:
 
 
 def _chart_rows(lines: Sequence[_Line]) -> tuple[Row, ...]:
-    """Rows by label: a chart of several series has a line for each value.
-
-    Bars whose labels are left out share a label and are rows of their own.
-    """
-    rows: list[Row] = []
-    last: dict[str, int] = {}
+    """Rows by label: a chart of several series has a line for each value."""
+    rows: dict[str, Row] = {}
     for line in lines:
         row = _chart_row(_pieces(line))
-        columns = {cell.column.text for cell in row.cells}
-        at = last.get(row.label.text)
-        if at is None or (
-            row.label.text == UNLABELLED and columns & {cell.column.text for cell in rows[at].cells}
-        ):
-            last[row.label.text] = len(rows)
-            rows.append(row)
-        else:
-            rows[at] = replace(rows[at], cells=(*rows[at].cells, *row.cells))
+        known = rows.get(row.label.text)
+        rows[row.label.text] = row if known is None else replace(known, cells=(*known.cells, *row.cells))
+    return tuple(rows.values())
+
+
+def _unlabelled_rows(lines: Sequence[_Line], end: int) -> tuple[Row, ...]:
+    """A row for each value in the lines just below a chart's data that name no category."""
+    rows: list[Row] = []
+    for line in lines:
+        if line.start < end:
+            continue
+        if not line.text.startswith(NO_LABEL):
+            break
+        label = Label(NO_LABEL, ((line.start, line.start + len(NO_LABEL)),))
+        head, _, _ = line.text.partition(": ")
+        column = head.removeprefix(NO_LABEL).removeprefix(" | ")
+        start = line.start + len(NO_LABEL) + len(" | ")
+        name = Label(column, ((start, start + len(column)),) if column else ())
+        for match in _LISTED.finditer(line.text, len(head) + 1):
+            value = match[0].removeprefix(MEASURED)
+            span = (line.start + match.start(), line.start + match.end())
+            cell = Cell(value, span, sole_number(value), name, measured=value != match[0])
+            rows.append(Row(label, (cell,)))
     return tuple(rows)
 
 

@@ -28,9 +28,10 @@ from mmrag.generation.cells import (
     subject_of,
     written,
 )
-from mmrag.generation.grids import UNLABELLED, parse_grid
+from mmrag.generation.grids import parse_grid
 from mmrag.generation.overview import attached_tables, count_shared, describe
 from mmrag.generation.workings import TOTAL_ROW, work_out
+from mmrag.text.chart_text import NO_LABEL
 from mmrag.text.words import normalise
 from mmrag.types import Claim, Quote
 
@@ -104,7 +105,9 @@ def _extreme(query: Query, table: ReadTable, *, highest: bool) -> list[Claim]:
     """Which row is highest or lowest; none where the table may be incomplete or two are equal."""
     columns = meant_columns(query, table.grid)
     rows = [row for row in table.grid.rows if not TOTAL_ROW.search(normalise(row.label.text))]
-    labels = [row.label.text for row in rows if row.label.text != UNLABELLED]
+    labels = [row.label.text for row in rows if row.label.text != NO_LABEL]
+    if not table.grid.is_whole:
+        return []
     if len(columns) != 1 or len(set(labels)) < len(labels) or _RANKED.search(query.text):
         return []
     values = [Value(row, cell) for row in rows for cell in cells_of(row, columns[0]) if cell.number]

@@ -74,7 +74,11 @@ def describe(query: Query, tables: Sequence[ReadTable]) -> tuple[Claim, ...]:
 
 def _column(query: Query, table: ReadTable, column: str) -> Claim | None:
     values = [Value(row, cell) for row in table.grid.rows for cell in cells_of(row, column) if cell.number]
-    if len(values) < _FEWEST or any(_TRAILING_NUMBER.search(value.row.label.text) for value in values):
+    if (
+        not table.grid.is_whole
+        or len(values) < _FEWEST
+        or any(_TRAILING_NUMBER.search(value.row.label.text) for value in values)
+    ):
         return None
     values = [value for value in values if not is_unlabelled(value)]
     shown = values if len(values) <= _ALL_VALUES else _standing_out(values)

@@ -91,7 +91,11 @@ def work_out(query: Query, table: ReadTable) -> list[Claim]:
 def _column(query: Query, table: ReadTable) -> list[Value]:
     """All values of the one column that is meant, without rows of totals; empty if any is unclear."""
     columns = meant_columns(query, table.grid)
-    if len(columns) != 1 or not explains([columns[0], table.surroundings], query, aside=_words_of_working):
+    if (
+        not table.grid.is_whole
+        or len(columns) != 1
+        or not explains([columns[0], table.surroundings], query, aside=_words_of_working)
+    ):
         return []
     rows = [row for row in table.grid.rows if not TOTAL_ROW.search(normalise(row.label.text))]
     values = [Value(row, cell) for row in rows for cell in cells_of(row, columns[0])]

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from mmrag.grounding.citations import cite
 from mmrag.grounding.guard import extremes_hold, numbers_stand
 from mmrag.grounding.units import units_agree
+from mmrag.text.chart_text import MEASURED
 from mmrag.text.names import name_words, names
-from mmrag.text.numbers import MEASURED, numbers
+from mmrag.text.numbers import numbers
 from mmrag.text.sentences import sentence_spans
 from mmrag.text.words import content_words, is_han, normalise, words
 from mmrag.types import Quote

@@ -11,7 +11,8 @@ import re
 from typing import TYPE_CHECKING
 
 from mmrag.text.arithmetic import calculations
-from mmrag.text.numbers import MEASURED, numbers, sole_number
+from mmrag.text.chart_text import MEASURED
+from mmrag.text.numbers import numbers, sole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,7 +17,6 @@ _SCALES = {
     "k": 3, "thousand": 3, "m": 6, "mn": 6, "mm": 6, "million": 6, "b": 9, "bn": 9, "billion": 9,
     "tn": 12, "trillion": 12, "千": 3, "万": 4, "百万": 6, "千万": 7, "亿": 8,
 }  # fmt: skip
-MEASURED = "≈"  # stands before a value of a chart that was measured on its axis, not printed there
 _CURRENCY = "$€£¥₹"
 _NUMBER = re.compile(
     rf"""(?<![a-zà-ÿ0-9_])(?<!\d[.,])            # not inside a word, a code or another number

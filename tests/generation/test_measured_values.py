@@ -12,7 +12,7 @@ from mmrag.grounding import EvidenceGrounder
 from mmrag.types import Draft, Prompt
 
 SALES = "Umbrellas sold\nPorto: ≈120\nOslo: ≈547\nLeiden: ≈300\nSuzhou: ≈302"
-HALF_LABELLED = "Umbrellas sold\nPorto: ≈120\n(no label): ≈210\nOslo: ≈547\n(no label): ≈600\nLeiden: ≈300"
+HALF_LABELLED = "Umbrellas sold\nPorto: ≈120\nOslo: ≈547\nLeiden: ≈300\n(no label): ≈210, ≈600"
 CHINESE = "雨伞销量\n北京: ≈120\n上海: ≈547\n广州: ≈300"
 
 

@@ -27,6 +27,7 @@ from mmrag.reading.charts.table import (
     NoTable,
     measured,
 )
+from mmrag.text.chart_text import NO_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -135,11 +136,11 @@ def _panels(layouts: Sequence[Layout], labels: Sequence[Label]) -> list[_Panel]:
     if len(parts) == 1:
         return [_Panel(parts[0], tuple(labels))]
     boxes = [_box(part) for part in parts]
-    panels = [
-        _Panel(part, tuple(label for label in labels if _is_beside(label, box, others)))
-        for part, box in zip(parts, boxes, strict=True)
-        if (others := [other for other in boxes if other is not box]) is not None
-    ]
+    panels = []
+    for number, part in enumerate(parts):
+        others = [*boxes[:number], *boxes[number + 1 :]]
+        own = tuple(label for label in labels if _is_beside(label, boxes[number], others))
+        panels.append(_Panel(part, own))
     return sorted(panels, key=_reading_order)
 
 
@@ -220,7 +221,7 @@ def _side_by_side(tables: Sequence[ChartTable], titles: Sequence[str]) -> ChartT
             place = len(columns)
             columns.append(f"{title}, {column}" if column and len(table.columns) > 1 else title)
             for name, cells in table.rows:
-                if name:
+                if name != NO_LABEL:
                     rows.setdefault(name, [None] * width)[place] = cells[index]
     return ChartTable("panels", tuple(columns), tuple((name, tuple(cells)) for name, cells in rows.items()))
 
@@ -281,7 +282,7 @@ def _read(panel: _Panel, picture: Picture) -> ChartTable:
             if series[bar.colour] in by_series:
                 raise NoTable("a series has two bars in one category")
             by_series[series[bar.colour]] = cell
-        rows.append((name, tuple(by_series.get(column) for column in columns)))
+        rows.append((name or NO_LABEL, tuple(by_series.get(column) for column in columns)))
     if sum(cell is not None for _, row in rows for cell in row) < (1 - _MISSING) * len(rows) * len(columns):
         raise NoTable("too many bars are missing")
     names = tuple(columns) if columns != [""] else (_axis_title(layout, free),)
@@ -418,7 +419,7 @@ def _blocks_below(
     if first - floor > 6 * line + 0.25 * (layout.most - layout.least):
         raise NoTable("the bars' labels were not found")
     hanging = sum(head.vertical or head.tilt >= LEVEL for head in heads if head) > sum(map(bool, parts)) / 2
-    blocks = []
+    blocks: list[list[Label]] = []
     for part, head in zip(parts, heads, strict=True):
         if head is None or head.top > first + (1.0 if not hanging else 3.0) * line:
             blocks.append([])

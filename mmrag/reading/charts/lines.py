@@ -17,7 +17,7 @@ from mmrag.reading.charts.axes import along, find_axis
 from mmrag.reading.charts.labels import LEVEL, groups
 from mmrag.reading.charts.legends import by_ink, by_sample, named_by_sample
 from mmrag.reading.charts.marks import inks_of
-from mmrag.reading.charts.table import MEASURED_CONFIDENCE, NO_LABEL, Cell, ChartTable, NoTable, measured
+from mmrag.reading.charts.table import MEASURED_CONFIDENCE, Cell, ChartTable, NoTable, measured
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +94,7 @@ def read_lines(labels: Sequence[Label], pixels: Pixels) -> ChartTable:
         raise NoTable("no lines were found")
     names = _names(lines, labels, colours, plot, axis)
     percent = all(tick.text.endswith("%") for tick in axis.ticks if tick.value)
-    rows = []
+    rows: list[tuple[str, tuple[Cell | None, ...]]] = []
     for point in plot.points:
         heights = [line.at(point.x - plot.left) for line in lines]
         rows.append((point.text, tuple(_cell(height, plot, axis, percent=percent) for height in heights)))
@@ -102,7 +102,7 @@ def read_lines(labels: Sequence[Label], pixels: Pixels) -> ChartTable:
         raise NoTable("too few points of the lines were found")
     hidden = tuple(_cell(_unlabelled_extreme(line, plot), plot, axis, percent=percent) for line in lines)
     if any(cell is not None for cell in hidden):
-        rows.append((NO_LABEL, hidden))
+        rows.append(hidden)
     return ChartTable("line", tuple(names), tuple(rows))
 
 
@@ -241,18 +241,18 @@ def _best_path(runs: Sequence[Sequence[tuple[int, int]]], jump: float) -> dict[i
     before: dict[tuple[int, int], tuple[int, int] | None] = {}
     recent: list[tuple[int, int]] = []  # (column, number of its run), within the widest gap
     for column, found in enumerate(runs):
-        recent = [node for node in recent if column - node[0] <= _WIDEST_GAP]
+        recent = [one for one in recent if column - one[0] <= _WIDEST_GAP]
         for number, (start, end) in enumerate(found):
-            best, best_node = 1.0, None
-            for node in recent:
-                other_start, other_end = runs[node[0]][node[1]]
+            best, previous = 1.0, None
+            for one in recent:
+                other_start, other_end = runs[one[0]][one[1]]
                 distance = max(0, other_start - end, start - other_end)
-                gap = column - node[0]
-                score = length[node] + 1 - 0.05 * distance - 0.2 * (gap - 1)
+                gap = column - one[0]
+                score = length[one] + 1 - 0.05 * distance - 0.2 * (gap - 1)
                 if distance <= jump * min(gap, 3) and score > best:
-                    best, best_node = score, node
+                    best, previous = score, one
             length[column, number] = best
-            before[column, number] = best_node
+            before[column, number] = previous
         recent += [(column, number) for number in range(len(found))]
     node: tuple[int, int] | None = max(length, key=length.__getitem__)
     path: dict[int, tuple[int, int]] = {}

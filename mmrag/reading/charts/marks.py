@@ -63,7 +63,7 @@ class Colours:
 
     def mask(self, colour: int) -> Mask:
         """Where a colour is."""
-        return (self.index == colour).astype(np.uint8)
+        return np.asarray(self.index == colour, dtype=np.uint8)
 
 
 def colours_of(pixels: Pixels) -> Colours:
@@ -124,7 +124,7 @@ def _is_noisy(pixels: Pixels) -> bool:
 def _keys(pixels: Pixels) -> NDArray[np.uint16]:
     """Colours in 15 bits, (height, width)."""
     red, green, blue = ((pixels[..., channel] >> 3).astype(np.uint16) for channel in range(3))
-    return (red << 10) | (green << 5) | blue
+    return np.asarray((red << 10) | (green << 5) | blue, dtype=np.uint16)
 
 
 def _counted(keys: NDArray[np.uint16]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -6,17 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmrag.text.numbers import MEASURED
+from mmrag.text.chart_text import MEASURED, NO_LABEL, VALUES
 from mmrag.types import CellSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mmrag.types import CellOrigin
 
     Rows = tuple[tuple[str, ...], ...]
 
-NO_LABEL = "(no label)"
+LONG = 16  # values: a longer table may be cut in two when it is stored
 # Shares of cells that were right on the drawn charts of `python -m benchmarks.charts`, which prints them.
 CONFIRMED = 0.98  # printed values that agree with their place
 MEASURED_CONFIDENCE = 0.9
@@ -50,9 +48,7 @@ class ChartTable:
     @property
     def texts(self) -> Rows:
         """Header and rows as text."""
-        body = (
-            (name or NO_LABEL, *(cell.text if cell else "" for cell in cells)) for name, cells in self.rows
-        )
+        body = ((name, *(cell.text if cell else "" for cell in cells)) for name, cells in self.rows)
         return (("", *self.columns), *body)
 
     @property
@@ -76,26 +72,37 @@ def measured(value: float, step: float) -> str:
     return text.lstrip("-") if not any(digit in text for digit in "123456789") else text
 
 
-def rows_as_text(rows: Rows, mark: Callable[[int, int], str] = lambda _row, _column: "") -> str:
-    """A line for each value, to be quoted: `Q3 2025 | Revenue: 4.2`.
-
-    `mark` gives what stands before the value of a row and column, both counted without header and labels.
-    """
+def rows_as_text(rows: Rows) -> str:
+    """A line for each value, to be quoted: `Q3 2025 | Revenue: 4.2`."""
     header = rows[0]
     return "\n".join(
-        f"{row[0]} | {name}: {mark(i, j)}{cell}" if name else f"{row[0]}: {mark(i, j)}{cell}"
-        for i, row in enumerate(rows[1:])
-        for j, (name, cell) in enumerate(zip(header[1:], row[1:], strict=True))
+        f"{row[0]} | {name}: {cell}" if name else f"{row[0]}: {cell}"
+        for row in rows[1:]
+        for name, cell in zip(header[1:], row[1:], strict=True)
         if cell
     )
 
 
 def table_as_text(table: ChartTable) -> str:
-    """As `rows_as_text`; a value that was measured is written `≈4.2`."""
-    sources = table.sources
+    """As `rows_as_text`; a value that was measured is written `≈4.2`.
 
-    def mark(row: int, column: int) -> str:
-        source = sources[row][column]
-        return MEASURED if source is not None and source.origin == "measured" else ""
+    Values whose labels the chart leaves out follow in one line a column, and a long table begins with
+    their number: who reads a part of it can tell that it is one.
+    """
+    named = tuple(row for row in table.rows if row[0] != NO_LABEL)
+    lines = [
+        f"{name} | {column}: {_marked(cell)}" if column else f"{name}: {_marked(cell)}"
+        for name, cells in named
+        for column, cell in zip(table.columns, cells, strict=True)
+        if cell
+    ]
+    for index, column in enumerate(table.columns):
+        values = [cells[index] for name, cells in table.rows if name == NO_LABEL]
+        if written := ", ".join(_marked(cell) for cell in values if cell):
+            lines.append(f"{NO_LABEL} | {column}: {written}" if column else f"{NO_LABEL}: {written}")
+    count = sum(cell is not None for _, cells in table.rows for cell in cells)
+    return "\n".join([VALUES.format(count), *lines] if count > LONG else lines)
 
-    return rows_as_text(table.texts, mark)
+
+def _marked(cell: Cell) -> str:
+    return f"{MEASURED}{cell.text}" if cell.origin == "measured" else cell.text
