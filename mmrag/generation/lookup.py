@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from mmrag.generation.axes import read_axes
 from mmrag.generation.cells import (
     Value,
     amount,
@@ -68,7 +69,7 @@ def look_up(asked: Asked, hits: Sequence[Hit]) -> tuple[Claim, ...]:
             claims.setdefault(claim.text, claim)
     if not attached:
         query, pictures = query_of(asked), attached_tables(hits)
-        seen = count_shared(query, pictures) or describe(query, pictures)
+        seen = read_axes(query, hits) or count_shared(query, pictures) or describe(query, pictures)
         if seen:
             return seen
     return tuple((attached or stored).values())[:_MOST_CLAIMS]

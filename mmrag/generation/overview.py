@@ -22,6 +22,7 @@ from mmrag.generation.cells import (
     written,
 )
 from mmrag.generation.grids import parse_grid
+from mmrag.text.chart_text import NO_LABEL
 from mmrag.text.words import normalise
 from mmrag.types import Claim, Quote
 
@@ -103,14 +104,16 @@ def count_shared(query: Query, tables: Sequence[ReadTable]) -> tuple[Claim, ...]
     places = [_ORDINALS[match[1]] for match in _ORDINAL.finditer(query.text)]
     if not _SHARED.search(query.text) or _TICKS.search(query.text) or len(set(places)) != 2:  # noqa: PLR2004 - two charts
         return ()
-    by_picture = list(dict.fromkeys(table.picture for table in tables))
-    if max(places) >= len(by_picture):
-        return ()
     ours, theirs = (
-        {normalise(row.label.text): (table, row) for table in tables if table.picture == by_picture[place]
-         for row in table.grid.rows}
+        {
+            normalise(row.label.text): (table, row)
+            for table in tables
+            if table.picture == f"attachment:{place + 1:03d}" and table.grid.is_whole
+            for row in table.grid.rows
+            if row.label.text != NO_LABEL
+        }
         for place in places
-    )  # fmt: skip
+    )
     shared = [label for label in ours if label in theirs]
     if not 0 < len(shared) <= _MOST_COUNTED:
         return ()

@@ -41,6 +41,7 @@ class FigureReading:
     image: bytes
     key: str
     reason: str = ""
+    axis: str = ""
 
     def write_figure(self, page: PageBuilder, *, caption: str = "", box: Place | None = None) -> None:
         """Append it to a page as a figure: caption, text, then its table, a value a line."""
@@ -52,6 +53,7 @@ class FigureReading:
                 span = page.paragraph(table_as_text(self.table))
             else:
                 self.write_text(page)
+            page.paragraph(self.axis)
         if self.table:
             page.last_figure_table(self.table.texts, span, sources=self.table.sources, chart=self.table.kind)
         elif self.reason:
@@ -76,6 +78,7 @@ def read_figure(image: Image.Image, recognition: TextRecognition) -> FigureReadi
         image=as_png(image),
         key=pixel_digest(image),
         reason=reading.reason if is_chart else "",
+        axis=reading.axis if is_chart else "",
     )
 
 
@@ -92,6 +95,7 @@ def read_drawing(image: Image.Image, lines: Sequence[TextLine]) -> FigureReading
         image=as_png(image),
         key=pixel_digest(image),
         reason=reading.reason if is_chart else "",
+        axis=reading.axis if is_chart else "",
     )
 
 

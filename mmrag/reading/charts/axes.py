@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mmrag.reading.charts.labels import YEAR, groups
 from mmrag.reading.charts.table import NoTable
+from mmrag.text.chart_text import AXES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,11 @@ class Axis:
             if abs(off) <= reach:
                 return replace(self, offset=self.offset - self.slope * off)
         raise NoTable("the bars do not begin where the axis does")
+
+    def as_text(self, *, horizontal: bool) -> str:
+        """The axis with its ticks in ascending order, to be quoted; "" where one may not have been read."""
+        ticks = sorted(self.ticks, key=lambda tick: tick.value or 0.0)
+        return f"{AXES[horizontal]}: {', '.join(tick.text for tick in ticks)}" if self.is_even else ""
 
     @property
     def is_even(self) -> bool:

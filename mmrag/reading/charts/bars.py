@@ -8,14 +8,14 @@ name, values that contradict their bars, categories whose labels were not found)
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
 from mmrag.reading.charts.axes import Axis, along, find_axis
 from mmrag.reading.charts.labels import LEVEL, groups
-from mmrag.reading.charts.layouts import ALIGNED, clusters, find_layouts, plausibility, split_at
+from mmrag.reading.charts.layouts import ALIGNED, Bar, clusters, find_layouts, plausibility, split_at
 from mmrag.reading.charts.legends import by_ink, by_sample
 from mmrag.reading.charts.marks import rectangles
 from mmrag.reading.charts.table import (
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mmrag.reading.charts.labels import Label
-    from mmrag.reading.charts.layouts import Bar, Layout
+    from mmrag.reading.charts.layouts import Layout
     from mmrag.reading.charts.marks import Colours, Pixels, Rectangle
 
     Clusters = Sequence[Sequence[Bar]]
@@ -205,7 +205,11 @@ def _title(panel: _Panel) -> str:
     if not above:
         return ""
     nearest = max(above, key=lambda label: label.y)
-    centred = [label for label in above if abs(label.x - nearest.x) < 2 * nearest.height]
+    centred = [
+        label
+        for label in above
+        if abs(label.x - nearest.x) < 2 * nearest.height and nearest.y - label.y < 1.8 * nearest.height
+    ]
     return " ".join(label.text for label in _around(nearest.y, centred))
 
 
@@ -260,9 +264,10 @@ def _columns_of_bars(panels: Sequence[_Panel], labels: Sequence[Label]) -> Chart
 
 
 def _read(panel: _Panel, picture: Picture) -> ChartTable:
-    layout, labels = panel.layout, panel.labels
+    labels = panel.labels
+    axis = _axis(panel.layout, labels)
+    layout = panel.layout if axis is None else _with_flat_bars(panel.layout, labels)
     bars = clusters(layout)
-    axis = _axis(layout, labels)
     ticks = {id(label) for label in axis.ticks} if axis else set()
     free = [label for label in labels if id(label) not in ticks]
     named = _categories(layout, bars, free)
@@ -286,7 +291,44 @@ def _read(panel: _Panel, picture: Picture) -> ChartTable:
     if sum(cell is not None for _, row in rows for cell in row) < (1 - _MISSING) * len(rows) * len(columns):
         raise NoTable("too many bars are missing")
     names = tuple(columns) if columns != [""] else (_axis_title(layout, free),)
-    return ChartTable(_kind(layout, bars), names, tuple(rows))
+    written = axis.as_text(horizontal=layout.horizontal) if axis and _begins_at_a_tick(axis, layout) else ""
+    return ChartTable(_kind(layout, bars), names, tuple(rows), written)
+
+
+def _begins_at_a_tick(axis: Axis, layout: Layout) -> bool:
+    """Whether the tick where the bars begin was read: if not, others may be missing, too."""
+    near = _AGREES_PIXELS * abs(axis.slope)
+    return any(abs((tick.value or 0.0) - axis.value(layout.baseline)) <= near for tick in axis.ticks)
+
+
+def _with_flat_bars(layout: Layout, labels: Sequence[Label]) -> Layout:
+    """Upright bars with those too flat to be seen, where labels stand between and after very short ones."""
+    if layout.horizontal or any(len(cluster) > 1 for cluster in clusters(layout)):
+        return layout
+    bars = [stack[0] for stack in layout.stacks]
+    pitch = median(b.middle - a.middle for a, b in pairwise(bars))
+    low = _HARDLY * (layout.most - layout.least)
+    below = [label.x for label in labels if label.top > -layout.least - ALIGNED]
+
+    def flat(middle: float) -> Bar:
+        half = layout.thickness / 2
+        return Bar(layout.baseline, layout.baseline, middle - half, middle + half, bars[0].colour)
+
+    filled = [bars[0]]
+    for bar in bars[1:]:
+        last = filled[-1]
+        missing = round((bar.middle - last.middle) / pitch) - 1
+        if missing > 0 and max(bar.length, last.length) <= low:
+            step = (bar.middle - last.middle) / (missing + 1)
+            filled += [flat(last.middle + step * (number + 1)) for number in range(missing)]
+        filled.append(bar)
+    while filled[-1].length <= low:
+        end = filled[-1].middle
+        beyond = (n for n in (1, 2, 3) if any(abs(x - end - n * pitch) < 0.3 * pitch for x in below))
+        if (missing := next(beyond, 0)) == 0:
+            break
+        filled += [flat(end + pitch * (number + 1)) for number in range(missing)]
+    return replace(layout, stacks=tuple((bar,) for bar in filled)) if len(filled) > len(bars) else layout
 
 
 def _kind(layout: Layout, bars: Clusters) -> str:

@@ -18,6 +18,7 @@ from mmrag.reading.charts.labels import LEVEL, groups
 from mmrag.reading.charts.legends import by_ink, by_sample, named_by_sample
 from mmrag.reading.charts.marks import inks_of
 from mmrag.reading.charts.table import MEASURED_CONFIDENCE, Cell, ChartTable, NoTable, measured
+from mmrag.text.chart_text import NO_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,8 +103,8 @@ def read_lines(labels: Sequence[Label], pixels: Pixels) -> ChartTable:
         raise NoTable("too few points of the lines were found")
     hidden = tuple(_cell(_unlabelled_extreme(line, plot), plot, axis, percent=percent) for line in lines)
     if any(cell is not None for cell in hidden):
-        rows.append(hidden)
-    return ChartTable("line", tuple(names), tuple(rows))
+        rows.append((NO_LABEL, hidden))
+    return ChartTable("line", tuple(names), tuple(rows), axis.as_text(horizontal=False))
 
 
 def _axis(labels: Sequence[Label]) -> Axis:

@@ -44,6 +44,7 @@ class ChartTable:
     kind: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Cell | None, ...]], ...]
+    axis: str = ""  # the value axis with its ticks, where all of them were read
 
     @property
     def texts(self) -> Rows:
