@@ -1,12 +1,15 @@
-"""Charts with known data, drawn by matplotlib, Vega-Lite and Pillow, in two languages.
+"""Charts with known data, drawn by matplotlib, Vega-Lite, leather and Pillow, in two languages.
 
-A seed gives the same charts on every run. Copies are dark, small or JPEG. It knows no reader.
+A seed gives the same charts on every run. Copies are dark, small or JPEG. It knows no reader. What it
+draws with stands in `chart_libraries.txt`.
 """
 
 from __future__ import annotations
 
+import html
 import io
 import random
+import re
 from dataclasses import dataclass
 from importlib import resources
 from itertools import pairwise
@@ -31,19 +34,26 @@ WORDS = {
 }
 SERIES = {"en": ("Online", "Retail", "Partners"), "zh": ("线上", "门店", "代理")}
 TITLES = {"en": ("Units sold", "Visitors counted"), "zh": ("销售数量统计", "访问人数统计")}
-COLOURS = ("#4c72b0", "#dd8452", "#55a868")
+PALETTES = (
+    ("#4c72b0", "#dd8452", "#55a868"),
+    ("#1f77b4", "#ff7f0e", "#2ca02c"),
+    ("#5470c6", "#91cc75", "#fac858"),
+    ("#264653", "#2a9d8f", "#e76f51"),
+    ("#7b3294", "#c2a5cf", "#008837"),
+)
+STYLES = ("default", "default", "ggplot", "seaborn-v0_8", "fivethirtyeight", "bmh")  # matplotlib's own
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A chart and what it shows: `cells` by (category, series), `extent` of its value axis, its texts."""
+    """A chart and what it shows: `cells` by (category, series), `extent` of its value axis, `texts` on it."""
 
     name: str
     kind: str
     image: Image.Image
     cells: dict[tuple[str, str], float]
     extent: float
-    words: tuple[str, ...]
+    texts: tuple[str, ...]
 
 
 def charts(count: int, seed: int) -> list[Drawn]:
@@ -84,11 +94,10 @@ def _chart(number: int, rng: random.Random) -> Drawn:
     if kind == "log":
         data = {key: float(f"{10 ** rng.uniform(0.3, 4):.2g}") for key in data}
     title = rng.choice(TITLES[language])
-    library = "pillow" if kind in ("bar", "horizontal") and number % 3 == 2 else "matplotlib"
-    if kind in ("bar", "horizontal", "grouped", "stacked", "line") and number % 3 == 1:
-        library = "vega"
-    draw = {"matplotlib": _matplotlib, "vega": _vega, "pillow": _pillow}[library]
-    image = draw(kind, names, series, data, title, dark=copy == "dark", rng=rng)
+    library = _library(kind, rng, dark=copy == "dark")
+    draw = {"matplotlib": _matplotlib, "vega": _vega, "leather": _leather, "pillow": _pillow}[library]
+    palette = rng.choice(PALETTES)
+    image, texts = draw(kind, names, series, data, title, palette, dark=copy == "dark", rng=rng)
     if copy == "thumbnail":
         image = image.resize(
             (round(image.width * 0.62), round(image.height * 0.62)), Image.Resampling.LANCZOS
@@ -98,21 +107,37 @@ def _chart(number: int, rng: random.Random) -> Drawn:
         image.save(buffer, "JPEG", quality=rng.randint(55, 85))
         image = Image.open(buffer).convert("RGB")
     values = list(data.values())
-    words = (*title.split(), *names, *(one for one in series if one))
     extent = max(values) - min(0.0, *values)
-    return Drawn(f"{number:03d}-{kind}-{library}-{language}-{copy}", kind, image, data, extent, words)
+    return Drawn(f"{number:03d}-{kind}-{library}-{language}-{copy}", kind, image, data, extent, tuple(texts))
 
 
-def _matplotlib(kind, names, series, data, title, *, dark, rng):  # noqa: ANN001, ANN202, C901, PLR0912 - one branch a kind
+def _library(kind: str, rng: random.Random, *, dark: bool) -> str:
+    """One of those that can draw this kind."""
+    able = ["matplotlib", "matplotlib"]
+    if kind in ("bar", "horizontal", "grouped", "stacked", "line"):
+        able += ["vega", "vega"]
+    if kind in ("bar", "horizontal"):
+        able.append("pillow")
+    if kind in ("bar", "horizontal") and not dark:
+        able.append("leather")
+    return rng.choice(able)
+
+
+def _svg_texts(svg: str) -> list[str]:
+    return [html.unescape(text) for text in re.findall(r"<text[^>]*>(?:<tspan[^>]*>)?([^<]+)<", svg)]
+
+
+def _matplotlib(kind, names, series, data, title, palette, *, dark, rng):  # noqa: ANN001, ANN202, C901, PLR0912, PLR0915, PLR0917 - one branch a kind, one signature for all
     import matplotlib as mpl
     from matplotlib import font_manager
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
     mpl.rcdefaults()
     font_manager.fontManager.addfont(chinese_font())
     style = {"font.family": ["DejaVu Sans", "Noto Sans SC"], "font.size": 12}
-    with mpl.style.context("dark_background" if dark else "default"), mpl.rc_context(style):
+    with mpl.style.context("dark_background" if dark else rng.choice(STYLES)), mpl.rc_context(style):
         figure = Figure(figsize=(rng.uniform(7, 10), rng.uniform(4.5, 6)), dpi=100)
         axes = figure.subplots(1, 2 if kind == "panels" else 1)
         first = axes[0] if kind == "panels" else axes
@@ -123,7 +148,7 @@ def _matplotlib(kind, names, series, data, title, *, dark, rng):  # noqa: ANN001
             for index, one in enumerate(series):
                 shift = (index - (len(series) - 1) / 2) * width
                 drawn = first.bar(
-                    places + shift, [data[n, one] for n in names], width, label=one, color=COLOURS[index]
+                    places + shift, [data[n, one] for n in names], width, label=one, color=palette[index]
                 )
                 if printed and kind != "log":
                     first.bar_label(drawn, fmt="%g", fontsize=10)
@@ -132,25 +157,25 @@ def _matplotlib(kind, names, series, data, title, *, dark, rng):  # noqa: ANN001
                 first.set_yscale("log")
                 first.yaxis.set_major_formatter("{x:g}")
         elif kind == "horizontal":
-            drawn = first.barh(names, [data[n, ""] for n in names], color=COLOURS[0])
+            drawn = first.barh(names, [data[n, ""] for n in names], color=palette[0])
             if printed:
                 first.bar_label(drawn, fmt="%g", padding=3)
         elif kind == "stacked":
             base = np.zeros(len(names))
             for index, one in enumerate(series):
                 values = np.array([data[n, one] for n in names])
-                first.bar(names, values, 0.6, bottom=base, label=one, color=COLOURS[index])
+                first.bar(names, values, 0.6, bottom=base, label=one, color=palette[index])
                 base += values
         elif kind == "line":
             for index, one in enumerate(series):
-                first.plot(names, [data[n, one] for n in names], label=one, color=COLOURS[index], marker="o")
+                first.plot(names, [data[n, one] for n in names], label=one, color=palette[index], marker="o")
         elif kind == "pie":
             first.pie([data[n, ""] for n in names], labels=names)
         elif kind == "scatter":
             first.scatter([rng.random() for _ in names], [data[n, ""] for n in names])
         else:
             for panel in axes:
-                panel.bar(names, [data[n, ""] for n in names], color=COLOURS[0])
+                panel.bar(names, [data[n, ""] for n in names], color=palette[0])
                 panel.tick_params(axis="x", rotation=40)
         if len(series) > 1:
             first.legend()
@@ -161,10 +186,21 @@ def _matplotlib(kind, names, series, data, title, *, dark, rng):  # noqa: ANN001
         figure.tight_layout()
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
-        return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        texts = [
+            text.get_text()
+            for text in figure.findobj(Text)
+            if text.get_visible() and _is_inside(text.get_window_extent(), figure.bbox)
+        ]
+        shown = [text.replace("\N{MINUS SIGN}", "-") for text in texts if text and "$" not in text]
+        return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), shown
 
 
-def _vega(kind, names, series, data, title, *, dark, rng):  # noqa: ANN001, ANN202 - as above
+def _is_inside(box, page) -> bool:  # noqa: ANN001 - matplotlib's boxes
+    """Whether a text is drawn: ticks beyond an axis' ends are made, and are not."""
+    return page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1
+
+
+def _vega(kind, names, series, data, title, palette, *, dark, rng):  # noqa: ANN001, ANN202, PLR0917 - as above
     import vl_convert
 
     vl_convert.register_font_directory(str(resources.files("pylopdf_fonts_zh_cn")))
@@ -179,7 +215,7 @@ def _vega(kind, names, series, data, title, *, dark, rng):  # noqa: ANN001, ANN2
             "field": "series",
             "sort": list(series),
             "title": None,
-            "scale": {"range": list(COLOURS[: len(series)])},
+            "scale": {"range": list(palette[: len(series)])},
         }
     if kind == "grouped":
         encoding["xOffset"] = {"field": "series", "sort": list(series)}
@@ -192,14 +228,35 @@ def _vega(kind, names, series, data, title, *, dark, rng):  # noqa: ANN001, ANN2
         "encoding": encoding,
         "config": {"font": "Noto Sans SC", "axis": {"labelFontSize": 13}, "legend": {"labelFontSize": 13}},
     }
-    png = vl_convert.vegalite_to_png(spec, scale=1.5, theme="dark" if dark else None)
+    theme = "dark" if dark else rng.choice((None, None, "ggplot2", "latimes", "quartz"))
+    svg = vl_convert.vegalite_to_svg(spec, theme=theme)
+    return _rendered(vl_convert.svg_to_png(svg, scale=1.5)), _svg_texts(svg)
+
+
+def _leather(kind, names, series, data, title, palette, *, dark, rng):  # noqa: ANN001, ANN202, ARG001, PLR0917 - as above
+    import leather
+    import vl_convert
+
+    vl_convert.register_font_directory(str(resources.files("pylopdf_fonts_zh_cn")))
+    chart = leather.Chart(title)
+    if kind == "horizontal":
+        chart.add_bars([(data[n, ""], n) for n in reversed(names)], fill_color=palette[0])
+    else:
+        chart.add_columns([(n, data[n, ""]) for n in names], fill_color=palette[0])
+    svg = chart.to_svg(width=rng.randint(560, 800), height=rng.randint(380, 560))
+    svg = svg.replace("Monaco", "Noto Sans SC").replace("#9c9c9c", "#555")
+    return _rendered(vl_convert.svg_to_png(svg, scale=1.3)), _svg_texts(svg)
+
+
+def _rendered(png: bytes) -> Image.Image:
+    """A picture on white."""
     picture = Image.open(io.BytesIO(png)).convert("RGBA")
     paper = Image.new("RGBA", picture.size, "white")
     paper.alpha_composite(picture)
     return paper.convert("RGB")
 
 
-def _pillow(kind, names, series, data, title, *, dark, rng):  # noqa: ANN001, ANN202, ARG001 - as above
+def _pillow(kind, names, series, data, title, palette, *, dark, rng):  # noqa: ANN001, ANN202, ARG001, PLR0917 - as above
     ink, paper = ("#e8ecf3", "#12161f") if dark else ("#222222", "#ffffff")
     picture = Image.new("RGB", (900, 560), paper)
     draw = ImageDraw.Draw(picture)
@@ -222,13 +279,13 @@ def _pillow(kind, names, series, data, title, *, dark, rng):  # noqa: ANN001, AN
         share = data[name, ""] / ticks[-1]
         if kind == "horizontal":
             y = 90 + 400 / len(names) * index
-            draw.rectangle((160, y, 160 + 680 * share, y + 240 / len(names)), COLOURS[index % 1])
+            draw.rectangle((160, y, 160 + 680 * share, y + 240 / len(names)), palette[0])
             draw.text((150, y + 120 / len(names)), name, ink, font, anchor="rm")
         else:
             x = 110 + 750 / len(names) * index
-            draw.rectangle((x, 490 - 400 * share, x + 450 / len(names), 490), COLOURS[2])
+            draw.rectangle((x, 490 - 400 * share, x + 450 / len(names), 490), palette[2])
             draw.text((x + 225 / len(names), 500), name, ink, font, anchor="ma")
-    return picture
+    return picture, [title, *(f"{tick:g}" for tick in ticks), *names]
 
 
 def _text(rng: random.Random) -> Image.Image:
@@ -248,7 +305,7 @@ def _diagram(rng: random.Random) -> Image.Image:
     for (x1, y1), (x2, y2) in pairwise(boxes):
         draw.line((x1 + 65, y1 + 40, x2 + 65, y2 + 40), "#555555", 3)
     for number, (x, y) in enumerate(boxes, start=1):
-        draw.rectangle((x, y, x + 130, y + rng.choice((60, 80, 100))), rng.choice(COLOURS))
+        draw.rectangle((x, y, x + 130, y + rng.choice((60, 80, 100))), rng.choice(PALETTES[0]))
         draw.text((x + 10, y + 20), rng.choice((*WORDS["en"][1], str(number), "12 ms")), "white", font)
     return picture
 

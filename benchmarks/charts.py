@@ -87,13 +87,16 @@ def main() -> None:
 
 def _drawn(drawn: Sequence[Drawn], recognition: TextRecognition, *, verbose: bool) -> None:
     scores: dict[str, Score] = {}
-    found_words = words = 0
+    found: Counter[str] = Counter()
+    drawn_texts: Counter[str] = Counter()
     for chart in drawn:
         pixels = np.asarray(chart.image, dtype=np.uint8)
         lines = recognition.read(pixels)
-        seen = " ".join(line.text for line in lines)
-        words += len(chart.words)
-        found_words += sum(word in seen for word in chart.words)
+        seen = _plain("".join(line.text for line in lines))
+        for word in " ".join(chart.texts).split():
+            sort = "numbers" if any(map(str.isdigit, word)) else "words"
+            drawn_texts[sort] += 1
+            found[sort] += _plain(word) in seen
         begin = time.process_time()
         reading = read_chart(lines, pixels)
         score = scores.setdefault(chart.kind, Score())
@@ -116,7 +119,12 @@ def _drawn(drawn: Sequence[Drawn], recognition: TextRecognition, *, verbose: boo
             bars.right += score.right
     print(bars.line("all bar kinds"))
     seconds = [second for score in scores.values() for second in score.seconds]
-    print(f"words found by OCR {found_words / words:.3f}; beyond OCR {np.mean(seconds):.3f} CPU s a chart")
+    shares = ", ".join(f"{sort} {found[sort] / count:.3f}" for sort, count in sorted(drawn_texts.items()))
+    print(f"recalled by OCR: {shares}; beyond OCR {np.mean(seconds):.3f} CPU s a chart")
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\s,]", "", text).casefold().replace("−", "-").replace("–", "-")
 
 
 def _judge(

@@ -37,16 +37,16 @@ def ask(hit, embedder):
     [
         ("What is the highest labeled tick on the vertical axis in the first chart?", "The highest: 40."),
         ("What is the lowest tick on the vertical axis in the second chart?", "The lowest: 0."),
-        ("What is the difference between consecutive numerical tick values on the vertical axis"
-         + " in the second chart?", "5 − 0 = 5."),
-        ("What is the difference between the maximum and minimum values of the tick labels"
-         + " on the vertical axis in the first chart?", "40 − 0 = 40."),
+        ("What is the difference between consecutive tick values on the vertical axis in the second chart?",
+         "5 − 0 = 5."),
+        ("What is the difference between the maximum and minimum ticks on a vertical axis in the first chart?",
+         "40 − 0 = 40."),
         ("How many labeled ticks are there on the vertical axis in the second chart?",
          "These are 0, 5, 10, 15, 20: 1 + 1 + 1 + 1 + 1 = 5."),
-        ("How many of the same tick values are there on the vertical axis in the second chart"
-         + " and the first chart?", "Both charts have 0, 20: 1 + 1 = 2."),
-        ("How many of the same countries are there on the horizontal axis in the first chart"
-         + " and the second chart?", "Both charts have Peru, Chad: 1 + 1 = 2."),
+        ("How many of the same ticks are there on the vertical axis in the second chart and the first chart?",
+         "Both charts have 0, 20: 1 + 1 = 2."),
+        ("How many of the same labels are on the horizontal axis in the first chart and the second chart?",
+         "Both charts have Peru, Chad: 1 + 1 = 2."),
         ("How many countries are there on the horizontal axis in the first chart?",
          "These are Peru, Chad, Oman: 1 + 1 + 1 = 3."),
     ],
