@@ -39,7 +39,7 @@ def ask(hit, embedder):
         ("What is the lowest tick on the vertical axis in the second chart?", "The lowest: 0."),
         ("What is the difference between consecutive tick values on the vertical axis in the second chart?",
          "5 − 0 = 5."),
-        ("What is the difference between the maximum and minimum ticks on a vertical axis in the first chart?",
+        ("What is the difference between the maximum and minimum tick on a vertical axis in the first chart?",
          "40 − 0 = 40."),
         ("How many labeled ticks are there on the vertical axis in the second chart?",
          "These are 0, 5, 10, 15, 20: 1 + 1 + 1 + 1 + 1 = 5."),
