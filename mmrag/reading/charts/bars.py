@@ -30,7 +30,7 @@ from mmrag.reading.charts.table import (
 from mmrag.text.chart_text import NO_LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from mmrag.reading.charts.labels import Label
     from mmrag.reading.charts.layouts import Layout
@@ -45,6 +45,7 @@ _GAP = 1.6  # pitches between neighbours: one is missing
 _HARDLY = 0.06  # of the longest bar
 _FLAT = 3.5  # pixels
 _VALUE_AT_END = re.compile(r"(?<=[^\W\d_])\s\d{1,3}%?$")
+_ANCHORED = 0.2  # of the pitch: a label so near to a bar's middle is its own
 _MISSING = 0.25  # of the cells may be left out
 _LESS_PLAUSIBLE = 0.3  # than the other direction: not tried
 
@@ -72,10 +73,11 @@ class _Scale:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is drawn: colours, and rectangles that are no letters."""
+    """What is drawn: colours, rectangles that are no letters, and all labels."""
 
     colours: Colours
     boxes: Sequence[Rectangle]
+    labels: Sequence[Label]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def read_bars(labels: Sequence[Label], colours: Colours, pixels: Pixels) -> Char
     """The table of the bars in a picture. Raises NoTable."""
     size = (pixels.shape[0], pixels.shape[1])
     boxes = [box for box in rectangles(colours, pixels) if not any(_is_glyph(box, label) for label in labels)]
-    picture = Picture(colours, boxes)
+    picture = Picture(colours, boxes, labels)
     found = [find_layouts(boxes, size, horizontal=horizontal) for horizontal in (False, True)]
     ranked = sorted((one for one in found if one), key=lambda one: -plausibility(one, size))
     if not ranked:
@@ -264,16 +266,31 @@ def _columns_of_bars(panels: Sequence[_Panel], labels: Sequence[Label]) -> Chart
 
 
 def _read(panel: _Panel, picture: Picture) -> ChartTable:
-    labels = panel.labels
-    axis = _axis(panel.layout, labels)
-    layout = panel.layout if axis is None else _with_flat_bars(panel.layout, labels)
-    bars = clusters(layout)
+    """The table of one chart; neighbours that no legend names are categories of their own."""
+    axis = _axis(panel.layout, panel.labels)
+    layout = panel.layout if axis is None else _with_flat_bars(panel.layout, panel.labels)
+    grouped, single = clusters(layout), [list(stack) for stack in layout.stacks]
+    try:
+        return _read_clusters(panel, layout, grouped, axis, picture)
+    except NoTable as none:
+        if len(single) == len(grouped) or any(len(cluster) > 1 for cluster in single):
+            raise
+        try:
+            return _read_clusters(panel, layout, single, axis, picture)
+        except NoTable:
+            raise none from None
+
+
+def _read_clusters(
+    panel: _Panel, layout: Layout, bars: Clusters, axis: Axis | None, picture: Picture
+) -> ChartTable:
     ticks = {id(label) for label in axis.ticks} if axis else set()
-    free = [label for label in labels if id(label) not in ticks]
+    free = [label for label in panel.labels if id(label) not in ticks]
     named = _categories(layout, bars, free)
     used = ticks | {id(label) for _, parts in named for label in parts}
-    free = [label for label in labels if id(label) not in used]
-    series = _series(layout, bars, [name for name, _ in named], free, picture)
+    free = [label for label in free if id(label) not in used]
+    everywhere = [label for label in picture.labels if id(label) not in used]
+    series = _series(layout, bars, [name for name, _ in named], everywhere, picture)
     printed = _printed(layout, free)
     if axis is not None:
         axis = axis.resting_on(layout.baseline, horizontal=layout.horizontal)
@@ -284,9 +301,9 @@ def _read(panel: _Panel, picture: Picture) -> ChartTable:
     for (name, _), cluster, values in zip(named, bars, cells, strict=True):
         by_series: dict[str, Cell | None] = {}
         for bar, cell in zip(cluster, values, strict=True):
-            if series[bar.colour] in by_series:
+            if series[bar] in by_series:
                 raise NoTable("a series has two bars in one category")
-            by_series[series[bar.colour]] = cell
+            by_series[series[bar]] = cell
         rows.append((name or NO_LABEL, tuple(by_series.get(column) for column in columns)))
     if sum(cell is not None for _, row in rows for cell in row) < (1 - _MISSING) * len(rows) * len(columns):
         raise NoTable("too many bars are missing")
@@ -386,6 +403,8 @@ def _categories(layout: Layout, bars: Clusters, labels: Sequence[Label]) -> list
     if len(centres) < 2:  # noqa: PLR2004 - a distance has two ends
         raise NoTable("there are too few categories")
     pitch = median(b - a for a, b in pairwise(centres))
+    if pitch <= 0:
+        raise NoTable("the bars do not stand beside each other")
     blocks = (
         _blocks_beside(layout, centres, pitch, labels)
         if layout.horizontal
@@ -447,10 +466,12 @@ def _blocks_below(
     """The lines under each upright bar."""
     floor = -layout.least
     parts: list[list[Label]] = [[] for _ in centres]
-    for label in labels:
-        nearest = min(range(len(centres)), key=lambda i: abs(centres[i] - label.x))
+    below = [label for label in labels if label.top > floor - 5]
+    place = _anchor(below, centres, pitch)
+    for label in below:
+        nearest = min(range(len(centres)), key=lambda i: abs(centres[i] - place(label)))
         wide = label.tilt < LEVEL and not label.vertical and label.right - label.left > 1.7 * pitch
-        if label.top > floor - 5 and abs(centres[nearest] - label.x) < 0.55 * pitch and not wide:
+        if abs(centres[nearest] - place(label)) < 0.55 * pitch and not wide:
             parts[nearest].append(label)
     tops = [min(label.top for label in part) for part in parts if part]
     if not tops:
@@ -470,6 +491,33 @@ def _blocks_below(
         else:
             blocks.append(_around(head.y, part))
     return blocks if hanging else _without_axis_title(blocks, centres, pitch)
+
+
+def _anchor(labels: Sequence[Label], centres: Sequence[float], pitch: float) -> Callable[[Label], float]:
+    """Where labels touch their bars: tilted ones with their end or, in some libraries, with their middle.
+
+    Raises NoTable where both fit and give other pairs.
+    """
+    hanging = [label for label in labels if label.tilt >= LEVEL and not label.vertical]
+    if not hanging:
+        return _end
+
+    def off(place: Callable[[Label], float]) -> float:
+        return max(min(abs(centre - place(label)) for centre in centres) for label in hanging)
+
+    by_end, by_middle = off(_end), off(_centre)
+    apart = median(abs(_end(label) - _centre(label)) for label in hanging)
+    if max(by_end, by_middle) < _ANCHORED * pitch and apart > pitch / 2:
+        raise NoTable("it is not certain which bars the tilted labels belong to")
+    return _end if by_end <= by_middle else _centre
+
+
+def _end(label: Label) -> float:
+    return label.x
+
+
+def _centre(label: Label) -> float:
+    return (label.left + label.right) / 2
 
 
 def _line_height(label: Label) -> float:
@@ -509,7 +557,7 @@ def _check_names(named: Sequence[str], centres: Sequence[float], pitch: float) -
         raise NoTable("the bars' labels were not found")
     step = min(steps)
     regular = all(one % step == 0 for one in steps) and present[0] < step and last - present[-1] < step
-    if len(present) < len(named) and (not regular or step > 3 or len(present) < 3):  # noqa: PLR2004 - as the docstring says
+    if len(present) < len(named) and (not regular or not 1 < step <= 3 or len(present) < 3):  # noqa: PLR2004 - as the docstring says
         raise NoTable("some bars' labels were not found")
     if len({name for name in named if name}) < len(present):
         raise NoTable("two bars have the same label")
@@ -537,28 +585,43 @@ def _series(
     categories: Sequence[str],
     labels: Sequence[Label],
     picture: Picture,
-) -> dict[int, str]:
-    """The name of each colour; one nameless series where every category has one bar."""
-    colours = list(dict.fromkeys(bar.colour for cluster in bars for bar in cluster))
+) -> dict[Bar, str]:
+    """The series of each bar, by its colour; a nameless one where every category has one bar."""
+    every = [bar for cluster in bars for bar in cluster]
+    colours = list(dict.fromkeys(bar.colour for bar in every))
     legend = _legend(labels, picture.boxes, layout)
     if all(len(cluster) == 1 for cluster in bars):
         strangers = {colour for colour in colours if legend.get(colour, "") not in {"", *categories}}
         if len(strangers) > 1:
             raise NoTable("bars of several series do not stand in groups")
-        return dict.fromkeys(colours, "")
+        return dict.fromkeys(every, "")
     names = {colour: legend[colour] for colour in colours if colour in legend}
+    texts = [label for label in labels if label.value is None and not label.vertical]
     if len(names) < len(colours):
-        texts = [label for label in labels if label.value is None and not label.vertical]
-        names = (
-            by_sample(texts, picture.colours, set(colours))
-            or (_headers(bars[0], colours, labels) if layout.horizontal else {})
-            or by_ink(texts, picture.colours, set(colours))
+        names = by_sample(texts, picture.colours, set(colours)) or by_ink(
+            texts, picture.colours, set(colours)
         )
     if len(names) < len(colours):
-        raise NoTable("the names of the series were not found")
+        return _by_headers(layout, bars, labels)
     if len(set(names.values())) < len(names):
         raise NoTable("two series have the same name")
-    return names
+    return {bar: names[bar.colour] for bar in every}
+
+
+def _by_headers(layout: Layout, bars: Clusters, labels: Sequence[Label]) -> dict[Bar, str]:
+    """Lying segments named by the texts above the first row's, as a table's columns are, by their order."""
+    headers = _headers(bars[0], labels) if layout.horizontal else []
+    if not headers or any(len(cluster) != len(headers) for cluster in bars):
+        raise NoTable("the names of the series were not found")
+    return {
+        bar: name
+        for cluster in bars
+        for bar, name in zip(sorted(cluster, key=_leftmost), headers, strict=True)
+    }
+
+
+def _leftmost(bar: Bar) -> float:
+    return min(bar.start, bar.end)
 
 
 def _legend(labels: Sequence[Label], boxes: Iterable[Rectangle], layout: Layout) -> dict[int, str]:
@@ -581,11 +644,11 @@ def _legend(labels: Sequence[Label], boxes: Iterable[Rectangle], layout: Layout)
     return {colour: text for colour, (_, text) in named.items()}
 
 
-def _headers(top: Sequence[Bar], colours: Sequence[int], labels: Sequence[Label]) -> dict[int, str]:
-    """Colours named by the text above the topmost segment of each, as a table's columns are."""
-    named: dict[int, str] = {}
+def _headers(top: Sequence[Bar], labels: Sequence[Label]) -> list[str]:
+    """The text above each segment of the first row, from left to right; [] where one has none."""
+    named: list[str] = []
     used: set[int] = set()
-    for bar in top:
+    for bar in sorted(top, key=_leftmost):
         low, high = sorted((bar.start, bar.end))
         over = [
             label
@@ -596,12 +659,12 @@ def _headers(top: Sequence[Bar], colours: Sequence[int], labels: Sequence[Label]
             and label.right - label.left < 2 * max(high - low, 4 * label.height)
         ]  # fmt: skip
         if not over:
-            continue
+            return []
         nearest = max(over, key=lambda label: label.bottom)
         block = [label for label in _around(nearest.y, over) if abs(label.x - nearest.x) < 2 * nearest.height]
         used.update(map(id, block))
-        named[bar.colour] = " ".join(label.text for label in block)
-    return named if set(named) >= set(colours) else {}
+        named.append(" ".join(label.text for label in block))
+    return named if len(set(named)) == len(named) else []
 
 
 # ------------------------------------------------------------------ values
