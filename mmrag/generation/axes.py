@@ -31,6 +31,7 @@ _CHART = re.compile(
     r"\b(?P<ordinal>first|second|third|fourth|fifth) (?:chart|graph|figure|picture|image)\b"
     r"|第(?P<chinese>[一二三四])[张幅个]?图"
 )
+_IN_CHART = re.compile(rf"(?:,?\s*\b(?:in|of|from|on)\s+)?(?:\bthe\s+)?(?:{_CHART.pattern})", re.IGNORECASE)
 _SHARED = re.compile(r"\bhow many (?:of the )?(?:same|identical|common|shared)\b|\bin common\b|相同")
 _STEP = re.compile(r"\bdifference between consecutive\b|相邻")
 _RANGE = re.compile(r"\bdifference between the maximum and (?:the )?minimum\b|最大.*最小.*差")
@@ -53,20 +54,26 @@ class _Axis:
     name: Span | None
     texts: tuple[tuple[str, Span], ...]
 
+    title: str = ""
+
     def quotes(self, texts: Sequence[str]) -> tuple[Quote, ...]:
         """The axis' name and those of its texts."""
         named = (Quote(self.hit, *self.name),) if self.name else ()
         return named + tuple(Quote(self.hit, *span) for text, span in self.texts if text in texts)
 
 
+def asks_of_axes(query: Query) -> bool:
+    """Whether ticks or labels of an axis are asked for: no row of a chart's data is meant then."""
+    return _AXIS.search(query.text) is not None and _NAMED.search(query.text) is not None
+
+
 def read_axes(query: Query, hits: Sequence[Hit]) -> tuple[Claim, ...]:
-    """The claim about axes that answers; empty where the question asks of none or it is not certain."""
+    """The claim about axes that answers; empty where it is not certain."""
     sides = {_SIDES[match["side"] or match["chinese"]] for match in _AXIS.finditer(query.text)}
-    if len(sides) != 1 or not _NAMED.search(query.text) or _CONDITION.search(query.text):
+    if len(sides) != 1 or _CONDITION.search(query.text):
         return ()
     axes = _axes(hits)
-    named = [_ORDINALS[match["ordinal"] or match["chinese"]] for match in _CHART.finditer(query.text)]
-    places = dict.fromkeys(named or sorted({place for place, _ in axes}))
+    places = dict.fromkeys(places_named(query.text) or sorted({place for place, _ in axes}))
     chosen = [axes[place, side] for place in places for side in sides if (place, side) in axes]
     if len(chosen) < len(places):
         return ()
@@ -75,12 +82,28 @@ def read_axes(query: Query, hits: Sequence[Hit]) -> tuple[Claim, ...]:
     return _one(query, chosen[0]) if len(chosen) == 1 else ()
 
 
+def places_named(text: str) -> list[int]:
+    """Which of the attached charts a question speaks of: "the second chart" is 2."""
+    return [_ORDINALS[match["ordinal"] or match["chinese"]] for match in _CHART.finditer(text)]
+
+
+def without_places(text: str) -> str:
+    """A question without the words that say which chart is meant."""
+    return _IN_CHART.sub(" ", text)
+
+
+def place_of(hit: Hit) -> int | None:
+    """Which of the attached files a hit is, counted from 1; None where it is none."""
+    _, _, place = hit.uri.partition("attachment:")
+    return int(place) if hit.origin == "attachment" and place.isdigit() else None
+
+
 def _axes(hits: Sequence[Hit]) -> Mapping[tuple[int, int], _Axis]:
     """The axes of attached charts by (place of the picture, 0 for vertical or 1 for horizontal)."""
     found: dict[tuple[int, int], _Axis] = {}
     for number, hit in enumerate(hits):
-        _, _, place = hit.uri.partition("attachment:")
-        if hit.origin != "attachment" or not place.isdigit():
+        place = place_of(hit)
+        if place is None:
             continue
         for side, name in enumerate(AXES):
             match = re.search(rf"^(?P<name>{name}): (?P<ticks>.+)$", hit.chunk.text, re.MULTILINE)
@@ -89,12 +112,12 @@ def _axes(hits: Sequence[Hit]) -> Mapping[tuple[int, int], _Axis]:
             ticks = tuple(
                 (tick[0], tick.span()) for tick in _TICK.finditer(hit.chunk.text, *match.span("ticks"))
             )
-            found[int(place), side] = _Axis(number, match.span("name"), ticks)
+            found[place, side] = _Axis(number, match.span("name"), ticks, name)
             grid = parse_grid(hit.chunk)
             if grid is not None and grid.is_whole:
                 labels = [row.label for row in grid.rows if row.label.text != NO_LABEL]
                 texts = tuple((label.text, label.spans[0]) for label in labels)
-                found[int(place), 1 - side] = _Axis(number, None, texts)
+                found[place, 1 - side] = _Axis(number, None, texts)
     return found
 
 
@@ -105,7 +128,8 @@ def _shared(ours: _Axis, theirs: _Axis) -> tuple[Claim, ...]:
     if not 0 < len(both) <= _MOST_COUNTED:
         return ()
     support = (*ours.quotes(both), *theirs.quotes([known[normalise(text)] for text in both]))
-    return (Claim(f"Both charts have {_counted(both)}.", support),)
+    both_have = f"{ours.title}: {_counted(both)}" if ours.title else f"Both charts have {_counted(both)}"
+    return (Claim(f"{both_have}.", support),)
 
 
 def _one(query: Query, axis: _Axis) -> tuple[Claim, ...]:
@@ -122,8 +146,8 @@ def _one(query: Query, axis: _Axis) -> tuple[Claim, ...]:
     if highest or lowest:
         if not is_numeric or (highest and lowest):
             return ()
-        end = "highest" if highest else "lowest"
-        return (Claim(f"The {end}: {texts[-1 if highest else 0]}.", axis.quotes(texts)),)
+        ranked = " > ".join(reversed(texts)) if highest else " < ".join(texts)
+        return (Claim(f"{axis.title}: {texts[-1 if highest else 0]} ({ranked}).", axis.quotes(texts)),)
     if _COUNT.search(query.text) and 0 < len(texts) <= _MOST_COUNTED:
         return (Claim(f"These are {_counted(texts)}.", axis.quotes(texts)),)
     return ()

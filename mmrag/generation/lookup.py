@@ -9,9 +9,10 @@ Anything less certain is left to quoting or to abstaining.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mmrag.generation.axes import read_axes
+from mmrag.generation.axes import asks_of_axes, place_of, places_named, read_axes, without_places
 from mmrag.generation.cells import (
     Value,
     amount,
@@ -58,18 +59,23 @@ def look_up(asked: Asked, hits: Sequence[Hit]) -> tuple[Claim, ...]:
 
     What an attachment answers is said alone. Tables that disagree are each quoted.
     """
+    query, pictures = query_of(asked), attached_tables(hits)
+    if asks_of_axes(query) and any(hit.origin == "attachment" for hit in hits):
+        return read_axes(query, hits) or count_shared(query, pictures)
+    places = places_named(query.text)
+    of_one = replace(asked, text=without_places(asked.text)) if len(set(places)) == 1 else asked
     attached: dict[str, Claim] = {}
     stored: dict[str, Claim] = {}
     for number, hit in enumerate(hits):
         grid = parse_grid(hit.chunk)
-        if grid is None or hit.origin == "thread":
+        place = place_of(hit)
+        if grid is None or hit.origin == "thread" or (places and place and place not in places):
             continue
         claims = attached if hit.origin == "attachment" else stored
-        for claim in _answers(asked, read_table(number, hit, grid)):
+        for claim in _answers(of_one, read_table(number, hit, grid)):
             claims.setdefault(claim.text, claim)
     if not attached:
-        query, pictures = query_of(asked), attached_tables(hits)
-        seen = read_axes(query, hits) or count_shared(query, pictures) or describe(query, pictures)
+        seen = count_shared(query, pictures) or describe(query, pictures)
         if seen:
             return seen
     return tuple((attached or stored).values())[:_MOST_CLAIMS]

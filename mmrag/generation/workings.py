@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from mmrag.generation.cells import Query, ReadTable
 
+_MOST_COUNTED = 40  # of what is listed one by one
 _MOST_OPERANDS = 12  # of a working that can still be read
 _FEWEST = 2  # values that can be put together
 _PLACES = Decimal("0.01")  # of a result that does not come out even
@@ -295,7 +296,7 @@ def _count(query: Query, table: ReadTable) -> list[Claim]:
         return []
     found = [value for value in values if beyond(amount(value.cell)[1], bound[0].value)]
     near = any(is_blurred(amount(value.cell)[1], bound[0].value, values) for value in values)
-    if not 0 < len(found) <= _MOST_OPERANDS or near or any(map(is_unlabelled, found)):
+    if not 0 < len(found) <= _MOST_COUNTED or near:
         return []
     listed = ", ".join(f"{value.row.label.text} ({value.cell.text})" for value in found)
     one_by_one = " + ".join("1" * len(found))

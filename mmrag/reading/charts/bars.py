@@ -276,9 +276,12 @@ def _read(panel: _Panel, picture: Picture) -> ChartTable:
         if len(single) == len(grouped) or any(len(cluster) > 1 for cluster in single):
             raise
         try:
-            return _read_clusters(panel, layout, single, axis, picture)
+            table = _read_clusters(panel, layout, single, axis, picture)
         except NoTable:
             raise none from None
+        if any(name == NO_LABEL for name, _ in table.rows):
+            raise  # a group's one label would stand at its middle bar
+        return table
 
 
 def _read_clusters(

@@ -34,6 +34,8 @@ _COVERED = 0.82  # of a rectangle that is covered
 _LARGEST = 0.45  # of the picture: more is a background
 _MOST_BOXES = 400
 _NEAR_EDGE = 2  # pixels on each side of an edge that its blending is measured in
+_NEAR_NOISY_EDGE = 4  # JPEG blurs colours over blocks of 16
+_NO_EDGE = 30.0  # of 441: a smaller difference of colours is no edge to measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,8 @@ def rectangles(colours: Colours, pixels: Pixels) -> list[Rectangle]:
     for colour in range(1, len(colours.rgb)):
         cut = cv2.morphologyEx(colours.mask(colour), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         found.extend(_boxes(np.asarray(cut, dtype=np.uint8), colour))  # opened: gridlines are cut
-    return [_refined(box, pixels) for box in _without_doubles(found)]
+    near = _NEAR_NOISY_EDGE if _is_noisy(pixels) else _NEAR_EDGE
+    return [_refined(box, pixels, near) for box in _without_doubles(found)]
 
 
 def _is_noisy(pixels: Pixels) -> bool:
@@ -219,33 +222,36 @@ def _without_doubles(found: Sequence[Rectangle]) -> list[Rectangle]:
     return [ordered[number] for number in kept]
 
 
-def _refined(box: Rectangle, pixels: Pixels) -> Rectangle:
-    """The box with edges between pixels, from how they blend with what is beside them."""
+def _refined(box: Rectangle, pixels: Pixels, near: int) -> Rectangle:
+    """The box with edges between pixels, from how they blend with what is beside them.
+
+    Blending is looked for in `near` pixels on each side of an edge.
+    """
     top, bottom, left, right = int(box.top), int(box.bottom), int(box.left), int(box.right)
-    across = pixels[top:bottom, left:right]
-    upright = pixels[max(0, top - 8) : bottom + 8, left:right]
-    lying = pixels[top:bottom, max(0, left - 8) : right + 8].transpose(1, 0, 2)
-    if min(across.shape[:2]) <= 2 * _NEAR_EDGE:
+    if min(bottom - top, right - left) <= 2 * near:
         return box
-    offset_y, offset_x = top - max(0, top - 8), left - max(0, left - 8)
+    margin = near + 2
+    above, before = top - max(0, top - margin), left - max(0, left - margin)
+    upright = pixels[top - above : bottom + margin, left:right]
+    lying = pixels[top:bottom, left - before : right + margin].transpose(1, 0, 2)
     return replace(
         box,
-        top=top + _blend(upright, offset_y),
-        bottom=bottom - _blend(upright[::-1], len(upright) - (offset_y + bottom - top)),
-        left=left + _blend(lying, offset_x),
-        right=right - _blend(lying[::-1], len(lying) - (offset_x + right - left)),
+        top=top + _blend(upright, above, near),
+        bottom=bottom - _blend(upright[::-1], len(upright) - (above + bottom - top), near),
+        left=left + _blend(lying, before, near),
+        right=right - _blend(lying[::-1], len(lying) - (before + right - left), near),
     )
 
 
-def _blend(strip: Pixels, edge: int) -> float:
+def _blend(strip: Pixels, edge: int, near: int) -> float:
     """How far inside `edge` a rectangle begins that lies below it in a strip (rows, columns, 3)."""
-    outer, inner = edge - _NEAR_EDGE - 1, edge + _NEAR_EDGE
+    outer, inner = edge - near - 1, edge + near
     if outer < 0 or inner >= len(strip):
         return 0.0
     rows = np.median(strip[outer : inner + 1].astype(np.float64), axis=1)  # (2 * near + 2, 3)
     rise = rows[-1] - rows[0]
-    if (rise**2).sum() < 900:  # noqa: PLR2004 - 30 grey levels: no edge to measure
+    if (rise**2).sum() < _NO_EDGE**2:
         return 0.0
     covered = np.clip(((rows - rows[0]) @ rise) / (rise**2).sum(), 0, 1)
-    shift = _NEAR_EDGE - float(covered[1:-1].sum()) + 0.0
-    return shift if abs(shift) <= 1.5 else 0.0  # noqa: PLR2004 - another edge is near
+    shift = near - float(covered[1:-1].sum())
+    return shift if abs(shift) <= near - 0.5 else 0.0  # else another edge is near
