@@ -84,7 +84,7 @@ def main() -> None:
             print(f"{options.count} drawn charts, seed {seed}")
             _drawn(charts(options.count, seed), recognition, verbose=options.verbose)
         if not options.seed:
-            _none(not_charts(200, REPORTED), recognition)
+            _none(not_charts(min(200, options.count), REPORTED), recognition)
 
 
 def _drawn(drawn: Sequence[Drawn], recognition: TextRecognition, *, verbose: bool) -> None:
