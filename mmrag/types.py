@@ -23,6 +23,7 @@ Role = Literal["user", "assistant"]
 Origin = Literal["collection", "attachment", "thread"]
 ChunkKind = Literal["text", "table", "figure", "correction"]
 AddStatus = Literal["added", "updated", "unchanged"]
+CellOrigin = Literal["printed", "measured"]
 Stage = Literal["reading", "searching", "answering", "checking"]
 
 
@@ -61,22 +62,39 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
+class CellSource:
+    """Where a value of a chart comes from: it is printed there, or was measured on the chart's axis.
+
+    `confidence` is the share of such cells that were right on charts with known data.
+    """
+
+    origin: CellOrigin
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """Cells of a table; the first row is its header. `start:end` is its place in the page's text."""
+    """Cells of a table; the first row is its header. `start:end` is its place in the page's text.
+
+    `sources` says of a chart in a picture where its values come from, row by row without header and
+    labels; None stands at an empty cell. It is empty for all other tables.
+    """
 
     rows: tuple[tuple[str, ...], ...]
     start: int
     end: int
+    sources: tuple[tuple[CellSource | None, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
     """A picture on a page. `start:end` is the place of its text (OCR, table) in the page's text.
 
-    `kind` is "chart", "text" or "picture". `table` holds a chart's data where it could be
-    read; `image` is the picture as PNG or JPEG bytes, upright and on white. `key` is what it shares
-    only with pictures of the same pixels. `box` is its place on the page: left, top, right and
-    bottom as shares of the page's width and height.
+    `kind` is "chart", "text" or "picture"; `chart` is the kind of chart where a table was read:
+    "bar", "grouped", "line" and others. `table` holds a chart's data where it is certain, else
+    `reason` says why it is not. `image` is the picture as PNG or JPEG bytes, upright and on white.
+    `key` is what it shares only with pictures of the same pixels. `box` is its place on the page: left,
+    top, right and bottom as shares of the page's width and height.
     """
 
     kind: str
@@ -86,6 +104,8 @@ class Figure:
     image: bytes | None = field(default=None, repr=False)
     key: str | None = None
     box: tuple[float, float, float, float] | None = None
+    chart: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from mmrag.types import AddReport, Answer, Document, Hit, RatingReceipt, SearchR
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mmrag.types import Question, Rating, Reading
+    from mmrag.types import Question, Rating, Reading, Table
 
 VERSION = 1  # grows when a reader of the old form could misunderstand the new one
 
@@ -217,7 +217,10 @@ def reading_to_json(reading: Reading) -> dict[str, Any]:
                     {
                         "text": page.text[figure.start : figure.end],
                         "table": [list(row) for row in figure.table.rows] if figure.table else None,
+                        "cells": _sources(figure.table),
                         "kind": figure.kind,
+                        "chart": figure.chart,
+                        "reason": figure.reason,
                         "image": f"{len(figure.image)} bytes" if figure.image else None,
                         "key": figure.key,
                         "box": list(figure.box) if figure.box else None,
@@ -229,3 +232,11 @@ def reading_to_json(reading: Reading) -> dict[str, Any]:
         ],
         "warnings": list(reading.warnings),
     }
+
+
+def _sources(table: Table | None) -> list[list[dict[str, Any] | None]]:
+    """Whether each value of a chart is printed or measured; as the table, without header and labels."""
+    return [
+        [{"origin": one.origin, "confidence": one.confidence} if one else None for one in row]
+        for row in (table.sources if table else ())
+    ]

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from mmrag.generation.asked import topic_words
+from mmrag.text.chart_text import NO_LABEL
 from mmrag.text.numbers import numbers
 from mmrag.text.words import FUNCTION_WORDS, is_han, normalise, words
 from mmrag.types import Quote
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mmrag.types import Hit
 
 _TITLE_CHARS = 90
+_BLUR = Decimal("0.01")  # of the largest value: measured ones that are closer are not told apart
 
 _UNIT = re.compile(r"\([^()]*\)|（[^（）]*）")
 _CURRENCY = "$€£¥₹ "
@@ -167,7 +169,11 @@ def whole_column(
 ) -> list[Value]:
     """All values of the one column that is meant, without rows of totals; empty if any is unclear."""
     columns = meant_columns(query, table.grid)
-    if len(columns) != 1 or not explains([columns[0], table.surroundings], query, aside=aside):
+    if (
+        not table.grid.is_whole
+        or len(columns) != 1
+        or not explains([columns[0], table.surroundings], query, aside=aside)
+    ):
         return []
     rows = [row for row in table.grid.rows if not is_total(row)]
     values = [Value(row, cell) for row in rows for cell in cells_of(row, columns[0])]
@@ -243,6 +249,31 @@ def subject_of(query: Query, value: Value) -> str:
 def size(value: Value) -> Decimal:
     """What values are ranked by."""
     return value.cell.number.value if value.cell.number else Decimal(0)
+
+
+def written(query: Query, cell: Cell) -> str:
+    """A value as an answer says it: one that was measured is approximate."""
+    if not cell.measured:
+        return cell.written
+    return f"约 {cell.written}" if query.chinese else f"about {cell.written}"
+
+
+def how_known(query: Query, values: Iterable[Value]) -> str:
+    """What an answer adds where it rests on values that were measured, not printed."""
+    if not any(value.cell.measured for value in values):
+        return ""
+    return "（按图量得）" if query.chinese else ", measured from the chart"
+
+
+def is_blurred(a: Decimal, b: Decimal, values: Sequence[Value]) -> bool:
+    """Whether measuring cannot tell two amounts among these values apart."""
+    largest = max((abs(size(value)) for value in values), default=Decimal(0))
+    return any(value.cell.measured for value in values) and abs(a - b) <= _BLUR * largest
+
+
+def is_unlabelled(value: Value) -> bool:
+    """Whether a chart leaves the row's label out."""
+    return value.row.label.text == NO_LABEL
 
 
 def amount(cell: Cell) -> tuple[str, Decimal, str]:

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mmrag.text.chart_text import MEASURED, NO_LABEL, VALUES
 from mmrag.text.numbers import sole_number
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ _FEWEST_ROWS_OF_A_PICTURE = 3
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100  # a whole number between them heads a column rather than filling it
 _SEPARATOR = re.compile(r"\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?")
 _NAMED_VALUE = re.compile(r"(?P<name>.*\S)\s*[:：]\s*(?P<value>\S.*)")
+_LISTED = re.compile(r"(?<= )[^,\s](?:[^,]|,(?=\d{3}(?!\d)))*")  # values between commas; 1,200 is one
 _WORD = re.compile(r"[^\W\d_]{2}")
+_COUNT = re.compile(VALUES.format(r"(\d+)"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +43,17 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A value as it is written, its place, the number it is (if it is one) and its column's name or ""."""
+    """A value as it is written, its place, the number it is (if it is one) and its column's name or "".
+
+    A `measured` value of a chart is near the true one; `text` is its number alone, `span` holds the sign
+    that says so, too.
+    """
 
     text: str
     span: Span
     number: Number | None
     column: Label
+    measured: bool = False
 
     @property
     def written(self) -> str:
@@ -64,12 +72,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table at `start:end` of a chunk's text; `caption` is the title of a chart, if it has one."""
+    """A table at `start:end` of a chunk's text; `caption` is the title of a chart, if it has one.
+
+    One that is not whole holds some of its rows: none of them is the highest for certain.
+    """
 
     rows: tuple[Row, ...]
     start: int
     end: int
     caption: Label | None = None
+    is_whole: bool = True
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -106,8 +118,20 @@ def parse_grid(chunk: Chunk) -> Grid | None:
     rows = _chart_rows(run) if all(map(_is_chart_line, run)) else _table_rows(run, chunk)
     if not rows:
         return None
-    caption = _caption(lines, run[0].start) if chunk.kind == "figure" else None
-    return Grid(rows, run[0].start, run[-1].end, caption)
+    if chunk.kind != "figure":
+        return Grid(rows, run[0].start, run[-1].end)
+    rows += _unlabelled_rows(lines, run[-1].end)
+    whole = _is_whole(rows, lines, run[0], chunk)
+    return Grid(rows, run[0].start, run[-1].end, _caption(lines, run[0].start), is_whole=whole)
+
+
+def _is_whole(rows: Sequence[Row], lines: Sequence[_Line], first: _Line, chunk: Chunk) -> bool:
+    """Whether a chart's data is not the part of a table that was cut: a long one says its number of values."""
+    before = [line for line in lines if line.start < first.start]
+    if not before:
+        return chunk.start == 0
+    count = _COUNT.fullmatch(before[-1].text.strip())
+    return count is None or int(count[1]) == sum(len(row.cells) for row in rows)
 
 
 def _lines(text: str) -> Iterator[_Line]:
@@ -142,7 +166,8 @@ def _is_chart_line(line: _Line) -> bool:
     pieces = _pieces(line)
     values = pieces[1:] or pieces
     return all(
-        (match := _NAMED_VALUE.fullmatch(piece.text)) is not None and sole_number(match["value"]) is not None
+        (match := _NAMED_VALUE.fullmatch(piece.text)) is not None
+        and sole_number(match["value"].removeprefix(MEASURED)) is not None
         for piece in values
     )
 
@@ -177,6 +202,27 @@ def _chart_rows(lines: Sequence[_Line]) -> tuple[Row, ...]:
     return tuple(rows.values())
 
 
+def _unlabelled_rows(lines: Sequence[_Line], end: int) -> tuple[Row, ...]:
+    """A row for each value in the lines just below a chart's data that name no category."""
+    rows: list[Row] = []
+    for line in lines:
+        if line.start < end:
+            continue
+        if not line.text.startswith(NO_LABEL):
+            break
+        label = Label(NO_LABEL, ((line.start, line.start + len(NO_LABEL)),))
+        head, _, _ = line.text.partition(": ")
+        column = head.removeprefix(NO_LABEL).removeprefix(" | ")
+        start = line.start + len(NO_LABEL) + len(" | ")
+        name = Label(column, ((start, start + len(column)),) if column else ())
+        for match in _LISTED.finditer(line.text, len(head) + 1):
+            value = match[0].removeprefix(MEASURED)
+            span = (line.start + match.start(), line.start + match.end())
+            cell = Cell(value, span, sole_number(value), name, measured=value != match[0])
+            rows.append(Row(label, (cell,)))
+    return tuple(rows)
+
+
 def _chart_row(pieces: Sequence[_Piece]) -> Row:
     if len(pieces) == 1:
         name, cell = _named_cell(pieces[0], named_column=False)
@@ -191,9 +237,16 @@ def _named_cell(piece: _Piece, *, named_column: bool) -> tuple[Label, Cell]:
         raise ValueError("only chart lines have named cells")
     start = piece.span[0]
     name = Label(match["name"], ((start + match.start("name"), start + match.end("name")),))
-    value = match["value"].strip()
-    span = (start + match.start("value"), start + match.start("value") + len(value))
-    return name, Cell(value, span, sole_number(value), name if named_column else Label("", ()))
+    written = match["value"].strip()
+    value = written.removeprefix(MEASURED)
+    begin = start + match.start("value")
+    return name, Cell(
+        value,
+        (begin, begin + len(written)),
+        sole_number(value),
+        name if named_column else Label("", ()),
+        measured=value != written,
+    )
 
 
 def _caption(lines: Sequence[_Line], start: int) -> Label | None:

@@ -8,20 +8,26 @@ quoting or to abstaining.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mmrag.generation.axes import asks_of_axes, place_of, places_named, read_axes, without_places
 from mmrag.generation.cells import (
     alike,
     all_quotes,
     amount,
     are_positive,
+    how_known,
     in_table,
+    is_blurred,
+    is_unlabelled,
     named_values,
     query_of,
     read_table,
     size,
     subject_of,
     whole_column,
+    written,
 )
 from mmrag.generation.grids import parse_grid
 from mmrag.generation.overview import attached_tables, count_shared, describe
@@ -50,18 +56,22 @@ def look_up(asked: Asked, hits: Sequence[Hit]) -> tuple[Claim, ...]:
 
     What an attachment answers is said alone. Tables that disagree are each quoted.
     """
+    query, pictures = query_of(asked), attached_tables(hits)
+    if asks_of_axes(query) and any(hit.origin == "attachment" for hit in hits):
+        return read_axes(query, hits) or count_shared(query, pictures)
+    places = places_named(query.text)
+    of_one = query_of(replace(asked, text=without_places(asked.text))) if len(set(places)) == 1 else query
     attached: dict[str, Claim] = {}
     stored: dict[str, Claim] = {}
-    query = query_of(asked)
     for number, hit in enumerate(hits):
         grid = parse_grid(hit.chunk)
-        if grid is None or hit.origin == "thread":
+        place = place_of(hit)
+        if grid is None or hit.origin == "thread" or (places and place and place not in places):
             continue
         claims = attached if hit.origin == "attachment" else stored
-        for claim in _answers(query, read_table(number, hit, grid)):
+        for claim in _answers(of_one, read_table(number, hit, grid)):
             claims.setdefault(claim.text, claim)
     if not attached:
-        pictures = attached_tables(hits)
         seen = count_shared(query, pictures) or describe(query, pictures)
         if seen:
             return seen
@@ -85,19 +95,19 @@ def _answers(query: Query, table: ReadTable) -> list[Claim]:
 
 
 def _value_claim(query: Query, table: ReadTable, value: Value) -> Claim:
-    subject, written = subject_of(query, value), value.cell.written
-    text = in_table(query, table, f"{subject} is {written}", f"{subject}为 {written}")
+    subject, shown = subject_of(query, value), written(query, value.cell) + how_known(query, [value])
+    text = in_table(query, table, f"{subject} is {shown}", f"{subject}为 {shown}")
     return Claim(text, all_quotes(table, [value]))
 
 
 def _extreme(query: Query, table: ReadTable, *, highest: bool) -> list[Claim]:
     """Which row is highest or lowest; none where the table may be incomplete or two are equal."""
     values = whole_column(query, table)
-    labels = {value.row.label.text for value in values}
-    if not values or len(labels) < len(values) or _RANKED.search(query.text):
+    labels = [value.row.label.text for value in values if not is_unlabelled(value)]
+    if not values or len(set(labels)) < len(labels) or _RANKED.search(query.text):
         return []
     first, second = sorted(values, key=size, reverse=highest)[:2]
-    if size(first) == size(second):
+    if size(first) == size(second) or is_unlabelled(first) or is_blurred(size(first), size(second), values):
         return []
     others = tuple(value for value in values if value is not first)
     return [_extreme_claim(query, table, first, others, highest=highest)]
@@ -106,10 +116,11 @@ def _extreme(query: Query, table: ReadTable, *, highest: bool) -> list[Claim]:
 def _extreme_claim(
     query: Query, table: ReadTable, value: Value, others: Sequence[Value], *, highest: bool
 ) -> Claim:
-    label, column, written = value.row.label.text, value.cell.column.text, value.cell.written
+    label, column = value.row.label.text, value.cell.column.text
+    shown = written(query, value.cell) + how_known(query, [value, *others])
     of = f"的{column}" if column else ""
-    english = f"{label} has the {'highest' if highest else 'lowest'} {column or 'value'}: {written}"
-    chinese = f"{label}{of}{'最高' if highest else '最低'}，为 {written}"
+    english = f"{label} has the {'highest' if highest else 'lowest'} {column or 'value'}: {shown}"
+    chinese = f"{label}{of}{'最高' if highest else '最低'}，为 {shown}"
     compared = tuple(Quote(table.hit, *other.cell.span) for other in others)
     return Claim(in_table(query, table, english, chinese), (*all_quotes(table, [value]), *compared))
 
@@ -120,8 +131,10 @@ def _difference(query: Query, table: ReadTable, values: Sequence[Value]) -> list
         return []
     larger, smaller = sorted(values, key=size, reverse=True)
     before, _, after = amount(larger.cell)
+    if is_blurred(size(larger), size(smaller), values):
+        return []
     result = amount(larger.cell)[1] - amount(smaller.cell)[1]
-    shown = f"{larger.cell.text} − {smaller.cell.text} = {before}{result:,f}{after}"
+    shown = f"{larger.cell.text} − {smaller.cell.text} = {before}{result:,f}{after}{how_known(query, values)}"
     names = [subject_of(query, value) for value in (larger, smaller)]
     english = f"the difference between {names[0]} and {names[1]} is {shown}"
     text = in_table(query, table, english, f"{names[0]}与{names[1]}相差 {shown}")

@@ -15,12 +15,16 @@ from mmrag.generation.cells import (
     all_quotes,
     cells_of,
     counted,
+    how_known,
     in_table,
+    is_unlabelled,
     labels_meet,
     read_table,
     size,
+    written,
 )
 from mmrag.generation.grids import parse_grid
+from mmrag.text.chart_text import NO_LABEL
 from mmrag.text.words import normalise
 from mmrag.types import Claim, Quote
 
@@ -73,11 +77,17 @@ def describe(query: Query, tables: Sequence[ReadTable]) -> tuple[Claim, ...]:
 
 def _column(query: Query, table: ReadTable, column: str) -> Claim | None:
     values = [Value(row, cell) for row in table.grid.rows for cell in cells_of(row, column) if cell.number]
-    if len(values) < _FEWEST or any(_TRAILING_NUMBER.search(value.row.label.text) for value in values):
+    if (
+        not table.grid.is_whole
+        or len(values) < _FEWEST
+        or any(_TRAILING_NUMBER.search(value.row.label.text) for value in values)
+    ):
         return None
+    values = [value for value in values if not is_unlabelled(value)]
     shown = values if len(values) <= _ALL_VALUES else _standing_out(values)
-    listed = ", ".join(f"{value.row.label.text} {value.cell.written}" for value in shown)
+    listed = ", ".join(f"{value.row.label.text} {written(query, value.cell)}" for value in shown)
     said = f"{column}: {listed}" if column else listed
+    said += how_known(query, shown)
     return Claim(in_table(query, table, said, said), all_quotes(table, shown))
 
 
@@ -94,14 +104,16 @@ def count_shared(query: Query, tables: Sequence[ReadTable]) -> tuple[Claim, ...]
     places = [_ORDINALS[match[1]] for match in _ORDINAL.finditer(query.text)]
     if not _SHARED.search(query.text) or _TICKS.search(query.text) or len(set(places)) != 2:  # noqa: PLR2004 - two charts
         return ()
-    by_picture = list(dict.fromkeys(table.picture for table in tables))
-    if max(places) >= len(by_picture):
-        return ()
     ours, theirs = (
-        {normalise(row.label.text): (table, row) for table in tables if table.picture == by_picture[place]
-         for row in table.grid.rows}
+        {
+            normalise(row.label.text): (table, row)
+            for table in tables
+            if table.picture == f"attachment:{place + 1:03d}" and table.grid.is_whole
+            for row in table.grid.rows
+            if row.label.text != NO_LABEL
+        }
         for place in places
-    )  # fmt: skip
+    )
     shared = [label for label in ours if label in theirs]
     if not 0 < len(shared) <= _MOST_COUNTED:
         return ()

@@ -19,8 +19,11 @@ from mmrag.generation.cells import (
     are_positive,
     cells_of,
     counted,
+    how_known,
     in_table,
+    is_blurred,
     is_total,
+    is_unlabelled,
     named_values,
     size,
     subject_of,
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
     from mmrag.generation.cells import Query, ReadTable
 
+_MOST_COUNTED = 40  # of what is listed one by one
 _MOST_OPERANDS = 12  # of a working that can still be read
 _FEWEST = 2  # values that can be put together
 _PLACES = Decimal("0.01")  # of a result that does not come out even
@@ -120,6 +124,8 @@ def _total(query: Query, table: ReadTable) -> list[Claim]:
     values = _meant(query, table) or _column(query, table)
     if not _FEWEST <= len(values) <= _MOST_OPERANDS or values[0].cell.number is None:
         return []
+    if any(map(is_unlabelled, values)):
+        return []
     if values[0].cell.number.percent:
         return []  # shares of different wholes, or the trivial 100 %
     result = sum((amount(value.cell)[1] for value in values), Decimal(0))
@@ -139,7 +145,7 @@ def _total(query: Query, table: ReadTable) -> list[Claim]:
 
 def _average(query: Query, table: ReadTable) -> list[Claim]:
     values = _meant(query, table) or _column(query, table)
-    if not _FEWEST <= len(values) <= _MOST_OPERANDS:
+    if not _FEWEST <= len(values) <= _MOST_OPERANDS or any(map(is_unlabelled, values)):
         return []
     result = sum((amount(value.cell)[1] for value in values), Decimal(0)) / len(values)
     working = f"({_added(values)}) ÷ {len(values)} = {_written(values, result)}"
@@ -170,7 +176,12 @@ def _share(query: Query, table: ReadTable) -> list[Claim]:
         for cell in cells_of(row, column)
     ]
     values = wholes or [Value(row, cell) for row in table.grid.rows for cell in cells_of(row, column)]
-    if len(wholes) > 1 or len(values) > _MOST_OPERANDS or not alike([part, *values]):
+    if (
+        any(map(is_unlabelled, values))
+        or len(wholes) > 1
+        or len(values) > _MOST_OPERANDS
+        or not alike([part, *values])
+    ):
         return []
     whole = sum((amount(value.cell)[1] for value in values), Decimal(0))
     if not whole:
@@ -198,6 +209,8 @@ def _growth(query: Query, table: ReadTable) -> list[Claim]:
         return []
     before, after = values
     if before.row is not after.row and before.cell.span > after.cell.span:
+        return []
+    if is_blurred(size(before), size(after), values):
         return []
     start, end = amount(before.cell)[1], amount(after.cell)[1]
     larger, smaller = (after, before) if end >= start else (before, after)
@@ -234,6 +247,11 @@ def _rank(query: Query, table: ReadTable) -> list[Claim]:
     if len(ranked) < place or sizes.count(sizes[place - 1]) > 1:
         return []
     value = ranked[place - 1]
+    beside = ranked[max(0, place - 2) : place + 1]
+    if any(map(is_unlabelled, ranked[:place])) or any(
+        is_blurred(size(one), size(value), values) for one in beside if one is not value
+    ):
+        return []
     order = (" < " if low else " > ").join(one.cell.text for one in ranked[:place])
     label = value.row.label.text
     english = (
@@ -263,7 +281,8 @@ def _count(query: Query, table: ReadTable) -> list[Claim]:
     if len(bound) != 1:
         return []
     found = [value for value in values if beyond(amount(value.cell)[1], bound[0].value)]
-    if not 0 < len(found) <= _MOST_OPERANDS:
+    near = any(is_blurred(amount(value.cell)[1], bound[0].value, values) for value in values)
+    if not 0 < len(found) <= _MOST_COUNTED or near:
         return []
     listed = ", ".join(f"{value.row.label.text} ({value.cell.text})" for value in found)
     working = counted(found)
@@ -274,7 +293,8 @@ def _count(query: Query, table: ReadTable) -> list[Claim]:
 
 
 def _claim(query: Query, table: ReadTable, values: Sequence[Value], texts: tuple[str, str]) -> Claim:
-    return Claim(in_table(query, table, *texts), all_quotes(table, values))
+    english, chinese = (f"{text}{how_known(query, values)}" for text in texts)
+    return Claim(in_table(query, table, english, chinese), all_quotes(table, values))
 
 
 def _names(query: Query, values: Sequence[Value]) -> str:

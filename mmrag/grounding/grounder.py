@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from mmrag.grounding.citations import cite
 from mmrag.grounding.guard import extremes_hold, numbers_stand
 from mmrag.grounding.units import units_agree
+from mmrag.text.chart_text import MEASURED
 from mmrag.text.names import name_words, names
 from mmrag.text.numbers import numbers
 from mmrag.text.sentences import sentence_spans
@@ -50,6 +51,10 @@ _CHINESE_JOINING = re.compile(
 _NEGATION = re.compile(
     r"\b(?:not|no|never|none|neither|nor|cannot|without|nobody|nothing)\b|n['’]t\b|不|没|无|未|非|勿|别",
     re.IGNORECASE,
+)
+# How an answer says that a value was measured on a chart. The sources say it with the sign alone.
+_APPROXIMATE = re.compile(
+    r"\babout (?=[-−$€£¥₹]?\d)|, measured from the chart\b|约(?=\s?[-−$€£¥₹]?\d)|（按图量得）"
 )
 _REVERSING = re.compile(r"\bby\b|被|由|受", re.IGNORECASE)  # a passive turns the order of names round
 
@@ -153,6 +158,8 @@ def _follows(text: str, quotes: Sequence[Quote], hits: Sequence[Hit]) -> bool:
     support = _support(quotes, hits)
     if letters(text) in letters(support.quoted):
         return True  # a copy
+    if MEASURED in support.quoted:
+        text = _APPROXIMATE.sub("", text)
     wanted = _claim_words(text)
     return (
         _covered(wanted, support.known) == wanted

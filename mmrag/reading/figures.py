@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmrag.reading import chart, layout
+from mmrag.reading import layout
+from mmrag.reading.charts import has_axis, read_chart
+from mmrag.reading.charts.table import table_as_text
 from mmrag.reading.picture import as_png
 from mmrag.reading.pixels import pixel_digest
 from mmrag.reading.reading_order import is_vertical, rows_in_reading_order
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from mmrag.reading.charts.table import ChartTable
     from mmrag.reading.ocr import TextLine, TextRecognition
     from mmrag.reading.page_builder import PageBuilder, Place
 
@@ -30,26 +33,31 @@ _TEXT_SHARE = 0.03  # of a picture's area: with more text than this it was sent 
 
 @dataclass(frozen=True, slots=True)
 class FigureReading:
-    """What was seen in one picture: its lines in reading order and a chart's table."""
+    """What was seen in one picture: its lines in reading order and a chart's table, or why it has none."""
 
     kind: str
     lines: tuple[layout.Line, ...]
-    rows: chart.Rows | None
+    table: ChartTable | None
     image: bytes
     key: str
+    reason: str = ""
+    axis: str = ""
 
     def write_figure(self, page: PageBuilder, *, caption: str = "", box: Place | None = None) -> None:
         """Append it to a page as a figure: caption, text, then its table, a value a line."""
         span = (0, 0)
         with page.figure(self.kind, image=self.image, key=self.key, box=box):
             page.paragraph(caption)
-            if self.rows:  # values over their categories would look like a table
+            if self.table:  # values over their categories would look like a table
                 page.lines([" ".join(cell.text for cell in line.cells) for line in self.lines])
-                span = page.paragraph(chart.rows_as_text(self.rows))
+                span = page.paragraph(table_as_text(self.table))
             else:
                 self.write_text(page)
-        if self.rows:
-            page.last_figure_table(self.rows, span)
+            page.paragraph(self.axis)
+        if self.table:
+            page.last_figure_table(self.table.texts, span, sources=self.table.sources, chart=self.table.kind)
+        elif self.reason:
+            page.last_figure_reason(self.reason)
 
     def write_text(self, page: PageBuilder) -> None:
         """Append its text alone, as a scanned page's."""
@@ -61,14 +69,16 @@ def read_figure(image: Image.Image, recognition: TextRecognition) -> FigureReadi
     import numpy as np  # noqa: PLC0415 - heavy
 
     image, lines = _upright(image, recognition)
-    rows = chart.read_chart(lines, np.asarray(image, dtype=np.uint8))
-    is_chart = rows is not None or chart.has_axis(lines)
+    reading = read_chart(lines, np.asarray(image, dtype=np.uint8))
+    is_chart = reading.table is not None or has_axis(lines)
     return FigureReading(
         kind="chart" if is_chart else _kind(lines, image.size),
         lines=tuple(rows_in_reading_order(lines)),
-        rows=rows,
+        table=reading.table,
         image=as_png(image),
         key=pixel_digest(image),
+        reason=reading.reason if is_chart else "",
+        axis=reading.axis if is_chart else "",
     )
 
 
@@ -76,14 +86,16 @@ def read_drawing(image: Image.Image, lines: Sequence[TextLine]) -> FigureReading
     """A drawing whose labels are known already."""
     import numpy as np  # noqa: PLC0415 - heavy
 
-    rows = chart.read_chart(lines, np.asarray(image, dtype=np.uint8))
-    is_chart = rows is not None or chart.has_axis(lines)
+    reading = read_chart(lines, np.asarray(image, dtype=np.uint8))
+    is_chart = reading.table is not None or has_axis(lines)
     return FigureReading(
-        "chart" if is_chart else "picture",
-        tuple(rows_in_reading_order(lines)),
-        rows,
-        as_png(image),
-        pixel_digest(image),
+        kind="chart" if is_chart else "picture",
+        lines=tuple(rows_in_reading_order(lines)),
+        table=reading.table,
+        image=as_png(image),
+        key=pixel_digest(image),
+        reason=reading.reason if is_chart else "",
+        axis=reading.axis if is_chart else "",
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mmrag.reading.chart import rows_as_text
+from mmrag.reading.charts.table import rows_as_text
 from mmrag.reading.number_format import display
 from mmrag.reading.ooxml import CHART, DRAWING, integer, value
 from mmrag.reading.page_builder import even_rows, one_line

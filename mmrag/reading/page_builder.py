@@ -15,6 +15,8 @@ from mmrag.types import Figure, Heading, Page, Table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from mmrag.types import CellSource
+
     Place = tuple[float, float, float, float]  # left, top, right, bottom, as shares of the page
 
 CELL_SEPARATOR = " | "
@@ -100,10 +102,21 @@ class PageBuilder:
         start = before + len(_BLOCK_SEPARATOR) if 0 < before < self._length else before
         self._figures.append(Figure(kind=kind, start=start, end=self._length, image=image, key=key, box=box))
 
-    def last_figure_table(self, rows: Sequence[Sequence[str]], span: tuple[int, int]) -> None:
+    def last_figure_table(
+        self,
+        rows: Sequence[Sequence[str]],
+        span: tuple[int, int],
+        *,
+        sources: tuple[tuple[CellSource | None, ...], ...] = (),
+        chart: str = "",
+    ) -> None:
         """Give the figure that was appended last its data table, which stands at `span`."""
-        data = Table(rows=tuple(map(tuple, rows)), start=span[0], end=span[1])
-        self._figures[-1] = replace(self._figures[-1], table=data)
+        data = Table(rows=tuple(map(tuple, rows)), start=span[0], end=span[1], sources=sources)
+        self._figures[-1] = replace(self._figures[-1], table=data, chart=chart)
+
+    def last_figure_reason(self, reason: str) -> None:
+        """Say of the figure that was appended last why it has no data table."""
+        self._figures[-1] = replace(self._figures[-1], reason=reason)
 
     def build(self, number: int) -> Page:
         """The page as it stands."""

@@ -83,7 +83,7 @@ def drawn_figures(page: Any, lines: Sequence[Line]) -> Iterator[Drawing]:  # noq
         image = to_rgb(page.render(scale=_SCALE, crop=crop_to(area, page)))
         texts = tuple(_text_line(cell, area) for line in labels for cell in line.cells)
         figure = read_drawing(image, texts)
-        if figure.rows or (region.free >= _MIN_FREE and _is_drawn_around(labels, region)):
+        if figure.table or (region.free >= _MIN_FREE and _is_drawn_around(labels, region)):
             taken.update(map(id, labels))
             yield Drawing(figure, area, labels)
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrag.reading.chart import has_axis, read_chart, rows_as_text
+from mmrag.reading.charts import has_axis
+from mmrag.reading.charts.printed import read_printed
+from mmrag.reading.charts.table import rows_as_text
 from mmrag.reading.ocr import TextLine
 
 QUARTERS = ("Q1 2025", "Q2 2025", "Q3 2025", "Q4 2025")
@@ -16,6 +18,14 @@ QUARTERS = ("Q1 2025", "Q2 2025", "Q3 2025", "Q4 2025")
 def table_of(reading):
     [figure] = reading.pages[0].figures
     return figure.table.rows if figure.table else None
+
+
+def numbers_of(table):
+    return [float(cell.replace(",", "")) for row in table.rows[1:] for cell in row[1:]]
+
+
+def origins(table):
+    return {source.origin for row in table.sources for source in row}
 
 
 def bars(values, *, labels=QUARTERS, label_axis="Million euros", log=False):
@@ -108,13 +118,16 @@ def test_a_pies_shares_are_paired_with_their_labels(read, draw_chart, inside):
     assert set(rows[1:]) == {(name, f"{share}%") for name, share in zip(names, shares, strict=True)}
 
 
-def test_values_that_are_only_drawn_are_not_guessed(read, draw_chart):
+def test_values_that_are_only_drawn_are_measured_and_say_so(read, draw_chart):
     reading = read(draw_chart(lambda axes: axes.bar(QUARTERS, (3.6, 4.1, 2.9, 5.3))))
-    assert table_of(reading) is None
-    assert reading.pages[0].figures[0].kind == "chart"
+    figure = reading.pages[0].figures[0]
+    assert (figure.kind, figure.chart) == ("chart", "bar")
+    assert numbers_of(figure.table) == pytest.approx([3.6, 4.1, 2.9, 5.3], rel=0.03)
+    assert origins(figure.table) == {"measured"}
+    assert "\nQ3 2025: ≈2." in reading.pages[0].text
 
 
-def test_a_stacked_chart_is_no_table(read, draw_chart):
+def test_a_stacked_charts_printed_values_are_their_segments(read, draw_chart):
     def draw(axes):
         lower = axes.bar(QUARTERS, (3, 4, 2, 5), label="Shop")
         upper = axes.bar(QUARTERS, (2, 1, 3, 2), bottom=(3, 4, 2, 5), label="Clinics")
@@ -122,10 +135,12 @@ def test_a_stacked_chart_is_no_table(read, draw_chart):
         axes.bar_label(upper, label_type="center")
         axes.legend()
 
-    assert table_of(read(draw_chart(draw))) is None
+    rows = table_of(read(draw_chart(draw)))
+    assert rows[0] == ("", "Shop", "Clinics")
+    assert rows[1:] == tuple(zip(QUARTERS, "3425", "2132", strict=True))
 
 
-def test_a_logarithmic_axis_is_no_table(read, draw_chart):
+def test_a_logarithmic_axis_whose_powers_cannot_be_read_is_no_table(read, draw_chart):
     assert table_of(read(draw_chart(bars((3, 40, 500, 7000), log=True)))) is None
 
 
@@ -148,13 +163,13 @@ def column_chart(values, *, height=300.0):
 @settings(deadline=None, max_examples=60)
 def test_only_values_that_stand_as_high_as_they_are_large_become_a_table(blank, values):
     lines = column_chart(values)
-    rows = read_chart(lines, blank)
+    rows = read_printed(lines, blank)
     if rows is not None:
         assert rows[1:] == tuple((f"City{chr(65 + i)}", str(value)) for i, value in enumerate(values))
     swapped = [lines[1], lines[0], *lines[2:]]
     crossed = [TextLine(text.text, 1.0, place.quad) for text, place in zip(swapped, lines, strict=True)]
     small = abs(values[0] - values[1]) / max(values) < 0.08
-    assert small or read_chart(crossed, blank) is None
+    assert small or read_printed(crossed, blank) is None
 
 
 @pytest.fixture(scope="module")
@@ -164,20 +179,20 @@ def blank():
 
 def test_a_value_left_over_is_no_table(blank):
     lines = column_chart((10, 25, 40, 15))
-    assert read_chart(lines, blank) is not None
-    assert read_chart([*lines, label("33", 180, 60)], blank) is None
+    assert read_printed(lines, blank) is not None
+    assert read_printed([*lines, label("33", 180, 60)], blank) is None
 
 
 def test_shares_that_do_not_add_up_are_no_pie(blank):
     shares = [label("Shop 46%", 100, 100), label("Clinics 27%", 300, 100), label("Markets 9%", 200, 200)]
-    assert read_chart(shares, blank) is None
+    assert read_printed(shares, blank) is None
 
 
 def test_percentages_of_a_table_are_no_pie(blank):
     numbers = ("12.5 %", "12.5%", "25%", "25 %", "2.5%", "22.5 %")  # they add up to 100
     table = [label(number, 100 + 120 * (i % 2), 60 + 40 * (i // 2)) for i, number in enumerate(numbers)]
-    assert read_chart(table, blank) is None
-    assert read_chart([*table, label("Growth 60%", 400, 60), label("Loss 40%", 400, 90)], blank) is None
+    assert read_printed(table, blank) is None
+    assert read_printed([*table, label("Growth 60%", 400, 60), label("Loss 40%", 400, 90)], blank) is None
 
 
 def test_numbered_rows_are_no_axis_and_even_steps_are():

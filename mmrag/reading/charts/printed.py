@@ -4,19 +4,18 @@ Labels are paired with values by geometry, and a pairing counts only where the p
 confirms it: printed values must stand as high (or reach as far) as they are large, shares of a pie
 must add up to 100 %. Anything ambiguous (several values for a category, a value left over, panels,
 stacks) is no table: the text of the picture is still read, and no number is better than a wrong
-one. Values that are only drawn, not printed, are not measured.
+one. Values that are only drawn are for `bars` to measure.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
-from mmrag.reading.reading_order import is_vertical
-from mmrag.text.numbers import numbers
+from mmrag.reading.charts.labels import TILTED, YEAR, groups, labels_of, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,18 +23,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mmrag.reading.charts.labels import Label
     from mmrag.reading.ocr import TextLine
 
     Rows = tuple[tuple[str, ...], ...]
     Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
     Colour = tuple[float, float, float]
 
-_NUMBER = re.compile(
-    r"""[~≈<>]?\s?\(?[-+−–]?\s?(?:US)?[$€£¥₹]?\s?[-−–]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?
-    \s?(?:%|[KkMBb]n?|thousand|million|billion|万|亿)?\)?""",
-    re.VERBOSE,
-)
-_YEAR = re.compile(r"(?:FY\s?)?(?:19|20)\d\d")
 _SHARE = re.compile(r"(?P<label>.*[^\W\d_].*?)[\s:：,(（–-]*(?<![\d.,])(?P<share>\d+(?:\.\d+)?\s?%)[)）]?")
 
 _MIN_VALUES = 3  # two points always lie on a line: they confirm nothing
@@ -46,32 +40,11 @@ _TOLERANCE_PIXELS = 3.0
 _WHOLE = (98.5, 101.5)  # shares are rounded: they add up to about 100 %
 _DISTINCT = 40  # of 765: the sum of three channels' differences that makes another colour
 _ROUND = 0.93  # of its enclosing circle's area a disc covers
-_TILTED = (20.0, 70.0)  # degrees
 
 
-@dataclass(frozen=True, slots=True)
-class _Label:
-    """A text in the picture. `value` is set where it is nothing but a number."""
-
-    text: str
-    value: float | None
-    x: float
-    y: float
-    left: float
-    right: float
-    top: float
-    bottom: float
-    tilt: float
-    vertical: bool
-
-    @property
-    def height(self) -> float:
-        return self.bottom - self.top
-
-
-def read_chart(lines: Sequence[TextLine], pixels: Pixels) -> Rows | None:
+def read_printed(lines: Sequence[TextLine], pixels: Pixels) -> Rows | None:
     """Header and rows of the one table that the picture confirms; None where none or several do."""
-    labels = [_label(line) for line in lines]
+    labels = labels_of(lines)
     tables = [
         table
         for table in (_columns(labels, pixels), _bars(labels), _pie(labels, pixels))
@@ -80,30 +53,19 @@ def read_chart(lines: Sequence[TextLine], pixels: Pixels) -> Rows | None:
     return tables[0] if len(tables) == 1 else None
 
 
-def rows_as_text(rows: Rows) -> str:
-    """A line for each value, to be quoted: `Q3 2025 | Revenue: 4.2`."""
-    header = rows[0]
-    return "\n".join(
-        f"{row[0]} | {name}: {cell}" if name else f"{row[0]}: {cell}"
-        for row in rows[1:]
-        for name, cell in zip(header[1:], row[1:], strict=True)
-        if cell
-    )
-
-
 def has_axis(lines: Sequence[TextLine]) -> bool:
     """Whether numbers stand in a column or row at distances equal to their differences, as ticks do."""
     values = [
-        label for label in map(_label, lines) if label.value is not None and not _YEAR.fullmatch(label.text)
+        label for label in labels_of(lines) if label.value is not None and not YEAR.fullmatch(label.text)
     ]
-    by_column = _groups(values, key=lambda label: label.right, reach=lambda label: 0.6 * label.height)
-    by_row = _groups(values, key=lambda label: label.y, reach=lambda label: 0.6 * label.height)
+    by_column = groups(values, key=lambda label: label.right, reach=lambda label: 0.6 * label.height)
+    by_row = groups(values, key=lambda label: label.y, reach=lambda label: 0.6 * label.height)
     return any(_are_ticks(group, lambda label: label.y) for group in by_column) or any(
         _are_ticks(group, lambda label: label.x) for group in by_row
     )
 
 
-def _are_ticks(labels: Sequence[_Label], position: Callable[[_Label], float]) -> bool:
+def _are_ticks(labels: Sequence[Label], position: Callable[[Label], float]) -> bool:
     """Four or more even steps, from zero or of a size that no numbering of rows has."""
     if len(labels) < 4:  # noqa: PLR2004 - three numbers are evenly apart too often
         return False
@@ -120,7 +82,7 @@ def _are_ticks(labels: Sequence[_Label], position: Callable[[_Label], float]) ->
 # ---------------------------------------------------------------- upright bars and points
 
 
-def _columns(labels: Sequence[_Label], pixels: Pixels) -> Rows | None:
+def _columns(labels: Sequence[Label], pixels: Pixels) -> Rows | None:
     """Categories in a row under their values: one each, or one for every series of a legend."""
     ticks = {id(label) for label in _ticks_of_upright_axis(labels)}
     marks = [label for label in labels if id(label) not in ticks]
@@ -138,10 +100,10 @@ def _columns(labels: Sequence[_Label], pixels: Pixels) -> Rows | None:
     return None
 
 
-def _ticks_of_upright_axis(labels: Sequence[_Label]) -> list[_Label]:
+def _ticks_of_upright_axis(labels: Sequence[Label]) -> list[Label]:
     """Numbers under each other, at distances equal to their differences."""
     numeric = [label for label in labels if label.value is not None]
-    columns = _groups(numeric, key=lambda label: label.right, reach=lambda label: 0.6 * label.height)
+    columns = groups(numeric, key=lambda label: label.right, reach=lambda label: 0.6 * label.height)
     return [
         label
         for column in columns
@@ -151,14 +113,12 @@ def _ticks_of_upright_axis(labels: Sequence[_Label]) -> list[_Label]:
     ]
 
 
-def _category_rows(labels: Sequence[_Label]) -> Iterator[list[_Label]]:
+def _category_rows(labels: Sequence[Label]) -> Iterator[list[Label]]:
     """Rows that may be categories, lowest first: evenly spaced, distinct."""
-    level = [label for label in labels if not label.vertical and label.tilt < _TILTED[0]]
-    hanging = [label for label in labels if label.vertical or label.tilt >= _TILTED[0]]
-    rows = _groups(level, key=lambda label: label.y, reach=lambda label: 0.5 * label.height)
-    rows += _groups(
-        hanging, key=lambda label: label.top, reach=lambda label: 0.5 * (label.right - label.left)
-    )
+    level = [label for label in labels if not label.vertical and label.tilt < TILTED[0]]
+    hanging = [label for label in labels if label.vertical or label.tilt >= TILTED[0]]
+    rows = groups(level, key=lambda label: label.y, reach=lambda label: 0.5 * label.height)
+    rows += groups(hanging, key=lambda label: label.top, reach=lambda label: 0.5 * (label.right - label.left))
     for row in sorted(rows, key=lambda row: -row[0].y):
         ordered = sorted(row, key=lambda label: label.x)
         gaps = [b.x - a.x for a, b in pairwise(ordered)]
@@ -169,14 +129,14 @@ def _category_rows(labels: Sequence[_Label]) -> Iterator[list[_Label]]:
             yield whole
 
 
-def _may_be_categories(labels: Sequence[_Label]) -> bool:
+def _may_be_categories(labels: Sequence[Label]) -> bool:
     """Words, years or counts; not a row of values, which have units and fractions."""
-    return all(label.value is None or label.text.isdigit() or _YEAR.fullmatch(label.text) for label in labels)
+    return all(label.value is None or label.text.isdigit() or YEAR.fullmatch(label.text) for label in labels)
 
 
-def _with_further_lines(label: _Label, labels: Sequence[_Label], spacing: float) -> _Label:
+def _with_further_lines(label: Label, labels: Sequence[Label], spacing: float) -> Label:
     """A category with the lines directly above and below it that belong to it."""
-    if label.vertical or label.tilt >= _TILTED[0]:
+    if label.vertical or label.tilt >= TILTED[0]:
         return label
     whole = label
     grown = True
@@ -195,11 +155,11 @@ def _with_further_lines(label: _Label, labels: Sequence[_Label], spacing: float)
     return whole
 
 
-def _values_above(categories: Sequence[_Label], labels: Sequence[_Label]) -> list[list[_Label]] | None:
+def _values_above(categories: Sequence[Label], labels: Sequence[Label]) -> list[list[Label]] | None:
     """The values above each category, left to right; None unless all have equally many."""
     spacing = (categories[-1].x - categories[0].x) / (len(categories) - 1)
     ceiling = min(category.top for category in categories)
-    stacks: list[list[_Label]] = [[] for _ in categories]
+    stacks: list[list[Label]] = [[] for _ in categories]
     for label in sorted(labels, key=lambda label: label.x):
         place = (label.x - categories[0].x) / spacing
         if label.value is None or label.y >= ceiling or not 0 <= round(place) < len(categories):
@@ -217,8 +177,8 @@ def _values_above(categories: Sequence[_Label], labels: Sequence[_Label]) -> lis
 
 
 def _by_series(
-    stacks: Sequence[Sequence[_Label]], categories: Sequence[_Label], labels: Sequence[_Label], pixels: Pixels
-) -> tuple[list[str], list[list[_Label]]] | None:
+    stacks: Sequence[Sequence[Label]], categories: Sequence[Label], labels: Sequence[Label], pixels: Pixels
+) -> tuple[list[str], list[list[Label]]] | None:
     """Names of the series and each category's values in their order, by the colours of the legend."""
     used = {id(label) for label in chain(categories, *stacks)}
     legend = {
@@ -229,7 +189,7 @@ def _by_series(
     }
     if len(legend) != len(stacks[0]):
         return None
-    ordered: list[list[_Label]] = []
+    ordered: list[list[Label]] = []
     for stack in stacks:
         by_name = {_nearest_colour(_colour_below(value, pixels), legend): value for value in stack}
         if None in by_name or len(by_name) != len(legend):
@@ -238,7 +198,7 @@ def _by_series(
     return list(legend), ordered
 
 
-def _swatch(label: _Label, pixels: Pixels) -> Colour | None:
+def _swatch(label: Label, pixels: Pixels) -> Colour | None:
     """The colour of a legend's sign, left of its text."""
     size = label.height
     return _main_colour(
@@ -246,7 +206,7 @@ def _swatch(label: _Label, pixels: Pixels) -> Colour | None:
     )
 
 
-def _colour_below(value: _Label, pixels: Pixels) -> Colour | None:
+def _colour_below(value: Label, pixels: Pixels) -> Colour | None:
     """The colour of the bar that a value stands on."""
     half = 0.3 * (value.right - value.left)
     return _main_colour(
@@ -285,7 +245,7 @@ def _nearest_colour(colour: Colour | None, legend: dict[str, Colour]) -> str | N
     return nearest if distances[nearest] <= _DISTINCT else None
 
 
-def _vertical_title(categories: Sequence[_Label], labels: Sequence[_Label]) -> str:
+def _vertical_title(categories: Sequence[Label], labels: Sequence[Label]) -> str:
     """The value axis' title, written upwards left of the categories."""
     titles = [
         label.text
@@ -301,12 +261,12 @@ def _vertical_title(categories: Sequence[_Label], labels: Sequence[_Label]) -> s
 # ---------------------------------------------------------------- lying bars
 
 
-def _bars(labels: Sequence[_Label]) -> Rows | None:
+def _bars(labels: Sequence[Label]) -> Rows | None:
     """Categories in a column left of their values."""
     words = [label for label in labels if label.value is None and not label.vertical]
     values = [label for label in labels if label.value is not None]
-    by_right = _groups(words, key=lambda label: label.right, reach=lambda label: 0.5 * label.height)
-    by_left = _groups(words, key=lambda label: label.left, reach=lambda label: 0.5 * label.height)
+    by_right = groups(words, key=lambda label: label.right, reach=lambda label: 0.5 * label.height)
+    by_left = groups(words, key=lambda label: label.left, reach=lambda label: 0.5 * label.height)
     for column in sorted(by_right + by_left, key=len, reverse=True):
         categories = _stacked(sorted(column, key=lambda label: label.y))
         if len(categories) < _MIN_VALUES:
@@ -314,7 +274,7 @@ def _bars(labels: Sequence[_Label]) -> Rows | None:
         matched = _values_right_of(categories, values)
         if matched is None:
             continue
-        edges: tuple[Callable[[_Label], float], ...] = (
+        edges: tuple[Callable[[Label], float], ...] = (
             lambda label: label.left,
             lambda label: label.x,
             lambda label: label.right,
@@ -324,7 +284,7 @@ def _bars(labels: Sequence[_Label]) -> Rows | None:
     return None
 
 
-def _stacked(column: Sequence[_Label]) -> list[_Label]:
+def _stacked(column: Sequence[Label]) -> list[Label]:
     """Categories of a column, those of several lines as one."""
     whole = [column[0]]
     for label in column[1:]:
@@ -337,9 +297,9 @@ def _stacked(column: Sequence[_Label]) -> list[_Label]:
     return whole
 
 
-def _values_right_of(categories: Sequence[_Label], values: Sequence[_Label]) -> list[_Label] | None:
+def _values_right_of(categories: Sequence[Label], values: Sequence[Label]) -> list[Label] | None:
     """The one value right of each category; None where one has none or several, or one is left over."""
-    found: dict[int, _Label] = {}
+    found: dict[int, Label] = {}
     edge = max(label.right for label in categories)
     for value in values:
         if value.left < edge or not categories[0].top < value.y < categories[-1].bottom:
@@ -354,7 +314,7 @@ def _values_right_of(categories: Sequence[_Label], values: Sequence[_Label]) -> 
 # ---------------------------------------------------------------- pies
 
 
-def _pie(labels: Sequence[_Label], pixels: Pixels) -> Rows | None:
+def _pie(labels: Sequence[Label], pixels: Pixels) -> Rows | None:
     """Shares that add up to a whole, each with its label: in one text, on one line, or at one angle."""
     shares = [label for label in labels if label.value is not None and label.text.endswith("%")]
     together = [match for label in labels if (match := _SHARE.fullmatch(label.text))]
@@ -368,7 +328,7 @@ def _pie(labels: Sequence[_Label], pixels: Pixels) -> Rows | None:
     return (("", ""), *pairs) if pairs else None
 
 
-def _pairs_by_line(shares: Sequence[_Label], words: Sequence[_Label]) -> list[tuple[str, str]] | None:
+def _pairs_by_line(shares: Sequence[Label], words: Sequence[Label]) -> list[tuple[str, str]] | None:
     """Each share with the label just left of it, as in a legend; None unless all stand in one column."""
     pairs: list[tuple[str, str]] = []
     for share in shares:
@@ -386,7 +346,7 @@ def _pairs_by_line(shares: Sequence[_Label], words: Sequence[_Label]) -> list[tu
 
 
 def _is_whole(shares: Iterable[str]) -> bool:
-    values = [_value(share) or 0.0 for share in shares]
+    values = [value_of(share) or 0.0 for share in shares]
     return _WHOLE[0] <= sum(values) <= _WHOLE[1] and 0 < max(values) < 100  # noqa: PLR2004 - all of it is no share
 
 
@@ -407,7 +367,7 @@ def _circle(pixels: Pixels) -> tuple[float, float, float] | None:
 
 
 def _pairs_by_angle(
-    shares: Sequence[_Label], words: Sequence[_Label], circle: tuple[float, float, float]
+    shares: Sequence[Label], words: Sequence[Label], circle: tuple[float, float, float]
 ) -> list[tuple[str, str]] | None:
     """Each share with the one label that stands outside the disc in its direction."""
     x, y, radius = circle
@@ -427,17 +387,17 @@ def _pairs_by_angle(
     return pairs
 
 
-def _nearest_point(label: _Label, x: float, y: float) -> tuple[float, float]:
+def _nearest_point(label: Label, x: float, y: float) -> tuple[float, float]:
     """The point of a label's box that is nearest to the centre: where it touches its slice."""
     return min(max(x, label.left), label.right), min(max(y, label.top), label.bottom)
 
 
-def _distance(label: _Label, x: float, y: float) -> float:
+def _distance(label: Label, x: float, y: float) -> float:
     near_x, near_y = _nearest_point(label, x, y)
     return math.hypot(near_x - x, near_y - y)
 
 
-def _direction(label: _Label, x: float, y: float) -> float:
+def _direction(label: Label, x: float, y: float) -> float:
     near_x, near_y = _nearest_point(label, x, y)
     return math.atan2(near_y - y, near_x - x)
 
@@ -450,7 +410,7 @@ def _turn(a: float, b: float) -> float:
 # ---------------------------------------------------------------- what the picture confirms
 
 
-def _confirmed(values: Sequence[_Label], positions: Sequence[float]) -> bool:
+def _confirmed(values: Sequence[Label], positions: Sequence[float]) -> bool:
     """Whether larger values stand proportionally further along their axis."""
     amounts = [value.value or 0.0 for value in values]
     extent = max(positions) - min(positions)
@@ -475,56 +435,3 @@ def _is_affine(amounts: Sequence[float], positions: Sequence[float], *, rising: 
         abs(mean_position + slope * (a - mean_amount) - p) <= tolerance
         for a, p in zip(amounts, positions, strict=True)
     )
-
-
-# ---------------------------------------------------------------- labels
-
-
-def _label(line: TextLine) -> _Label:
-    x, y = line.center
-    tilt = _tilt(line)
-    if _TILTED[0] <= tilt <= _TILTED[1]:  # a tilted label ends at its tick, above it
-        x = max((point for point in line.quad), key=lambda point: -point[1])[0]
-    return _Label(
-        text=line.text,
-        value=_value(line.text),
-        x=x,
-        y=y,
-        left=line.left,
-        right=line.right,
-        top=line.top,
-        bottom=line.bottom,
-        tilt=tilt,
-        vertical=is_vertical(line) and not _TILTED[0] <= tilt <= _TILTED[1],
-    )
-
-
-def _tilt(line: TextLine) -> float:
-    """Degrees between the longer side of the outline and the horizontal."""
-    (ax, ay), (bx, by), (cx, cy) = line.quad[:3]
-    first, second = (bx - ax, by - ay), (cx - bx, cy - by)
-    dx, dy = first if math.hypot(*first) >= math.hypot(*second) else second
-    return math.degrees(math.atan2(abs(dy), abs(dx)))
-
-
-def _value(text: str) -> float | None:
-    if not any(map(str.isdigit, text)) or not _NUMBER.fullmatch(text):
-        return None
-    found = numbers(text)
-    if len(found) != 1:
-        return None
-    value = float(found[0].value)
-    return -value if text.startswith("(") and text.endswith(")") else value
-
-
-def _groups(
-    labels: Sequence[_Label], *, key: Callable[[_Label], float], reach: Callable[[_Label], float]
-) -> list[list[_Label]]:
-    """Labels with nearly the same key, each in one group."""
-    groups: list[list[_Label]] = []
-    for label in sorted(labels, key=key):
-        if groups and key(label) - key(groups[-1][0]) <= reach(label):
-            groups[-1].append(label)
-        else:
-            groups.append([label])
-    return groups

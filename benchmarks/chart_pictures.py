@@ -1,0 +1,318 @@
+"""Charts with known data, drawn by matplotlib, Vega-Lite, leather and Pillow, in two languages.
+
+A seed gives the same charts on every run. Copies are dark, small or JPEG. It knows no reader. What it
+draws with stands in `chart_libraries.txt`.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import random
+import re
+from dataclasses import dataclass
+from importlib import resources
+from itertools import pairwise
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+KINDS = ("bar", "horizontal", "grouped", "stacked", "negative", "log", "line", "pie", "scatter", "panels")
+BAR_KINDS = ("bar", "horizontal", "grouped", "stacked", "negative", "log")
+COPIES = ("plain", "plain", "dark", "thumbnail", "jpeg")
+WORDS = {
+    "en": (
+        ("North", "South", "East", "West", "Centre", "Coast", "Valley"),
+        ("Alder", "Birch", "Cedar", "Hazel", "Maple", "Rowan", "Willow"),
+        ("2018", "2019", "2020", "2021", "2022", "2023", "2024"),
+    ),
+    "zh": (
+        ("北京", "上海", "广州", "成都", "武汉", "西安", "杭州"),
+        ("一月", "二月", "三月", "四月", "五月", "六月", "七月"),
+        ("2018", "2019", "2020", "2021", "2022", "2023", "2024"),
+    ),
+}
+SERIES = {"en": ("Online", "Retail", "Partners"), "zh": ("线上", "门店", "代理")}
+TITLES = {"en": ("Units sold", "Visitors counted"), "zh": ("销售数量统计", "访问人数统计")}
+PALETTES = (
+    ("#4c72b0", "#dd8452", "#55a868"),
+    ("#1f77b4", "#ff7f0e", "#2ca02c"),
+    ("#5470c6", "#91cc75", "#fac858"),
+    ("#264653", "#2a9d8f", "#e76f51"),
+    ("#7b3294", "#c2a5cf", "#008837"),
+)
+STYLES = ("default", "default", "ggplot", "seaborn-v0_8", "fivethirtyeight", "bmh")  # matplotlib's own
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A chart and what it shows: `cells` by (category, series), `extent` of its value axis, `texts` on it."""
+
+    name: str
+    kind: str
+    image: Image.Image
+    cells: dict[tuple[str, str], float]
+    extent: float
+    texts: tuple[str, ...]
+
+
+def charts(count: int, seed: int) -> list[Drawn]:
+    """`count` charts, kinds, libraries, languages and copies in turn."""
+    return [_chart(number, _random(f"{seed}/{number}")) for number in range(count)]
+
+
+def not_charts(count: int, seed: int) -> list[Image.Image]:
+    """Texts, diagrams and procedurally drawn photos: none of them has a data table."""
+    return [
+        (_text, _diagram, _photo)[number % 3](_random(f"{seed}/none/{number}")) for number in range(count)
+    ]
+
+
+def _random(seed: str) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - the same charts on every run, no secret
+
+
+def chinese_font() -> str:
+    """The file of a font with Chinese, from a package."""
+    return str(resources.files("pylopdf_fonts_zh_cn") / "NotoSansSC-Regular.otf")
+
+
+def _chart(number: int, rng: random.Random) -> Drawn:
+    kind = KINDS[number % len(KINDS)]
+    language = "zh" if number // len(KINDS) % 3 == 2 else "en"
+    copy = COPIES[rng.randrange(len(COPIES))]
+    count = rng.randint(4, 7)
+    names = rng.choice(WORDS[language])[:count]
+    series = SERIES[language][: rng.randint(2, 3)] if kind in ("grouped", "stacked", "line") else ("",)
+    top = rng.choice((8, 60, 450, 9000))
+    low = -0.7 if kind == "negative" else 0.12
+    data = {
+        (name, one): round(top * rng.uniform(low, 1), 2 if top < 10 else 0)
+        for name in names
+        for one in series
+    }
+    if kind == "log":
+        data = {key: float(f"{10 ** rng.uniform(0.3, 4):.2g}") for key in data}
+    title = rng.choice(TITLES[language])
+    library = _library(kind, rng, dark=copy == "dark")
+    draw = {"matplotlib": _matplotlib, "vega": _vega, "leather": _leather, "pillow": _pillow}[library]
+    palette = rng.choice(PALETTES)
+    image, texts = draw(kind, names, series, data, title, palette, dark=copy == "dark", rng=rng)
+    if copy == "thumbnail":
+        image = image.resize(
+            (round(image.width * 0.62), round(image.height * 0.62)), Image.Resampling.LANCZOS
+        )
+    if copy == "jpeg":
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=rng.randint(55, 85))
+        image = Image.open(buffer).convert("RGB")
+    values = list(data.values())
+    extent = max(values) - min(0.0, *values)
+    return Drawn(f"{number:03d}-{kind}-{library}-{language}-{copy}", kind, image, data, extent, tuple(texts))
+
+
+def _library(kind: str, rng: random.Random, *, dark: bool) -> str:
+    """One of those that can draw this kind."""
+    able = ["matplotlib", "matplotlib"]
+    if kind in ("bar", "horizontal", "grouped", "stacked", "line"):
+        able += ["vega", "vega"]
+    if kind in ("bar", "horizontal"):
+        able.append("pillow")
+    if kind in ("bar", "horizontal") and not dark:
+        able.append("leather")
+    return rng.choice(able)
+
+
+def _svg_texts(svg: str) -> list[str]:
+    return [html.unescape(text) for text in re.findall(r"<text[^>]*>(?:<tspan[^>]*>)?([^<]+)<", svg)]
+
+
+def _matplotlib(kind, names, series, data, title, palette, *, dark, rng):  # noqa: ANN001, ANN202, C901, PLR0912, PLR0915, PLR0917 - one branch a kind, one signature for all
+    import matplotlib as mpl
+    from matplotlib import font_manager
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+    mpl.rcdefaults()
+    font_manager.fontManager.addfont(chinese_font())
+    style = {"font.family": ["DejaVu Sans", "Noto Sans SC"], "font.size": 12}
+    with mpl.style.context("dark_background" if dark else rng.choice(STYLES)), mpl.rc_context(style):
+        figure = Figure(figsize=(rng.uniform(7, 10), rng.uniform(4.5, 6)), dpi=100)
+        axes = figure.subplots(1, 2 if kind == "panels" else 1)
+        first = axes[0] if kind == "panels" else axes
+        places = np.arange(len(names))
+        printed = rng.random() < 0.4
+        if kind in ("bar", "negative", "log", "grouped"):
+            width = 0.75 / len(series)
+            for index, one in enumerate(series):
+                shift = (index - (len(series) - 1) / 2) * width
+                drawn = first.bar(
+                    places + shift, [data[n, one] for n in names], width, label=one, color=palette[index]
+                )
+                if printed and kind != "log":
+                    first.bar_label(drawn, fmt="%g", fontsize=10)
+            first.set_xticks(places, names, rotation=rng.choice((0, 0, 40)))
+            if kind == "log":
+                first.set_yscale("log")
+                first.yaxis.set_major_formatter("{x:g}")
+        elif kind == "horizontal":
+            drawn = first.barh(names, [data[n, ""] for n in names], color=palette[0])
+            if printed:
+                first.bar_label(drawn, fmt="%g", padding=3)
+        elif kind == "stacked":
+            base = np.zeros(len(names))
+            for index, one in enumerate(series):
+                values = np.array([data[n, one] for n in names])
+                first.bar(names, values, 0.6, bottom=base, label=one, color=palette[index])
+                base += values
+        elif kind == "line":
+            for index, one in enumerate(series):
+                first.plot(names, [data[n, one] for n in names], label=one, color=palette[index], marker="o")
+        elif kind == "pie":
+            first.pie([data[n, ""] for n in names], labels=names)
+        elif kind == "scatter":
+            first.scatter([rng.random() for _ in names], [data[n, ""] for n in names])
+        else:
+            for panel in axes:
+                panel.bar(names, [data[n, ""] for n in names], color=palette[0])
+                panel.tick_params(axis="x", rotation=40)
+        if len(series) > 1:
+            first.legend()
+            first.margins(y=0.3)
+        first.set_title(title)
+        if rng.random() < 0.4 and kind != "pie":
+            first.grid(axis="x" if kind == "horizontal" else "y", alpha=0.4)
+        figure.tight_layout()
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        texts = [
+            text.get_text()
+            for text in figure.findobj(Text)
+            if text.get_visible() and _is_inside(text.get_window_extent(), figure.bbox)
+        ]
+        shown = [text.replace("\N{MINUS SIGN}", "-") for text in texts if text and "$" not in text]
+        return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), shown
+
+
+def _is_inside(box, page) -> bool:  # noqa: ANN001 - matplotlib's boxes
+    """Whether a text is drawn: ticks beyond an axis' ends are made, and are not."""
+    return page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1
+
+
+def _vega(kind, names, series, data, title, palette, *, dark, rng):  # noqa: ANN001, ANN202, PLR0917 - as above
+    import vl_convert
+
+    vl_convert.register_font_directory(str(resources.files("pylopdf_fonts_zh_cn")))
+    values = [{"name": n, "series": s, "value": data[n, s]} for n in names for s in series]
+    place, size = ("y", "x") if kind == "horizontal" else ("x", "y")
+    encoding = {
+        place: {"field": "name", "type": "ordinal", "sort": None, "title": None},
+        size: {"field": "value", "type": "quantitative", "title": None},
+    }
+    if len(series) > 1:
+        encoding["color"] = {
+            "field": "series",
+            "sort": list(series),
+            "title": None,
+            "scale": {"range": list(palette[: len(series)])},
+        }
+    if kind == "grouped":
+        encoding["xOffset"] = {"field": "series", "sort": list(series)}
+    spec = {
+        "title": title,
+        "width": rng.randint(380, 560),
+        "height": rng.randint(280, 380),
+        "data": {"values": values},
+        "mark": "line" if kind == "line" else "bar",
+        "encoding": encoding,
+        "config": {"font": "Noto Sans SC", "axis": {"labelFontSize": 13}, "legend": {"labelFontSize": 13}},
+    }
+    theme = "dark" if dark else rng.choice((None, None, "ggplot2", "latimes", "quartz"))
+    svg = vl_convert.vegalite_to_svg(spec, theme=theme)
+    return _rendered(vl_convert.svg_to_png(svg, scale=1.5)), _svg_texts(svg)
+
+
+def _leather(kind, names, series, data, title, palette, *, dark, rng):  # noqa: ANN001, ANN202, ARG001, PLR0917 - as above
+    import leather
+    import vl_convert
+
+    vl_convert.register_font_directory(str(resources.files("pylopdf_fonts_zh_cn")))
+    chart = leather.Chart(title)
+    if kind == "horizontal":
+        chart.add_bars([(data[n, ""], n) for n in reversed(names)], fill_color=palette[0])
+    else:
+        chart.add_columns([(n, data[n, ""]) for n in names], fill_color=palette[0])
+    svg = chart.to_svg(width=rng.randint(560, 800), height=rng.randint(380, 560))
+    svg = svg.replace("Monaco", "Noto Sans SC").replace("#9c9c9c", "#555")
+    return _rendered(vl_convert.svg_to_png(svg, scale=1.3)), _svg_texts(svg)
+
+
+def _rendered(png: bytes) -> Image.Image:
+    """A picture on white."""
+    picture = Image.open(io.BytesIO(png)).convert("RGBA")
+    paper = Image.new("RGBA", picture.size, "white")
+    paper.alpha_composite(picture)
+    return paper.convert("RGB")
+
+
+def _pillow(kind, names, series, data, title, palette, *, dark, rng):  # noqa: ANN001, ANN202, ARG001, PLR0917 - as above
+    ink, paper = ("#e8ecf3", "#12161f") if dark else ("#222222", "#ffffff")
+    picture = Image.new("RGB", (900, 560), paper)
+    draw = ImageDraw.Draw(picture)
+    font, large = ImageFont.truetype(chinese_font(), 18), ImageFont.truetype(chinese_font(), 26)
+    draw.text((40, 20), title, ink, large)
+    step = 10 ** np.floor(np.log10(max(data.values())))
+    step = step / 2 if max(data.values()) / step < 3 else step
+    ticks = np.arange(0, max(data.values()) + step, step)
+    for tick in ticks:
+        share = tick / ticks[-1]
+        if kind == "horizontal":
+            x = 160 + 680 * share
+            draw.line((x, 80, x, 500), "#888888")
+            draw.text((x, 508), f"{tick:g}", ink, font, anchor="ma")
+        else:
+            y = 490 - 400 * share
+            draw.line((90, y, 870, y), "#888888")
+            draw.text((80, y), f"{tick:g}", ink, font, anchor="rm")
+    for index, name in enumerate(names):
+        share = data[name, ""] / ticks[-1]
+        if kind == "horizontal":
+            y = 90 + 400 / len(names) * index
+            draw.rectangle((160, y, 160 + 680 * share, y + 240 / len(names)), palette[0])
+            draw.text((150, y + 120 / len(names)), name, ink, font, anchor="rm")
+        else:
+            x = 110 + 750 / len(names) * index
+            draw.rectangle((x, 490 - 400 * share, x + 450 / len(names), 490), palette[2])
+            draw.text((x + 225 / len(names), 500), name, ink, font, anchor="ma")
+    return picture, [title, *(f"{tick:g}" for tick in ticks), *names]
+
+
+def _text(rng: random.Random) -> Image.Image:
+    picture = Image.new("RGB", (800, 560), rng.choice(("white", "#10151d", "#fdf6e3")))
+    ink = "#dddddd" if picture.getpixel((0, 0))[0] < 100 else "#222222"
+    draw, font = ImageDraw.Draw(picture), ImageFont.truetype(chinese_font(), 20)
+    pool = [*WORDS["en"][0], *WORDS["en"][1], *WORDS["zh"][0], "12", "48 %", "2024", "3.5"]
+    for line in range(rng.randint(5, 16)):
+        draw.text((40, 30 + 32 * line), " ".join(rng.choices(pool, k=rng.randint(3, 9))), ink, font)
+    return picture
+
+
+def _diagram(rng: random.Random) -> Image.Image:
+    picture = Image.new("RGB", (800, 560), "white")
+    draw, font = ImageDraw.Draw(picture), ImageFont.truetype(chinese_font(), 20)
+    boxes = [(60 + 180 * (i % 4), 60 + 160 * (i // 4)) for i in range(rng.randint(4, 12))]
+    for (x1, y1), (x2, y2) in pairwise(boxes):
+        draw.line((x1 + 65, y1 + 40, x2 + 65, y2 + 40), "#555555", 3)
+    for number, (x, y) in enumerate(boxes, start=1):
+        draw.rectangle((x, y, x + 130, y + rng.choice((60, 80, 100))), rng.choice(PALETTES[0]))
+        draw.text((x + 10, y + 20), rng.choice((*WORDS["en"][1], str(number), "12 ms")), "white", font)
+    return picture
+
+
+def _photo(rng: random.Random) -> Image.Image:
+    noise = np.random.default_rng(rng.randrange(2**32))
+    small = noise.integers(0, 255, (rng.randint(4, 40), rng.randint(4, 40), 3), dtype=np.uint8)
+    large = np.asarray(Image.fromarray(small).resize((720, 540), Image.Resampling.BICUBIC), dtype=np.int16)
+    grain = noise.normal(0, 8, large.shape)
+    return Image.fromarray(np.clip(large + grain, 0, 255).astype(np.uint8))

@@ -1,0 +1,69 @@
+"""Charts: the data table of a picture, each value printed or measured, or the reason why there is none.
+
+    lines and pixels --labels, marks--> axes --bars | printed--> ChartReading
+
+`printed` pairs values that stand in the picture with their labels; `bars` measures what is only
+drawn. It knows no OCR: the lines of text come with the picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mmrag.reading.charts.axes import find_axis
+from mmrag.reading.charts.bars import read_bars
+from mmrag.reading.charts.labels import labels_of
+from mmrag.reading.charts.lines import read_lines
+from mmrag.reading.charts.marks import colours_of
+from mmrag.reading.charts.printed import has_axis, read_printed
+from mmrag.reading.charts.table import CONFIRMED, Cell, ChartTable, NoBars, NoTable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mmrag.reading.charts.labels import Label
+    from mmrag.reading.ocr import TextLine
+
+    Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
+
+__all__ = ["ChartReading", "ChartTable", "has_axis", "read_chart"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChartReading:
+    """What a picture is as a chart: its table, or the reason why none is certain.
+
+    `axis` is its upright value axis with the ticks, where all of them were read.
+    """
+
+    table: ChartTable | None
+    reason: str = ""
+    axis: str = ""
+
+
+def read_chart(lines: Sequence[TextLine], pixels: Pixels) -> ChartReading:
+    """The one table that the picture confirms: printed values first, else what bars or lines measure."""
+    labels = labels_of(lines)
+    axis = find_axis(labels, horizontal=False)
+    written = axis.as_text(horizontal=False) if axis else ""
+    if (rows := read_printed(lines, pixels)) is not None:
+        cells = tuple(
+            (row[0], tuple(Cell(text, "printed", CONFIRMED) for text in row[1:])) for row in rows[1:]
+        )
+        return ChartReading(ChartTable("", rows[0][1:], cells), axis=written)
+    try:
+        table = _drawn(labels, pixels)
+    except NoTable as none:
+        return ChartReading(None, str(none), written)
+    return ChartReading(table, axis=table.axis)
+
+
+def _drawn(labels: Sequence[Label], pixels: Pixels) -> ChartTable:
+    try:
+        return read_bars(labels, colours_of(pixels), pixels)
+    except NoBars:
+        return read_lines(labels, pixels)

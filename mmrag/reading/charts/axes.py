@@ -1,0 +1,128 @@
+"""A value axis from its tick labels: RANSAC over numbers that stand in a line, linear or logarithmic.
+
+Positions grow with the axis' direction of larger values. It knows no bars.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from itertools import combinations, pairwise
+from typing import TYPE_CHECKING
+
+from mmrag.reading.charts.labels import YEAR, groups
+from mmrag.reading.charts.table import NoTable
+from mmrag.text.chart_text import AXES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mmrag.reading.charts.labels import Label
+
+_MIN_TICKS = 3
+_INLIERS = 0.75  # of the numbers in one line: with more strangers among them they are no axis
+_OFF_PIXELS = 2.5  # from the fitted line, at least
+_OFF_SHARE = 0.012  # of the ticks' extent
+_ZERO_REACH = 1.6  # heights of a tick label: so far from its gridline it may stand
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """`value = offset + slope * position`, of the logarithm to base 10 where `log`."""
+
+    slope: float
+    offset: float
+    log: bool
+    ticks: tuple[Label, ...]
+
+    def value(self, position: float) -> float:
+        """The value at a position in pixels."""
+        linear = self.offset + self.slope * position
+        return float(10**linear) if self.log else linear
+
+    def position(self, value: float) -> float:
+        """The position of a value in pixels. Raises ValueError for what a logarithmic axis cannot show."""
+        return ((math.log10(value) if self.log else value) - self.offset) / self.slope
+
+    def resting_on(self, baseline: float, *, horizontal: bool) -> Axis:
+        """Moved so that its beginning is where the bars begin: labels may stand above their gridline.
+
+        Raises NoTable where bars begin neither at zero nor at the lowest tick.
+        """
+        if self.log:
+            return self  # a logarithmic axis begins anywhere
+        values = [tick.value or 0.0 for tick in self.ticks]
+        near = max(_OFF_PIXELS, 0.02 * abs(self.position(max(values)) - self.position(min(values))))
+        reach = near if horizontal else max(near, _ZERO_REACH * max(tick.height for tick in self.ticks))
+        for origin in (0.0, min(values)):
+            off = baseline - self.position(origin)
+            if abs(off) <= reach:
+                return replace(self, offset=self.offset - self.slope * off)
+        raise NoTable("the bars do not begin where the axis does")
+
+    def as_text(self, *, horizontal: bool) -> str:
+        """The axis with its ticks in ascending order, to be quoted; "" where one may not have been read."""
+        ticks = sorted(self.ticks, key=lambda tick: tick.value or 0.0)
+        return f"{AXES[horizontal]}: {', '.join(tick.text for tick in ticks)}" if self.is_even else ""
+
+    @property
+    def is_even(self) -> bool:
+        """Whether all ticks between the first and the last were found: their steps are equal."""
+        values = sorted(tick.value or 0.0 for tick in self.ticks)
+        steps = [b / a if self.log else b - a for a, b in pairwise(values)]
+        return max(steps) <= 1.02 * min(steps)
+
+
+def find_axis(labels: Sequence[Label], *, horizontal: bool) -> Axis | None:
+    """The axis with the most ticks among labels; None where no three agree."""
+    numeric = [label for label in labels if label.value is not None]
+    columns = (
+        groups(numeric, key=lambda label: label.y, reach=lambda label: 0.6 * label.height)
+        if horizontal
+        else groups(numeric, key=lambda label: label.right, reach=lambda label: 0.8 * label.height)
+        + groups(numeric, key=lambda label: label.left, reach=lambda label: 0.8 * label.height)
+    )
+    axes = [axis for column in columns if (axis := _fit(column, horizontal=horizontal)) is not None]
+    return max(axes, key=lambda axis: (len(axis.ticks), not axis.log), default=None)
+
+
+def along(label: Label, *, horizontal: bool) -> float:
+    """Where a label stands in the direction of larger values."""
+    return label.x if horizontal else -label.y
+
+
+def _fit(column: Sequence[Label], *, horizontal: bool) -> Axis | None:
+    if len(column) < _MIN_TICKS or all(YEAR.fullmatch(label.text) for label in column):
+        return None
+    linear = _ransac(column, [label.value or 0.0 for label in column], horizontal=horizontal, log=False)
+    if linear is not None or any((label.value or 0.0) <= 0 for label in column):
+        return linear
+    powers = [math.log10(label.value or 1.0) for label in column]
+    return _ransac(column, powers, horizontal=horizontal, log=True)
+
+
+def _ransac(column: Sequence[Label], values: Sequence[float], *, horizontal: bool, log: bool) -> Axis | None:
+    """The rising line through two ticks that most others lie on, fitted again through all of these."""
+    places = [along(label, horizontal=horizontal) for label in column]
+    tolerance = max(_OFF_PIXELS, _OFF_SHARE * (max(places) - min(places)))
+    best: list[int] = []
+    for a, b in combinations(range(len(column)), 2):
+        rise, run = values[b] - values[a], places[b] - places[a]
+        if rise * run <= 0:
+            continue
+        slope = rise / run
+        inliers = [
+            i
+            for i, (v, p) in enumerate(zip(values, places, strict=True))
+            if abs(values[a] + slope * (p - places[a]) - v) <= tolerance * slope
+        ]
+        if len({values[i] for i in inliers}) == len(inliers) > len(best):
+            best = inliers
+    if len(best) < max(_MIN_TICKS, _INLIERS * len(column)):
+        return None
+    xs, ys = [places[i] for i in best], [values[i] for i in best]
+    mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
+    slope = sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True)) / sum(
+        (x - mean_x) ** 2 for x in xs
+    )
+    return Axis(slope, mean_y - slope * mean_x, log, tuple(column[i] for i in best))

@@ -1,0 +1,8 @@
+"""The signs by which a chart's data stands in a page's text: written by reading, understood by answering."""
+
+from __future__ import annotations
+
+MEASURED = "≈"  # stands before a value that was measured on the chart's axis, not printed there
+NO_LABEL = "(no label)"  # names the values whose labels the chart leaves out, in one line
+VALUES = "{} values:"  # heads a long table
+AXES = ("Vertical axis", "Horizontal axis")  # name a value axis, before its ticks
