@@ -28,7 +28,7 @@ SAMPLES = {
     "service_kills": 2,
     "hostile": 1,
     "stampede": 1_100,
-    "backup": 8,
+    "backup": 4,
     "mcp_keys": 60,
     "pictures": 60,
     "decoding": 30,
