@@ -48,6 +48,7 @@ def examine(settings: Settings) -> list[Finding]:
         "pictures": _pictures,
         "generator": _generator,
         "device": _device,
+        "service": _service,
     }
     return [finding for part, look in parts.items() for finding in _looked_at(part, look, settings)]
 
@@ -246,14 +247,16 @@ def _specimen() -> bytes:
 
 
 def _generator(settings: Settings) -> Iterator[Finding]:
-    from mmrag.assemble import build_embedder, choose_generator  # noqa: PLC0415 - as above
+    from mmrag.assemble import build_embedder  # noqa: PLC0415 - as above
+    from mmrag.generation.choice import choose_generator  # noqa: PLC0415 - as above
 
     generator, reason = choose_generator(settings, build_embedder(settings))
     if generator.name == "extractive":
         yield Finding("generator", "ok", f"{generator.name} ({reason})")
         return
     try:
-        draft = generator.generate(_asked_of_a_generator())
+        with closing(generator):
+            draft = generator.generate(_asked_of_a_generator())
     except GenerationFailed as failure:
         remedy = "until then answers are extractive, and say so"
         yield Finding("generator", "fault", f"{generator.name} gave no answer: {failure} ({reason})", remedy)
@@ -276,6 +279,18 @@ def _device(_: Settings) -> Iterator[Finding]:
         yield Finding("device", "ok", f"{torch.cuda.get_device_name()} with CUDA {torch.version.cuda}")
     else:
         yield Finding("device", "note", "no GPU: the embedder, OCR and any model run on the CPU")
+
+
+def _service(settings: Settings) -> Iterator[Finding]:
+    from mmrag.assemble import build_keys  # noqa: PLC0415 - as above
+
+    if _version("fastapi") is None:
+        yield Finding("service", "note", "mmrag serve needs more", "run  pip install 'mmrag[serve]'")
+        return
+    with build_keys(settings) as keys:
+        names = [f"{key.name} (mmrag_{key.id}_...)" for key in keys.all()]
+    who = f"{len(names)} API keys: {', '.join(names)}" if names else "no API key: this machine only"
+    yield Finding("service", "ok", f"mmrag serve takes {settings.serve_host}:{settings.serve_port}; {who}")
 
 
 def list_settings(settings: Settings) -> list[dict[str, str]]:

@@ -154,7 +154,7 @@ class RemoteEngine:
 
     def search(self, question: Question, *, k: int = 10) -> SearchResult:
         parts = self._question_parts(wire.question_to_json(question) | {"k": k}, question)
-        return wire.search_from_json(self._called("POST", "v1/search", **parts))
+        return self._called(wire.search_from_json, "POST", "v1/search", **parts)
 
     def add(self, source: Source, *, collection: str) -> AddReport:
         texts = {"collection": collection, "name": source.name, "uri": source.uri}
@@ -174,8 +174,8 @@ class RemoteEngine:
     def documents(self, *, collections: Sequence[str] | None = None) -> tuple[Document, ...]:
         if collections is not None and not collections:
             return ()
-        reply = self._called("GET", "v1/documents", params={"collection": list(collections or ())})
-        return _documents(reply)
+        named = {"collection": list(collections or ())}
+        return self._called(_documents, "GET", "v1/documents", params=named)
 
     def remove(
         self, document_ids: Sequence[str], *, collections: Sequence[str] | None = None
@@ -184,23 +184,24 @@ class RemoteEngine:
             "document_ids": list(document_ids),
             "collections": None if collections is None else list(collections),
         }
-        return _documents(self._called("POST", "v1/documents/remove", json=body))
+        return self._called(_documents, "POST", "v1/documents/remove", json=body)
 
     def forget(self, collection: str) -> tuple[Document, ...]:
-        return _documents(self._called("DELETE", f"v1/collections/{quote(collection, safe='')}"))
+        return self._called(_documents, "DELETE", f"v1/collections/{quote(collection, safe='')}")
 
     def share(
         self, document_ids: Sequence[str], *, collections: Sequence[str], into: str
     ) -> tuple[Document, ...]:
         body = {"document_ids": list(document_ids), "collections": list(collections), "into": into}
-        return _documents(self._called("POST", "v1/documents/share", json=body))
+        return self._called(_documents, "POST", "v1/documents/share", json=body)
 
     def rate(self, rating: Rating) -> RatingReceipt:
-        return wire.receipt_from_json(self._called("POST", "v1/ratings", json=wire.rating_to_json(rating)))
+        return self._called(wire.receipt_from_json, "POST", "v1/ratings", json=wire.rating_to_json(rating))
 
     def withdraw(self, answer_id: str, *, author: str) -> None:
         try:
-            self._called("DELETE", f"v1/ratings/{quote(answer_id, safe='')}", params={"author": author})
+            path = f"v1/ratings/{quote(answer_id, safe='')}"
+            self._called(dict, "DELETE", path, params={"author": author})
         except NotFound:
             return  # nothing was said of it
 
@@ -232,12 +233,18 @@ class RemoteEngine:
         text = json.dumps(body, ensure_ascii=False).encode()
         return {"files": [("question", (None, text, "application/json")), *files]}
 
-    def _called(self, method: str, path: str, **parts: Any) -> Any:  # noqa: ANN401 - JSON
-        """What a call replies. Raises UserFacingError."""
+    def _called(
+        self,
+        read: Callable[[Any], T],
+        method: str,
+        path: str,
+        **parts: Any,  # noqa: ANN401 - JSON
+    ) -> T:
+        """What `read` makes of the reply. Raises UserFacingError."""
 
-        def attempt(headers: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
+        def attempt(headers: Mapping[str, str]) -> T:
             with self._sentences():
-                return self._taken(self._http.request(method, path, headers=headers, **parts)).json()
+                return read(self._taken(self._http.request(method, path, headers=headers, **parts)).json())
 
         return self._until(attempt)
 
@@ -330,7 +337,11 @@ class RemoteEngine:
             raise _Away(self._is_away) from None
         except httpx2.TransportError:
             raise _Away(self._broke_off) from None
-        except ValueError:  # what came is no JSON, or not of our form; its text would quote it
+        except (
+            ValueError,
+            LookupError,
+            TypeError,
+        ):  # what came is no JSON, or not of our form; its text would quote it
             raise EngineUnavailable(
                 f"What the engine at {self._url} said was not understood: check the address after --engine."
             ) from None

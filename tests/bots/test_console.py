@@ -268,7 +268,7 @@ def test_lines_from_a_pipe_are_played():
     [
         (["slack"], "SLACK_BOT_TOKEN is missing"),
         (["discord"], "The discord adapter is not there yet"),
-        (["console", "--engine", "http://localhost:1"], "A remote engine can't be used yet"),
+        (["console", "--engine", "localhost:8000"], "is no engine's address"),
         (["console", "--script", "gone.script"], "There is no script gone.script"),
         (["console", "--script", "."], "could not be read"),
         (["telegraph"], "invalid choice"),

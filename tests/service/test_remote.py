@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -156,6 +158,51 @@ def test_what_is_no_engine_is_named(url):
     ):
         with pytest.raises(InvalidInput, match="is no engine's address"):
             RemoteEngine(wrong)
+
+
+@contextmanager
+def answering(headers, body):
+    """The address of a server that says the same to everybody."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "says"),
+    [
+        ({"Content-Type": "text/html"}, b"<html>Welcome", "is no mmrag engine: check the address"),
+        ({"Mmrag-Wire": "2"}, b"{}", "speaks version 2 of the format and this bot 1: upgrade the older"),
+        ({"Mmrag-Wire": "1"}, b"{}", "was not understood"),
+        ({"Mmrag-Wire": "1"}, b"<html>", "was not understood"),
+        (
+            {"Mmrag-Wire": "1"},
+            b'{"documents": [{"title": "the launch is on Thursday"}]}',
+            "was not understood",
+        ),
+    ],
+)
+def test_what_an_address_says_that_is_not_understood_is_no_answer(headers, body, says):
+    with (
+        answering(headers, body) as url,
+        RemoteEngine(url) as remote,
+        pytest.raises(EngineUnavailable, match=says) as caught,
+    ):
+        remote.documents()
+    assert "Thursday" not in str(caught.value)
 
 
 @pytest.mark.parametrize("platform", ["console", "slack"])
