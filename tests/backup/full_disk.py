@@ -14,9 +14,9 @@ from tests.storage.samples import EMBEDDER, held, make_version
 
 
 def main(folder) -> None:
-    subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=True)
+    subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=True)
     disk, elsewhere = Path(folder), Path(folder).parent
-    for where, versions in ((elsewhere / "large", 150), (disk / "home", 10)):
+    for where, versions in ((elsewhere / "large", 250), (disk / "home", 10)):
         with SqliteStore(where / home.STORE) as store:
             for number in range(versions):
                 make_version(number, uri=f"{number}.md").put_into(store, embedder=EMBEDDER)
