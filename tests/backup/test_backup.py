@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tarfile
 import threading
 
@@ -13,6 +15,7 @@ from mmrag.cli import main
 from mmrag.errors import InvalidInput, NotReadable, StoreUnavailable
 from mmrag.storage.catalog import SqliteStore
 from tests.storage.samples import EMBEDDER, make_version
+from tests.storage.test_faults import can_mount
 
 
 @pytest.fixture
@@ -240,3 +243,17 @@ def test_two_that_restore_at_once_leave_one_restored_folder(fill, folder, file):
         thread.join()
     assert sum(isinstance(outcome, backup.Restored) for outcome in outcomes) == 1
     assert titles(elsewhere) == titles(folder)
+
+
+def test_a_full_disk_makes_no_backup_and_changes_nothing(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if not can_mount(disk):
+        pytest.skip("no file system can be mounted here: user namespaces are off")
+    command = ["unshare", "-Urm", sys.executable, "-m", "tests.backup.full_disk", str(disk)]
+    report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert "full" in report["backup"]
+    assert "full" in report["restore"]
+    assert "full" in report["restore into a new folder"]
+    assert report["as before"]
+    assert report["room for a small one"]

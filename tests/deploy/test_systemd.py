@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from mmrag.remote import RemoteEngine
+from mmrag.types import Source
 from tests.deploy.conftest import DEPLOY, PLATFORMS, ROOT, check_command, check_setting
 
 FOLDER = DEPLOY / "systemd"
@@ -141,22 +143,23 @@ def test_the_commands_of_the_units_are_an_engine_a_bot_and_a_backup(home, tmp_pa
     engine_unit, bot_unit, backup_unit = (
         FOLDER / f"{name}.service" for name in ("mmrag-engine", "mmrag-bot@", "mmrag-backup")
     )
-    mmrag = command(engine_unit)[0]
     given = {"MMRAG_HOME": str(home), "MMRAG_SERVE_PORT": str(free_port())}
     url = f"http://127.0.0.1:{given['MMRAG_SERVE_PORT']}"
     with ExitStack() as stack:
         slack = stack.enter_context(started([sys.executable, "-m", "tests.slack_server"]))
         told = json.loads(slack.stdout.readline())
         who = fetched(told["api_url"] + "auth.test", data=b"", Authorization=f"Bearer {told['bot_token']}")
-        handbook = ROOT / "examples" / "knowledge" / "handbook.md"
-        added = [mmrag, "add", handbook, "--collection", f"slack-{json.loads(who)['team_id']}"]
-        for words in (added, [mmrag, "keys", "add", "slack", "--collection", "slack-*"]):
-            made = subprocess.run(
-                words, env=os.environ | given, cwd=ROOT, capture_output=True, text=True, check=True
-            )
+        collection = f"slack-{json.loads(who)['team_id']}"
+        words = [command(engine_unit)[0], "keys", "add", "slack", "--collection", "slack-*"]
+        made = subprocess.run(
+            words, env=os.environ | given, cwd=ROOT, capture_output=True, text=True, check=True
+        )
         key = made.stdout.strip()
         stack.enter_context(started(command(engine_unit), **environment(engine_unit) | given))
         until(lambda: is_ready(url))
+        with RemoteEngine(url, key=key) as engine:
+            handbook = (ROOT / "examples" / "knowledge" / "handbook.md").read_bytes()
+            engine.add(Source("handbook.md", handbook, "test:handbook.md"), collection=collection)
         tokens = {
             "SLACK_BOT_TOKEN": told["bot_token"],
             "SLACK_APP_TOKEN": told["app_token"],

@@ -35,7 +35,7 @@ SAMPLES = {
     "discord_cut": 3,
     "hostile": 1,
     "stampede": 1_100,
-    "backup": 8,
+    "backup": 4,
     "mcp_keys": 60,
     "pictures": 60,
     "decoding": 30,

@@ -1,15 +1,19 @@
-"""LangChain's own standard tests over our retriever; `test_langchain.py` runs them."""
+"""LangChain's own standard tests over our retriever."""
 
 from __future__ import annotations
 
 import pytest
-from langchain_tests.integration_tests import RetrieversIntegrationTests
 
 from mmrag.assemble import build_engine
 from mmrag.config import Settings
-from mmrag.integrations.langchain import MmragRetriever
 from mmrag.types import Source
 from tests.retrieval.memory_feed import HashEmbedder
+
+pytest.importorskip("langchain_tests", reason="needs the extra dev")
+
+from langchain_tests.integration_tests import RetrieversIntegrationTests
+
+from mmrag.integrations.langchain import MmragRetriever
 
 TEXTS = (
     "The office opens at 8.",
@@ -21,8 +25,8 @@ TEXTS = (
 
 class TestMmragRetriever(RetrieversIntegrationTests):
     @pytest.fixture(autouse=True)
-    def knowledge(self, tmp_path):
-        with build_engine(Settings(home=tmp_path), embedder=HashEmbedder()) as engine:
+    def knowledge(self, tmp_path, reader):
+        with build_engine(Settings(home=tmp_path), embedder=HashEmbedder(), reader=reader) as engine:
             for number, text in enumerate(TEXTS):
                 source = Source(f"{number}.txt", text.encode(), f"test:{number}")
                 engine.add(source, collection="team")
