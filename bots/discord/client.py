@@ -42,6 +42,8 @@ from bots.wording import REASONS
 from mmrag.errors import UserFacingError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from discord import Interaction, RawReactionActionEvent
 
     from bots.discord.files import Files
@@ -75,10 +77,10 @@ def intents(*, message_content: bool) -> Intents:
     return chosen
 
 
-class BotClient(AutoShardedClient):
-    """Our connection to the gateway, in as many shards as Discord asks for."""
+class BotClient(discord.Client):
+    """Our connection to the gateway."""
 
-    def __init__(self, *, message_content: bool) -> None:
+    def __init__(self, *, message_content: bool, max_concurrency: int) -> None:
         super().__init__(
             intents=intents(message_content=message_content),
             member_cache_flags=MemberCacheFlags.none(),
@@ -89,7 +91,7 @@ class BotClient(AutoShardedClient):
         )
         self.dispatcher: Dispatcher | None = None
         self.began = asyncio.Event()
-        self.max_concurrency = 1
+        self._max_concurrency = max_concurrency
         self._identified: dict[int, float] = {}
 
     def guild_ids(self) -> list[str]:
@@ -102,38 +104,44 @@ class BotClient(AutoShardedClient):
         https://discord.com/developers/docs/events/gateway#sharding-max-concurrency
         """
         del initial
-        limit = (shard_id or 0) % self.max_concurrency
+        limit = (shard_id or 0) % self._max_concurrency
         begun = self._identified.get(limit, float("-inf"))
         await asyncio.sleep(max(0.0, begun + IDENTIFY_SECONDS - time.monotonic()))
         self._identified[limit] = time.monotonic()
 
+    # ---------------------------------------------- what was said while there was no session
+
     async def on_connect(self) -> None:
         self.began.set()
+        await self._catch_up_directly()
+
+    async def on_disconnect(self) -> None:
+        self._disconnected(self.guilds, directly=True)
+
+    async def on_resumed(self) -> None:
+        self._resumed(self.guilds, directly=True)
 
     async def on_guild_available(self, guild: discord.Guild) -> None:
-        """A session began, or an outage is over: what was said meanwhile is paged for."""
+        """A session began, or an outage is over."""
         if self.dispatcher is not None:
             await self.dispatcher.away.catch_up([guild], directly=False)
-
-    async def on_shard_connect(self, shard_id: int) -> None:
-        """As above, outside of guilds: of these only the first shard is told."""
-        if self.dispatcher is not None and shard_id == 0:
-            await self.dispatcher.away.catch_up([], directly=True)
-
-    async def on_shard_disconnect(self, shard_id: int) -> None:
-        if self.dispatcher is not None:
-            self.dispatcher.away.disconnected(self._guilds_of(shard_id), directly=shard_id == 0)
-
-    async def on_shard_resumed(self, shard_id: int) -> None:
-        if self.dispatcher is not None:
-            self.dispatcher.away.resumed(self._guilds_of(shard_id), directly=shard_id == 0)
-
-    def _guilds_of(self, shard_id: int) -> list[discord.Guild]:
-        return [guild for guild in self.guilds if guild.shard_id == shard_id]
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
+        await self.on_guild_available(guild)
+
+    async def _catch_up_directly(self) -> None:
         if self.dispatcher is not None:
-            await self.dispatcher.away.catch_up([guild], directly=False)
+            await self.dispatcher.away.catch_up([], directly=True)
+
+    def _disconnected(self, guilds: Iterable[discord.Guild], *, directly: bool) -> None:
+        if self.dispatcher is not None:
+            self.dispatcher.away.disconnected(guilds, directly=directly)
+
+    def _resumed(self, guilds: Iterable[discord.Guild], *, directly: bool) -> None:
+        if self.dispatcher is not None:
+            self.dispatcher.away.resumed(guilds, directly=directly)
+
+    # ----------------------------------------------------------------------- events
 
     async def on_message(self, message: Message) -> None:
         if self.dispatcher is not None:
@@ -157,6 +165,32 @@ class BotClient(AutoShardedClient):
         error = sys.exc_info()[1]
         if error is not None:
             log_fault(error)
+
+
+class ShardedBotClient(BotClient, AutoShardedClient):
+    """As many connections as Discord asks for. It resumes less than one does: it pages for the rest."""
+
+    async def on_connect(self) -> None:
+        self.began.set()
+
+    async def on_disconnect(self) -> None:
+        """Which shard it was is told below."""
+
+    async def on_resumed(self) -> None:
+        """As above."""
+
+    async def on_shard_connect(self, shard_id: int) -> None:
+        if shard_id == 0:  # what is said outside of guilds is told to this one
+            await self._catch_up_directly()
+
+    async def on_shard_disconnect(self, shard_id: int) -> None:
+        self._disconnected(self._guilds_of(shard_id), directly=shard_id == 0)
+
+    async def on_shard_resumed(self, shard_id: int) -> None:
+        self._resumed(self._guilds_of(shard_id), directly=shard_id == 0)
+
+    def _guilds_of(self, shard_id: int) -> list[discord.Guild]:
+        return [guild for guild in self.guilds if guild.shard_id == shard_id]
 
 
 class Dispatcher:

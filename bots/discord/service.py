@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import aiohttp
 import discord
@@ -18,7 +18,7 @@ from bots import inbox, records
 from bots.conversation import Rules, log_fault
 from bots.database import Database
 from bots.discord.chat import DiscordChat
-from bots.discord.client import BotClient, Dispatcher
+from bots.discord.client import BotClient, Dispatcher, ShardedBotClient
 from bots.discord.delivery import DiscordDelivery
 from bots.discord.drafts import Drafts
 from bots.discord.files import Files
@@ -123,15 +123,16 @@ async def assembled(settings: DiscordSettings, engine: EngineClient) -> AsyncIte
         kept = Inbox(database, settings.folder / "processes", bounds=settings.bounds)
         stack.callback(kept.close)
         remembered = DiskRecords(database)
-        flags = await _flags(settings)
-        client = BotClient(message_content=hears_everything(settings, flags))
+        told = await _told(settings)
+        connection = ShardedBotClient if told.shards > 1 else BotClient
+        client = connection(
+            message_content=hears_everything(settings, told.flags), max_concurrency=told.max_concurrency
+        )
         stack.push_async_callback(_close, client)
         await _log_in(client, settings.token)
         web = DiscordWeb(client.http)
-        gateway = await web.read("/gateway/bot")
-        client.max_concurrency = max(1, int(gateway["session_start_limit"]["max_concurrency"]))
         if settings.api_url != API_URL:  # a session that is lost begins anew there, not at Discord's name
-            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway["url"])
+            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(told.gateway)
         history, rooms = History(client, web), Rooms(web)
         drafts = Drafts(web, rooms, history)
         directory = Directory(web, admins=settings.admins, guilds=client.guild_ids)
@@ -218,13 +219,42 @@ BAD_TOKEN = (
 )
 
 
-async def _flags(settings: DiscordSettings) -> ApplicationFlags:
-    """What the application may."""
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What Discord tells before we connect: what the application may, and how."""
+
+    flags: ApplicationFlags
+    shards: int
+    max_concurrency: int
+    gateway: str
+
+
+async def _told(settings: DiscordSettings) -> _Told:
     async with discord.Client(intents=Intents.none()) as probe:
         await _log_in(probe, settings.token)
         if probe.application is None:  # `login` has just asked for it
             raise InvalidSettings(f"The application of DISCORD_TOKEN is gone: look it up at {WHERE}")
-        return probe.application.flags
+        gateway = await _patiently(DiscordWeb(probe.http))
+        limit = gateway["session_start_limit"]
+        return _Told(
+            flags=probe.application.flags,
+            shards=int(gateway["shards"]),
+            max_concurrency=max(1, int(limit["max_concurrency"])),
+            gateway=str(gateway["url"]),
+        )
+
+
+async def _patiently(web: DiscordWeb) -> dict[str, Any]:
+    """How to connect; waits where Discord is away."""
+    wait = 1.0
+    while True:
+        try:
+            told: dict[str, Any] = await web.read("/gateway/bot")
+        except UnsureError:
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+        else:
+            return told
 
 
 async def _log_in(client: discord.Client, token: str) -> None:

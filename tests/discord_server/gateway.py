@@ -77,6 +77,7 @@ class Connection:
     def __init__(self, socket_, request, compress):
         self.socket = socket_
         self.session = None
+        self.code = None  # that it was closed with, from here
         self.received = []  # opcodes, with their time
         self.last_heartbeat = 0.0
         self.heartbeats = 0
@@ -102,8 +103,8 @@ class Connection:
             while True:
                 frame = await self._queue.get()
                 if isinstance(frame, tuple):
-                    code, reason = frame
-                    await self.socket.close(code=code, message=reason.encode())
+                    self.code, reason = frame
+                    await self.socket.close(code=self.code, message=reason.encode())
                     return
                 await self._put(frame)
 
@@ -159,7 +160,7 @@ class Gateway:
         self.starts_left = STARTS_A_DAY
         self.identified = []  # (time, shard) of each IDENTIFY that was accepted
         self.resumes = []  # (time, session id, accepted) of each RESUME
-        self.closed = []  # (code that the server gave, or None, code of the client)
+        self.closed = []  # (code that this server gave, or None; code that it was left with)
         self._refusals = []  # HTTP statuses for the next connections
         self._traps = []  # (predicate, what to do, before it is sent)
 
@@ -300,7 +301,7 @@ class Gateway:
 
     def _left(self, connection):
         session = connection.session
-        self.closed.append(connection.socket.close_code)
+        self.closed.append((connection.code, connection.socket.close_code))
         if session is None or session.connection not in (None, connection):
             return
         session.connection = None
@@ -369,10 +370,19 @@ class Gateway:
             connection.close(INVALID_INTENTS, "Invalid intent(s).")
         elif self._disallowed(intents):
             connection.close(DISALLOWED, "Disallowed intent(s).")
+        elif self.paced and self.starts_left <= 0:
+            self._reset_token()
         elif self.paced and self._too_soon(shard):
             connection.send({"t": None, "s": None, "op": INVALID_SESSION, "d": False})
         else:
             self._begin(connection, data, shard, intents)
+
+    def _reset_token(self):
+        """Whoever begins more sessions a day than there are loses all of them, and the token."""
+        self._server.world.renew_token()
+        for session in self.sessions.values():
+            session.over = True
+        self.close(AUTHENTICATION_FAILED, "Authentication failed.")
 
     def _disallowed(self, intents):
         app = self._server.world.app

@@ -454,6 +454,24 @@ def test_identifying_again_too_soon_is_refused_where_the_server_minds():
     assert (refused["op"], refused["d"], then) == (9, False, "READY")
 
 
+def test_who_begins_more_sessions_than_there_are_loses_the_token():
+    async def story(server):
+        server.gateway.paced, server.gateway.starts_left = True, 1
+        token = server.bot_token
+        async with running(server, Bot()) as bot:
+            _, _, limit = await bot.http.get_bot_gateway()
+            assert (limit["total"], limit["remaining"], limit["max_concurrency"]) == (1000, 0, 1)
+            server.gateway.invalidate()
+            await server.until(bot.is_closed)
+        await server.until(lambda: 4004 in [given for given, _ in server.gateway.closed])
+        assert server.bot_token != token
+        with pytest.raises(discord.LoginFailure):
+            async with running(server, Bot(), token=token):
+                pass
+
+    played(story)
+
+
 def test_components_v2_survive_the_way_to_discord_py():
     async def story(server):
         async with running(server, Bot()) as bot:

@@ -319,11 +319,16 @@ class World:
         self.channels = {}
         self.attachments = {}
         bot = self.add_user("mmrag", bot=True)
-        token = f"{secrets.token_urlsafe(18)}.{secrets.token_urlsafe(4)}.{secrets.token_urlsafe(28)}"
-        self.app = App(bot.id, token)
+        self.app = App(bot.id, "")
+        self.renew_token()
 
     def new_id(self):
         return self.clock.snowflake()
+
+    def renew_token(self):
+        """Another token for the app, as after a click on Reset Token: the old one is of no use any more."""
+        parts = secrets.token_urlsafe(18), secrets.token_urlsafe(4), secrets.token_urlsafe(28)
+        self.app.token = ".".join(parts)
 
     # ---------------------------------------------------------- making things
 
