@@ -69,7 +69,7 @@ browser: ## install Playwright and axe-core, with which the tests look at the pa
 	@npm ci --silent --prefix tests/pages/browser
 
 clean: ## remove everything that was made here
-	rm -rf .venv .bench .demo .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .bench .bench-reading .demo .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	rm -rf build dist *.egg-info
 	rm -rf tests/slack_server/types/node_modules tests/slack_server/emulate/node_modules tests/pages/browser/node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +

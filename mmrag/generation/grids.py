@@ -47,6 +47,11 @@ class Cell:
     number: Number | None
     column: Label
 
+    @property
+    def written(self) -> str:
+        """The value as it stands within a sentence."""
+        return self.text.rstrip(".。")
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

@@ -10,7 +10,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mmrag.generation.cells import Value, cells_of, labels_meet, quotes, read_table, size
+from mmrag.generation.cells import (
+    Value,
+    all_quotes,
+    cells_of,
+    counted,
+    in_table,
+    labels_meet,
+    read_table,
+    size,
+)
 from mmrag.generation.grids import parse_grid
 from mmrag.text.words import normalise
 from mmrag.types import Claim, Quote
@@ -67,11 +76,9 @@ def _column(query: Query, table: ReadTable, column: str) -> Claim | None:
     if len(values) < _FEWEST or any(_TRAILING_NUMBER.search(value.row.label.text) for value in values):
         return None
     shown = values if len(values) <= _ALL_VALUES else _standing_out(values)
-    listed = ", ".join(f"{value.row.label.text} {value.cell.text.rstrip('.。')}" for value in shown)
-    of = f"{column}: " if column else ""
-    text = f"在“{table.title}”中，{of}{listed}。" if query.chinese else f"In “{table.title}”, {of}{listed}."
-    cited = dict.fromkeys(quote for value in shown for quote in quotes(table, value))
-    return Claim(text, tuple(sorted(cited, key=lambda quote: quote.start)))
+    listed = ", ".join(f"{value.row.label.text} {value.cell.written}" for value in shown)
+    said = f"{column}: {listed}" if column else listed
+    return Claim(in_table(query, table, said, said), all_quotes(table, shown))
 
 
 def _standing_out(values: Sequence[Value]) -> list[Value]:
@@ -99,7 +106,6 @@ def count_shared(query: Query, tables: Sequence[ReadTable]) -> tuple[Claim, ...]
     if not 0 < len(shared) <= _MOST_COUNTED:
         return ()
     names = ", ".join(ours[label][1].label.text for label in shared)
-    counted = f"{' + '.join('1' * len(shared))} = {len(shared)}" if len(shared) > 1 else "1"
     support = [
         Quote(table.hit, *span)
         for side in (ours, theirs)
@@ -107,4 +113,4 @@ def count_shared(query: Query, tables: Sequence[ReadTable]) -> tuple[Claim, ...]
         for table, row in [side[label]]
         for span in row.label.spans
     ]
-    return (Claim(f"Both charts have {names}: {counted}.", tuple(support)),)
+    return (Claim(f"Both charts have {names}: {counted(shared)}.", tuple(support)),)

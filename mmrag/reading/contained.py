@@ -19,7 +19,7 @@ import threading
 import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -30,7 +30,7 @@ from mmrag.errors import MissingExtra, NotReadable
 from mmrag.reading import messages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from mmrag.ports import PageListener
     from mmrag.types import Reading
@@ -104,33 +104,29 @@ class ContainedReader:
 
     def measures(self) -> tuple[str, ...]:
         """What of `confinement.MEASURES` is in force for the children on this system."""
-        with self._child() as child:
-            return child.measures
+        return self._in_child(lambda child: child.measures)
 
     def _in_child(self, work: Callable[[_Child], Result]) -> Result:
-        with self._child() as child:
+        with self._places:  # kept for the second child, or there would be one too many
+            child = self._children.take() or self._start()
             is_its_first = child.is_new
             try:
-                return work(child)
+                return self._worked(child, work)
             except _LacksMemory:
                 if is_its_first:
                     raise
-        # What earlier documents left behind in a child must not count against this one.
-        with self._child(new=True) as child:
+            # What earlier documents left behind in a child must not count against this one.
+            return self._worked(self._start(), work)
+
+    def _worked(self, child: _Child, work: Callable[[_Child], Result]) -> Result:
+        try:
             return work(child)
+        finally:
+            self._children.give_back(child)
 
     def close(self) -> None:
         """End the children; what they are reading is not read."""
         self._end()
-
-    @contextmanager
-    def _child(self, *, new: bool = False) -> Iterator[_Child]:
-        with self._places:
-            child = (None if new else self._children.take()) or self._start()
-            try:
-                yield child
-            finally:
-                self._children.give_back(child)
 
     def _start(self) -> _Child:
         """A child may use all processors while it is the only one."""
@@ -166,9 +162,16 @@ class _Children:
             return len(self._living)
 
     def take(self) -> _Child | None:
-        """The child that read last and is free."""
-        with self._lock:
-            return self._idle.pop() if self._idle else None
+        """The child that read last and is free; one that the system ended meanwhile costs no document."""
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                child = self._idle.pop()
+                if child.lives:
+                    return child
+                self._living.discard(child)
+            child.kill()
 
     def start(self, setup: messages.Setup, bounds: Bounds) -> _Child:
         with self._lock:
@@ -228,8 +231,8 @@ class _Child:
         self._poll = select.poll()
 
     @property
-    def process_id(self) -> int:
-        return self._process.pid
+    def lives(self) -> bool:
+        return self._process.poll() is None
 
     def set_up(self, setup: messages.Setup) -> None:
         """Wait until it is ready. Raises NotReadable, MissingExtra."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mmrag.errors import NotReadable
 from mmrag.reading.page_builder import one_line
-from mmrag.reading.picture import open_frames
+from mmrag.reading.picture import PictureFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +72,7 @@ class EmbeddedPictures:
             return None
         self._seen.add(key)
         try:
-            image = open_frames(data, max_bytes=self._max_bytes, max_pixels=self._max_pixels)[0]
+            image = PictureFile(data, max_bytes=self._max_bytes, max_pixels=self._max_pixels).first()
         except NotReadable:
             self.warn(
                 "A picture in this document is damaged, too large or of a kind that is not read "

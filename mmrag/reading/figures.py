@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmrag.reading import chart, layout
-from mmrag.reading.picture import as_png, picture_key
+from mmrag.reading.picture import as_png
+from mmrag.reading.pixels import pixel_digest
 from mmrag.reading.reading_order import is_vertical, rows_in_reading_order
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def read_figure(image: Image.Image, recognition: TextRecognition) -> FigureReadi
         lines=tuple(rows_in_reading_order(lines)),
         rows=rows,
         image=as_png(image),
-        key=picture_key(image),
+        key=pixel_digest(image),
     )
 
 
@@ -82,7 +83,7 @@ def read_drawing(image: Image.Image, lines: Sequence[TextLine]) -> FigureReading
         tuple(rows_in_reading_order(lines)),
         rows,
         as_png(image),
-        picture_key(image),
+        pixel_digest(image),
     )
 
 

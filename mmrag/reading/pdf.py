@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 from mmrag.errors import NotReadable
 from mmrag.reading import layout
 from mmrag.reading.media import PDF
-from mmrag.reading.page_builder import PageBuilder, one_line
+from mmrag.reading.page_builder import PageBuilder
 from mmrag.reading.pdf_drawings import drawn_figures
 from mmrag.reading.pdf_outline import depth, outline_of
 from mmrag.reading.pdf_pictures import Picture, covered_share, pictures_of
 from mmrag.reading.pdf_text import TextLayer, as_seen
 from mmrag.reading.pdfium import LOCK, pdfium, to_rgb
-from mmrag.reading.picture import picture_key
+from mmrag.reading.pixels import pixel_digest
 from mmrag.reading.running_lines import without_running_lines
+from mmrag.reading.titles import sensible_title
 from mmrag.types import Reading
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ _MAX_FIGURES = 300  # pictures of one document that are read
 _MAX_FIGURES_A_PAGE = 20
 _CAPTION = re.compile(r"(?:fig(?:ure|\.)|chart|exhibit|graph|图|圖表?)\s*\d", re.IGNORECASE)
 _CAPTION_GAP = 40.0  # points between a figure and its caption at most
-_MAX_TITLE = 200  # characters
 _ERR_PASSWORD = 4  # FPDF_ERR_PASSWORD of fpdfview.h
 
 
@@ -217,7 +217,7 @@ class _Document:
 
     def __init__(self, data: bytes, *, max_pixels: int) -> None:
         self._max_pixels = max_pixels
-        self._seen: set[str] = set()  # keys of the pictures already read: a logo is on every page
+        self._seen: set[str] = set()  # digests of the pictures already read: a logo is on every page
         self._scans = 0
         self.warnings: list[str] = []
         with LOCK:
@@ -228,7 +228,7 @@ class _Document:
                 raise NotReadable(_PASSWORD if needs_password else _DAMAGED) from None
             self.pages = len(self._pdf)
             self.outline = outline_of(self._pdf)
-            self.title = _sensible_title(self._pdf.get_metadata_value("Title"))
+            self.title = sensible_title(self._pdf.get_metadata_value("Title"))
 
     def close(self) -> None:
         with LOCK:
@@ -304,7 +304,7 @@ class _Document:
                 yield picture
 
     def _is_new(self, image: Image.Image) -> bool:
-        key = picture_key(image)
+        key = pixel_digest(image)
         if key in self._seen:
             return False
         if len(self._seen) == _MAX_FIGURES:
@@ -316,13 +316,3 @@ class _Document:
     def _warn(self, warning: str) -> None:
         if warning not in self.warnings:
             self.warnings.append(warning)
-
-
-def _sensible_title(title: str) -> str | None:
-    """The metadata's title, unless a program put a number, a file name or its own name there."""
-    title = one_line(title)
-    lowered = title.casefold()
-    is_made = lowered.startswith(("microsoft ", "untitled", "(anonymous)", "unspecified", "document"))
-    is_file = lowered.endswith((".pdf", ".doc", ".docx", ".ppt", ".pptx", ".xls", ".xlsx", ".tex", ".indd"))
-    has_words = sum(map(str.isalpha, title)) > 1
-    return title[:_MAX_TITLE] if has_words and not is_made and not is_file else None

@@ -12,10 +12,10 @@ import logging
 import threading
 import warnings
 from functools import cache
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from mmrag.errors import NotReadable
+from mmrag.reading.pixels import pixel_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +33,6 @@ _STRIP_SIDE = 8000  # pixels: the longest side of a stored strip
 _FILTERS = threading.Lock()  # warning filters belong to the process, not to a thread
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 _ANIMATED = frozenset({"GIF", "WEBP", "PNG", "AVIF"})  # a JPEG's further frames are previews and depth maps
-_KEY_ROWS = 256  # that are hashed at a time
 _MAX_FRAMES = 5  # frames that are read of an animation
 _MAX_FRAMES_LOOKED_AT = 200
 _THUMBNAIL = 256  # pixels: frames are compared at this size
@@ -50,14 +49,13 @@ _UNDECODABLE = (EOFError, OSError, SyntaxError, ValueError)  # what Pillow raise
 
 
 class PictureFile:
-    """A picture's frames, decoded one after the other as they are asked for, each an RGB image.
+    """A picture's frames, decoded one after the other as they are asked for.
 
-    Of an animation those that differ, the first and the last among them; of a TIFF every page,
-    None for a damaged one. `warnings` says what was left out, once the frames have been gone
-    through. Opening and iterating raise NotReadable.
+    `warnings` says what was left out, once the frames have been gone through. Every method raises
+    NotReadable.
     """
 
-    def __init__(self, data: bytes, *, max_bytes: int, max_pixels: int, max_pages: int) -> None:
+    def __init__(self, data: bytes, *, max_bytes: int, max_pixels: int) -> None:
         if len(data) > max_bytes:
             raise NotReadable(_TOO_LARGE.format(what=megabytes(len(data)), limit=megabytes(max_bytes)))
         from PIL import Image  # noqa: PLC0415 - heavy
@@ -69,13 +67,28 @@ class PictureFile:
             self._image = Image.open(io.BytesIO(data), formats=_FORMATS)
             _check_size(self._image, max_pixels)
             self._count = int(getattr(self._image, "n_frames", 1))
-        if self._image.format == "TIFF" and self._count > max_pages:
-            raise NotReadable(
-                f"This TIFF has {self._count} pages, the limit is {max_pages}: send it in parts."
-            )
 
-    def __iter__(self) -> Iterator[Image.Image | None]:
+    def pixel_digest(self) -> str | None:
+        """What the picture shares with its copies in other files; None for one of several frames."""
+        if self._count > 1:
+            return None
+        with _decoding(self._max_pixels):
+            return pixel_digest(_upright(self._image))
+
+    def first(self) -> Image.Image:
+        """The first frame as an RGB image."""
+        return self._frame(0)
+
+    def frames(self, *, max_pages: int) -> Iterator[Image.Image | None]:
+        """RGB images: of an animation the frames that differ, the first and the last among them.
+
+        Of a TIFF every page, None for a damaged one, and NotReadable for more than `max_pages`.
+        """
         if self._image.format == "TIFF":
+            if self._count > max_pages:
+                raise NotReadable(
+                    f"This TIFF has {self._count} pages, the limit is {max_pages}: send it in parts."
+                )
             yield from self._pages()
         elif self._image.format in _ANIMATED and self._count > 1:
             for index in self._different():
@@ -153,21 +166,6 @@ class PictureFile:
             return _plain(self._image if self._count == 1 else self._image.copy())
 
 
-def open_frames(data: bytes, *, max_bytes: int, max_pixels: int) -> tuple[Image.Image, ...]:
-    """The frames of a picture that can be read, at once. Raises NotReadable."""
-    file = PictureFile(data, max_bytes=max_bytes, max_pixels=max_pixels, max_pages=_MAX_FRAMES_LOOKED_AT)
-    return tuple(frame for frame in file if frame is not None)
-
-
-def picture_key(frame: Image.Image) -> str:
-    """What two pictures share if and only if every pixel is the same, whatever file they came in."""
-    width, height = frame.size
-    digest = blake2b(width.to_bytes(4, "big") + height.to_bytes(4, "big"), digest_size=16)
-    for top in range(0, height, _KEY_ROWS):  # a copy of a large picture would not fit beside it
-        digest.update(frame.crop((0, top, width, min(height, top + _KEY_ROWS))).convert("RGBA").tobytes())
-    return digest.hexdigest()
-
-
 def as_png(image: Image.Image) -> bytes:
     """The picture as stored with a figure, longest side at most FIGURE_SIDE, a strip's longer."""
     longest, shortest = max(image.size), max(1, min(image.size))
@@ -195,7 +193,7 @@ def _decoding(max_pixels: int) -> Iterator[None]:
         with _FILTERS, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of broken EXIF, which is not this picture's content
             yield
-    except NotReadable:
+    except (NotReadable, MemoryError):  # what lacks memory is not damaged
         raise
     except Image.DecompressionBombError:
         limit = f"{max_pixels / 1e6:.0f} megapixels"
@@ -228,13 +226,18 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
         raise NotReadable("This picture is empty (0 pixels): send another one.")
 
 
-def _plain(image: Image.Image) -> Image.Image:
-    """Upright, opaque, 8-bit RGB; the picture given is used up."""
+def _upright(image: Image.Image) -> Image.Image:
+    """The picture given, decoded and turned as its EXIF orientation says."""
     from PIL import ImageOps  # noqa: PLC0415 - heavy
 
     image.load()
     ImageOps.exif_transpose(image, in_place=True)
-    frame = image
+    return image
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Upright, opaque, 8-bit RGB; the picture given is used up."""
+    frame = _upright(image)
     if frame.mode.startswith(("I", "F")):
         frame = _scaled_to_8_bits(frame)
     if frame.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in frame.info:

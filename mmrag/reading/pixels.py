@@ -1,35 +1,25 @@
-"""What a picture shows, as a digest: copies of one picture in other encodings have the same.
+"""A picture's pixels as a digest: what two pictures share if and only if they show the same.
 
-It knows no cache. A picture of several frames, and whatever can't be decoded within the limits, has
-no digest: its bytes are compared instead.
+It knows no files: how a picture was decoded is the caller's to say.
 """
 
 from __future__ import annotations
 
-import io
-import warnings
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
-_FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
-_ORIENTATION = 274  # EXIF: the same pixels are seen turned
+if TYPE_CHECKING:
+    from PIL import Image
+
+_ROWS = 256  # that are hashed at a time: a copy of a large picture would not fit beside it
 
 
-def pixel_digest(data: bytes, *, max_bytes: int, max_pixels: int) -> str | None:
-    """A hex digest of size, orientation and every pixel; None where there is none to be had."""
-    if len(data) > max_bytes:
-        return None
-    from PIL import Image  # noqa: PLC0415 - heavy
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), formats=_FORMATS)
-        if getattr(image, "n_frames", 1) != 1 or image.width * image.height > max_pixels:
-            return None
-        turned = int(image.getexif().get(_ORIENTATION, 1))
-        pixels = image if image.mode.startswith("I") or image.mode == "F" else image.convert("RGBA")
-        digest = blake2b(f"{pixels.mode} {image.size} {turned}".encode(), digest_size=32)
-        digest.update(pixels.tobytes())
-        return digest.hexdigest()
-    except Exception:  # noqa: BLE001 - decoders of hostile bytes raise anything
-        return None
+def pixel_digest(image: Image.Image) -> str:
+    """A hex digest of size and every pixel: as RGBA, or exactly where a pixel has more than 8 bits."""
+    mode = image.mode if image.mode.startswith(("I", "F")) else "RGBA"
+    width, height = image.size
+    digest = blake2b(f"{mode} {width} {height}".encode(), digest_size=32)
+    for top in range(0, height, _ROWS):
+        rows = image.crop((0, top, width, min(height, top + _ROWS)))
+        digest.update((rows if rows.mode == mode else rows.convert(mode)).tobytes())
+    return digest.hexdigest()

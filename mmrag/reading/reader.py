@@ -31,7 +31,6 @@ from mmrag.reading.ocr import TextRecognition
 from mmrag.reading.ooxml import Package
 from mmrag.reading.page_builder import PageBuilder
 from mmrag.reading.picture import PictureFile, megabytes
-from mmrag.reading.pixels import pixel_digest
 from mmrag.reading.zipped import Archive
 from mmrag.types import Reading
 
@@ -72,7 +71,10 @@ class FileReader:
         return self._read(data, name, depth=0, progress=progress)
 
     def pixel_digest(self, data: bytes) -> str | None:
-        return pixel_digest(data, max_bytes=self._max_image_bytes, max_pixels=self._max_image_pixels)
+        try:
+            return self._picture(data).pixel_digest()
+        except NotReadable:  # reading it will say why
+            return None
 
     def _read(self, data: bytes, name: str, *, depth: int, progress: PageListener | None = None) -> Reading:
         """Read a file; `depth` counts the archives and messages that it lies in."""
@@ -144,19 +146,17 @@ class FileReader:
 
     def _read_picture(self, data: bytes, media_type: str) -> Reading:
         """A picture's frames, a page each."""
-        frames = PictureFile(
-            data,
-            max_bytes=self._max_image_bytes,
-            max_pixels=self._max_image_pixels,
-            max_pages=self._max_pages,
-        )
+        file = self._picture(data)
         pages = []
-        for number, frame in enumerate(frames, start=1):
+        for number, frame in enumerate(file.frames(max_pages=self._max_pages), start=1):
             page = PageBuilder()
             if frame is not None:
                 read_figure(frame, self._recognition).write_figure(page)
             pages.append(page.build(number))
-        return Reading(media_type=media_type, title=None, pages=tuple(pages), warnings=tuple(frames.warnings))
+        return Reading(media_type=media_type, title=None, pages=tuple(pages), warnings=tuple(file.warnings))
+
+    def _picture(self, data: bytes) -> PictureFile:
+        return PictureFile(data, max_bytes=self._max_image_bytes, max_pixels=self._max_image_pixels)
 
 
 def _read_text(text: str, kind: str, name: str) -> Reading:

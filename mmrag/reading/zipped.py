@@ -46,6 +46,8 @@ class Archive:
         _check_directory(data)
         with _faults_named():
             self._zip = zipfile.ZipFile(io.BytesIO(data))
+        if not all(info.filename for info in self._zip.infolist()):
+            raise NotReadable(DAMAGED)
         self._members = {_name(info): info for info in self._zip.infolist() if not info.is_dir()}
         self._left = MAX_READ
         self._check()
@@ -117,8 +119,13 @@ def _name(info: zipfile.ZipInfo) -> str:
 
 @contextmanager
 def _faults_named() -> Iterator[None]:
-    """What `zipfile` and zlib raise for damaged bytes, as one sentence."""
+    """What `zipfile` and zlib raise for damaged bytes, as one sentence.
+
+    Beside what says so by its name: a place before the beginning or a name that is no UTF-8 (ValueError),
+    a place beyond what fits an index (OverflowError), a version or an encryption of another time
+    (NotImplementedError).
+    """
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError):
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OverflowError, NotImplementedError):
         raise NotReadable(DAMAGED) from None

@@ -84,8 +84,7 @@ async def complete(request: Request) -> Response:
 
     async def work(tell: Tell) -> None:
         said = await answered()
-        usage = bool(body.stream_options and body.stream_options.include_usage)
-        for chunk in _chunks(body.model, said, with_usage=usage):
+        for chunk in _chunks(body.model, said):
             tell(_data(chunk))
         tell(b"data: [DONE]\n\n")
 
@@ -202,7 +201,7 @@ def _completion(model: str, said: Answer) -> dict[str, Any]:
     return _head(model, said, "chat.completion") | {"choices": [choice], "usage": None, "mmrag": answered}
 
 
-def _chunks(model: str, said: Answer, *, with_usage: bool) -> list[dict[str, Any]]:
+def _chunks(model: str, said: Answer) -> list[dict[str, Any]]:
     head = _head(model, said, "chat.completion.chunk")
 
     def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
@@ -211,8 +210,4 @@ def _chunks(model: str, said: Answer, *, with_usage: bool) -> list[dict[str, Any
     first, *others = _pieces(said)
     chunks = [chunk({"role": "assistant", "content": first})]
     chunks += [chunk({"content": piece}) for piece in others]
-    chunks.append(chunk({}, "stop") | {"mmrag": wire.answer_to_json(said)})
-    if with_usage:  # tokens are not what is counted here
-        usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
-        chunks.append(head | {"choices": [], "usage": usage})
-    return chunks
+    return [*chunks, chunk({}, "stop") | {"mmrag": wire.answer_to_json(said)}]

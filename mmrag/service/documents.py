@@ -45,10 +45,12 @@ async def documents(request: Request, collection: schemas.CollectionQuery = ()) 
     """Of these collections, or of all that the key may name."""
     client, engine = client_of(request), service_of(request).engine
     check_may_name(client, collection)
-    found = await looked_up(
-        request, lambda: engine.documents(collections=named_or_allowed(client, engine, collection or None))
-    )
-    return JSONResponse({"documents": [wire.document_to_json(document) for document in found]})
+
+    def listed() -> bytes:  # written in the thread, too: there may be very many
+        found = engine.documents(collections=named_or_allowed(client, engine, collection or None))
+        return body_of({"documents": [wire.document_to_json(document) for document in found]})
+
+    return Response(await looked_up(request, listed), media_type="application/json")
 
 
 @router.post(

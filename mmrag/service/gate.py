@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 
 from mmrag import wire
@@ -247,11 +247,10 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [
-                *message.get("headers", ()),
-                (b"mmrag-wire", str(wire.VERSION).encode()),
-                (b"x-content-type-options", b"nosniff"),
-            ]
+            headers = MutableHeaders(scope=message)
+            headers["mmrag-wire"] = str(wire.VERSION)
+            headers["x-content-type-options"] = "nosniff"
+            headers.setdefault("cache-control", "no-store")  # whoever asks with another key sees other things
         await self._send(message)
 
     async def refuse(self, problem: Problem, scope: Scope, body: _Body) -> None:

@@ -447,12 +447,6 @@ class ChatMessage(_Foreign):
     content: str | Annotated[list[ContentPart], Field(max_length=MOST_ATTACHMENTS)] | None = None
 
 
-class StreamOptions(_Foreign):
-    """What a stream ends with."""
-
-    include_usage: bool | None = None
-
-
 class ChatBody(_Foreign):
     """A chat of OpenAI's API. Of its parameters those below count; others are accepted and do nothing."""
 
@@ -470,7 +464,6 @@ class ChatBody(_Foreign):
     ]
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MOST_TURNS)]
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
     n: Annotated[int | None, Field(ge=1, le=1)] = None
 
 

@@ -8,6 +8,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
+_OPENING, _CLOSING = r"\[［【〔〖〚｢⟦", r"\]］】〕〗〛｣⟧"
+# A number in any kind of brackets: it would pass for the number of a source.
+BRACKETED_NUMBER = re.compile(
+    rf"[{_OPENING}]([^{_OPENING}{_CLOSING}]{{0,20}}?\d[^{_OPENING}{_CLOSING}]{{0,20}}?)[{_CLOSING}]"
+)
+
 _LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 # Shown as nothing although they are letters or marks: category Cf does not hold them.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")

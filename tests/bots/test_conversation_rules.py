@@ -26,7 +26,6 @@ from bots.conversation import (
     may_see,
 )
 from mmrag.types import Source
-from tests.bots.memory_engine import MemoryEngine
 from tests.bots.recorded_chat import RecordedChat
 
 PRIVATE = Audience(("team", "team:C1"), shared="team")
@@ -34,10 +33,9 @@ PUBLIC = Audience(("team",), shared="team")
 
 
 @pytest.fixture
-def engine():
-    engine = MemoryEngine()
-    engine.add(Source("handbook.md", b"Holidays are 28 days.", uri="u:handbook"), collection="team")
-    return engine
+def engine(memory_engine):
+    memory_engine.add(Source("handbook.md", b"Holidays are 28 days.", uri="u:handbook"), collection="team")
+    return memory_engine
 
 
 @pytest.fixture

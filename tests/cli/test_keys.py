@@ -25,7 +25,7 @@ def test_a_key_is_shown_once_and_listed_without_its_secret(run):
     code, listed, _ = run("keys", "list")
     assert "ana" in listed
     assert "read: team*, shared" in listed
-    assert key.strip().rpartition("_")[2] not in listed
+    assert key.strip().split("_", 2)[2] not in listed
 
 
 def test_keys_are_listed_and_removed_as_json(run):

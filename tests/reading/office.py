@@ -28,6 +28,24 @@ def zipped(members, *, method=zipfile.ZIP_DEFLATED):
     return buffer.getvalue()
 
 
+def saved(document):
+    """The bytes of what a writer's object holds."""
+    buffer = io.BytesIO()
+    document.save(buffer)
+    return buffer.getvalue()
+
+
+def writer(make):
+    """Writes documents of one kind: a function that fills a new one gives its bytes."""
+
+    def write(fill):
+        document = make()
+        fill(document)
+        return saved(document)
+
+    return write
+
+
 def relations(targets):
     """A part of relations: id -> (kind, target)."""
     entries = "".join(

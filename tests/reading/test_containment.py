@@ -10,10 +10,12 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from reportlab.pdfgen.canvas import Canvas
 
 from mmrag.assemble import build_reader
@@ -83,6 +85,11 @@ def pdf(pages):
     return buffer.getvalue()
 
 
+@pytest.fixture(scope="module")
+def long_pdf():
+    return pdf(3_000)
+
+
 @pytest.mark.parametrize(
     ("ending", "reason"),
     [
@@ -93,7 +100,7 @@ def pdf(pages):
         (signal.SIGSTOP, "takes too long"),
     ],
 )
-def test_a_process_that_ends_or_hangs_costs_its_document_only(ending, reason):
+def test_a_process_that_ends_or_hangs_costs_its_document_only(long_pdf, ending, reason):
     with reading(reading_page_seconds=1) as reader, new_children() as started:
 
         def strike(done, of):
@@ -102,7 +109,7 @@ def test_a_process_that_ends_or_hangs_costs_its_document_only(ending, reason):
                 os.kill(child, ending)
 
         with pytest.raises(NotReadable, match=reason):
-            reader.read(pdf(3_000), name="long.pdf", progress=strike)
+            reader.read(long_pdf, name="long.pdf", progress=strike)
         assert reader.read(b"The next one.", name="next.txt").pages[0].text == "The next one."
         assert len(started()) == 1
 
@@ -115,9 +122,18 @@ def test_what_takes_more_memory_than_allowed_is_named_so(draw_text, encode):
         assert reader.read(b"The next one.", name="next.txt").pages
 
 
-def test_a_document_that_takes_too_long_in_all_is_given_up():
+def test_a_picture_that_does_not_fit_the_memory_is_not_called_damaged(encode):
+    large = encode(Image.new("RGBA", (8_000, 5_000)), compress_level=1)
+    with (
+        reading(reading_memory_bytes=300_000_000) as reader,
+        pytest.raises(NotReadable, match="more memory than is allowed"),
+    ):
+        reader.read(large, name="large.png")
+
+
+def test_a_document_that_takes_too_long_in_all_is_given_up(long_pdf):
     with reading(reading_seconds=0.2) as reader, pytest.raises(NotReadable, match="takes too long"):
-        reader.read(pdf(5_000), name="long.pdf")
+        reader.read(long_pdf, name="long.pdf")
 
 
 def test_more_text_than_the_limit_is_refused_with_both_numbers():
@@ -275,6 +291,33 @@ def test_what_one_document_left_in_memory_does_not_count_against_the_next(monkey
             assert reader.read(b"text", name="a.txt").pages[0].text == "read"
 
 
+class Fair(threading.BoundedSemaphore):
+    """Whoever waits is next: what the library leaves to chance, at its worst."""
+
+    def release(self, n=1):
+        super().release(n)
+        time.sleep(0.01)
+
+
+def test_a_process_that_is_replaced_is_not_one_more(monkeypatch):
+    monkeypatch.setattr(contained.threading, "BoundedSemaphore", Fair)
+    first = messages.encode(messages.Done(Reading("text/plain", None, (Page(1, "read"),))))
+    second = messages.encode(messages.Failed("MemoryError"))
+    monkeypatch.setattr(contained, "_START", FULL.format(ready=READY, first=first, second=second))
+    with reading() as reader, new_children() as started, ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: reader.read(b"text", name="a.txt"), range(16)))
+        assert len(started()) == 1
+
+
+def test_a_process_that_ends_between_two_documents_costs_none():
+    with reading() as reader, new_children() as started:
+        reader.read(b"The first one.", name="first.txt")
+        for child in started():
+            os.kill(child, signal.SIGKILL)
+        assert eventually(lambda: not started())
+        assert reader.read(b"The next one.", name="next.txt").pages[0].text == "The next one."
+
+
 PARENT = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
@@ -297,7 +340,7 @@ def test_a_parent_that_is_killed_leaves_no_process_behind():
     assert eventually(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
 
 
-def test_closing_ends_every_process_and_what_is_being_read():
+def test_closing_ends_every_process_and_what_is_being_read(long_pdf):
     with new_children() as started:
         reader = build_reader(Settings(reading_processes=1, threads=1))
         begun = threading.Event()
@@ -305,7 +348,7 @@ def test_closing_ends_every_process_and_what_is_being_read():
 
         def read():
             try:
-                reader.read(pdf(5_000), name="long.pdf", progress=lambda *_: begun.set())
+                reader.read(long_pdf, name="long.pdf", progress=lambda *_: begun.set())
             except NotReadable as error:
                 outcome.append(error)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import struct
 from email.message import EmailMessage
 
 import pytest
 
 from mmrag.errors import NotReadable
+from mmrag.reading.zipped import Archive
 from tests.reading.office import zipped
 
 
@@ -112,6 +114,51 @@ def test_an_encrypted_member_is_named(read):
     data[data.index(b"PK\x01\x02") + 8] |= 1
     with pytest.raises(NotReadable, match=r"a\.txt: This file needs a password"):
         read(bytes(data))
+
+
+def patched(data, record, at, new):
+    """An archive of which one record (its signature's last two bytes) holds other bytes at a place."""
+    start = data.index(b"PK" + record) + at
+    return data[:start] + new + data[start + len(new) :]
+
+
+def ahead_of_its_place(data):
+    """A member of an archive beyond 4 GB that begins where no index can reach."""
+    place = data.index(b"PK\x01\x02")
+    far = struct.pack("<HHQ", 1, 8, 2**63)
+    entry, end = bytearray(data[place:-22]), bytearray(data[-22:])
+    entry[30:32] = struct.pack("<H", len(far))
+    entry[42:46] = b"\xff" * 4
+    end[12:16] = struct.pack("<I", len(entry) + len(far))
+    return data[:place] + bytes(entry) + far + bytes(end)
+
+
+PACKED = zipped({"a.txt": "text" * 20})
+LISTED, LAST = b"\x01\x02", b"\x05\x06"  # a member in the list of them; the end record
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        patched(PACKED, LISTED, 0, b"??"),
+        patched(PACKED, LISTED, 6, b"\xff"),
+        patched(patched(PACKED, LISTED, 8, b"\0\x08"), LISTED, 46, b"\xff"),
+        patched(patched(PACKED, LISTED, 10, b"\0"), LISTED, 20, struct.pack("<LL", 999, 999)),
+        patched(PACKED, LAST, 16, b"\xff" * 3),
+        patched(PACKED, b"\x03\x04", 35, b"\xff" * 4),
+        zipped({"#": "text"}).replace(b"#", b"\0"),
+        ahead_of_its_place(PACKED),
+    ],
+    ids=["mark", "version", "name", "size", "offset", "bytes", "nameless", "place"],
+)
+def test_a_damaged_archive_is_named_so_wherever_it_is_opened(data):
+    with pytest.raises(NotReadable, match="This file is damaged"):
+        unpack(data)
+
+
+def unpack(data):
+    archive = Archive(data)
+    return [archive.read(name, limit=1_000) for name in archive.names]
 
 
 def test_a_book_is_read_chapter_by_chapter_in_the_order_of_its_spine(read):

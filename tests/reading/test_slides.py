@@ -12,6 +12,7 @@ from pptx.util import Cm
 
 from mmrag.errors import NotReadable
 from mmrag.reading.reader import FileReader
+from tests.reading.office import saved
 
 
 @pytest.fixture
@@ -22,9 +23,7 @@ def write():
         presentation = Presentation()
         for fill in fills:
             fill(presentation.slides.add_slide(presentation.slide_layouts[5]))
-        buffer = io.BytesIO()
-        presentation.save(buffer)
-        return buffer.getvalue()
+        return saved(presentation)
 
     return write
 

@@ -131,7 +131,7 @@ def test_an_openai_client_streams_what_it_gets_at_once_otherwise(openai):
     pieces = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
     assert len([piece for piece in pieces if piece]) == 2
     assert "".join(pieces) == whole.choices[0].message.content
-    assert chunks[-2].choices[0].finish_reason == "stop"
+    assert chunks[-1].choices[0].finish_reason == "stop"
 
 
 def test_an_openai_client_attaches_pictures_also_of_earlier_messages(start, memory):

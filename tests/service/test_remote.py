@@ -160,7 +160,6 @@ def test_what_is_no_engine_is_named(url):
             RemoteEngine(wrong)
 
 
-@pytest.mark.parametrize("platform", ["console", "slack"])
 @contextmanager
 def answering(headers, body):
     """The address of a server that says the same to everybody."""
@@ -206,6 +205,7 @@ def test_what_an_address_says_that_is_not_understood_is_no_answer(headers, body,
     assert "Thursday" not in str(caught.value)
 
 
+@pytest.mark.parametrize("platform", ["console", "slack"])
 def test_a_bot_with_an_engine_elsewhere_starts_at_once_and_loads_no_model(url, platform):
     started = start(platform, url)
     assert started.loaded == ()

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import io
 import random
-from functools import partial
 
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from mmrag.cache_key import cache_key
-from mmrag.reading.pixels import pixel_digest
+from mmrag.reading.picture import PictureFile
 from mmrag.types import Attachment
 from tests.trust.outcome import trial_run
 
 TRIALS = 10_000
 IN_MEMORY = True  # nothing here is about durability
 _SIZE = (160, 100)
-_digest = partial(pixel_digest, max_bytes=10**7, max_pixels=10**7)
 
 
 def run(trials, seed, folder):
@@ -78,7 +76,7 @@ def _key(data):
         collections=["shared"],
         history=(),
         attachments=[Attachment("chart.png", data)],
-        pixels=[_digest(data)],
+        pixels=[PictureFile(data, max_bytes=10**7, max_pixels=10**7).pixel_digest()],
         index_version="1",
         generator_version="g",
     )
