@@ -234,6 +234,22 @@ def _stages(
     )
 
 
+def build_links(settings: Settings) -> PageLinks:
+    """Who makes and opens the links of citations, with the key in the data folder.
+
+    Raises StoreUnavailable where the key can be neither read nor made.
+    """
+    path = settings.home / "links.key"
+    try:
+        key = read_key(path)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"The key of the pages' links in {path} cannot be used ({error.strerror or error}): check the "
+            "folder's permissions and the disk, or choose another folder with MMRAG_HOME."
+        ) from error
+    return PageLinks(key, settings.public_url.rstrip("/"), settings.link_days)
+
+
 def _retriever(
     settings: Settings, store: SqliteStore, embedder: Embedder, retrievers: Container[str]
 ) -> HybridRetriever:
@@ -251,22 +267,6 @@ def _retriever(
         build_dense=_dense_builder(settings),
         retrievers=retrievers,
     )
-
-
-def build_links(settings: Settings) -> PageLinks:
-    """Who makes and opens the links of citations, with the key in the data folder.
-
-    Raises StoreUnavailable where the key can be neither read nor made.
-    """
-    path = settings.home / "links.key"
-    try:
-        key = read_key(path)
-    except OSError as error:
-        raise StoreUnavailable(
-            f"The key of the pages' links in {path} cannot be used ({error.strerror or error}): check the "
-            "folder's permissions and the disk, or choose another folder with MMRAG_HOME."
-        ) from error
-    return PageLinks(key, settings.public_url.rstrip("/"), settings.link_days)
 
 
 def _dense_builder(settings: Settings) -> DenseBuilder:

@@ -62,6 +62,9 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0  # seconds between tries
 _MOST_BROKEN = 3  # times that work was begun and broke off: perhaps it is what brings the engine down
 _NOT_NOW = frozenset({"overloaded", "too-many", "engine-unavailable"})
 _PROXY_SAYS_AWAY = frozenset({502, 503, 504})
+# Shown where people chat: without the address, which is for whoever runs the bot.
+_IS_AWAY = "The engine can't be reached just now, so nothing was done: please try again in a few minutes."
+_BROKE_OFF = "The connection to the engine broke off: please try again in a few minutes."
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -132,9 +135,9 @@ class RemoteEngine:
                 )
                 self._taken(reply)
         except _Away as away:
-            _log.warning("%s", away.sentence)
+            _log.warning("%s: %s", self._url, away.sentence)
         except UserFacingError as error:
-            raise InvalidSettings(str(error)) from None
+            raise InvalidSettings(f"--engine {self._url}: {error}") from None
 
     # ---------------------------------------------------------------- EngineClient
 
@@ -283,7 +286,7 @@ class RemoteEngine:
                 result = heard(event)
                 if result is not None:
                     return result
-        raise _Away(self._broke_off)
+        raise _Away(_BROKE_OFF)
 
     def _until(self, attempt: Callable[[Mapping[str, str]], T]) -> T:
         """Try until it is done, or the engine has been away for too long. Raises UserFacingError."""
@@ -311,14 +314,12 @@ class RemoteEngine:
         version = reply.headers.get("mmrag-wire")
         if version is None:
             if reply.status_code in _PROXY_SAYS_AWAY:
-                raise _Away(self._is_away)
-            raise EngineUnavailable(
-                f"What answers at {self._url} is no mmrag engine: check the address after --engine."
-            )
+                raise _Away(_IS_AWAY)
+            raise EngineUnavailable("What answers is no mmrag engine: check the address after --engine.")
         if version != str(wire.VERSION):
             raise EngineUnavailable(
-                f"The engine at {self._url} speaks version {version[:9]} of the format and this bot "
-                f"{wire.VERSION}: upgrade the older of the two."
+                f"The engine speaks version {version[:9]} of the format and this bot {wire.VERSION}: "
+                "upgrade the older of the two."
             )
         if not reply.is_success:
             self._raise(reply.json(), reply.headers.get("retry-after"))
@@ -331,8 +332,8 @@ class RemoteEngine:
             raise _Away(f"The engine has too much to do: {sentence}", wait=wait)
         if code in ("no-key", "wrong-key"):
             raise NotAllowed(
-                f"The engine at {self._url} does not know this bot: set MMRAG_ENGINE_KEY to a key that "
-                "`mmrag keys add NAME` made there."
+                "The engine does not know this bot: set MMRAG_ENGINE_KEY to a key that `mmrag keys add NAME` "
+                "made there."
             )
         if code == "too-large":
             raise InvalidInput(sentence)
@@ -347,28 +348,17 @@ class RemoteEngine:
         try:
             yield
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout):
-            raise _Away(self._is_away) from None
+            raise _Away(_IS_AWAY) from None
         except httpx2.TransportError:
-            raise _Away(self._broke_off) from None
+            raise _Away(_BROKE_OFF) from None
         except (
             ValueError,
             LookupError,
             TypeError,
         ):  # what came is no JSON, or not of our form; its text would quote it
             raise EngineUnavailable(
-                f"What the engine at {self._url} said was not understood: check the address after --engine."
+                "What the engine said was not understood: check the address after --engine."
             ) from None
-
-    @property
-    def _is_away(self) -> str:
-        return (
-            f"The engine at {self._url} can't be reached just now, so nothing was done: please try again "
-            "in a few minutes."
-        )
-
-    @property
-    def _broke_off(self) -> str:
-        return f"The connection to the engine at {self._url} broke off: please try again in a few minutes."
 
 
 def _checked(url: str) -> str:

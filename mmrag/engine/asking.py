@@ -11,6 +11,7 @@ from mmrag.cache_key import cache_key
 from mmrag.engine.attached import AttachmentDesk, pictures, thread_passages
 from mmrag.engine.flights import SingleFlight
 from mmrag.engine.joining import joined
+from mmrag.engine.journal import Journal
 from mmrag.engine.stages import check_collection
 from mmrag.engine.timing import Stopwatch
 from mmrag.errors import GenerationFailed, InvalidInput
@@ -20,7 +21,6 @@ from mmrag.types import Answer, Generation, Prompt, SearchResult
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mmrag.engine.journal import Journal
     from mmrag.engine.stages import Limits, Stages
     from mmrag.ports import Generator, Listener
     from mmrag.types import Claim, Hit, Question, Stage, Unread
@@ -42,9 +42,9 @@ class _Drafted:
 class Asking:
     """Answers questions. Safe to use from many threads."""
 
-    def __init__(self, stages: Stages, journal: Journal, *, limits: Limits) -> None:
+    def __init__(self, stages: Stages, *, limits: Limits) -> None:
         self._stages = stages
-        self._journal = journal
+        self.journal = Journal(stages.store)
         self._limits = limits
         self._desk = AttachmentDesk(stages.reader, stages.chunker, most=limits.attachments)
         self._flights: SingleFlight[Answer] = SingleFlight(stages.flights)
@@ -59,7 +59,7 @@ class Asking:
         key = self._cache_key(question, index_version)
         cached = self._stages.cache.get(key)
         if cached is not None:
-            return self._journal.noted(replace(cached, cached=True, timings_ms=watch.timings()), question)
+            return self.journal.noted(replace(cached, cached=True, timings_ms=watch.timings()), question)
         own: list[Answer] = []  # stays empty where somebody else's answer to the same question is taken
 
         def work() -> Answer:
@@ -68,8 +68,8 @@ class Asking:
 
         answer = self._flights.run(key, work)
         if own:
-            return self._journal.noted(answer, question)
-        self._journal.noted(replace(answer, cached=True, timings_ms=watch.timings()), question)
+            return self.journal.noted(answer, question)
+        self.journal.noted(replace(answer, cached=True, timings_ms=watch.timings()), question)
         return answer
 
     def _answer(

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Self
 
 from mmrag.engine.asking import Asking, nobody
 from mmrag.engine.intake import Intake
-from mmrag.engine.journal import Journal
 from mmrag.engine.library import Library
 from mmrag.engine.sources import CitedSources
 from mmrag.engine.upkeep import Upkeep
@@ -61,8 +60,7 @@ class Engine:
         self._limits = limits
         self._close = close
         self._upkeep = Upkeep(stages, quiet_seconds=compact_after_seconds)
-        self._journal = Journal(stages.store)
-        self._asking = Asking(stages, self._journal, limits=limits)
+        self._asking = Asking(stages, limits=limits)
         self._library = Library(stages, self._upkeep)
         self._intake = Intake(self._library, readers=limits.readers)
         self._upkeep.resume()
@@ -78,7 +76,7 @@ class Engine:
     def close(self) -> None:
         """Release the data folder; what is under way in the background ends first."""
         self._upkeep.close()
-        self._journal.close()
+        self._asking.journal.close()
         self._close()
 
     def ask(self, question: Question, *, listener: Listener | None = None) -> Answer:
@@ -164,7 +162,7 @@ class Engine:
     @property
     def insight(self) -> Insight:
         """What owners see of their collections' use; of other processes the last second may be missing."""
-        self._journal.write()
+        self._asking.journal.write()
         return self._stages.store.insight
 
     def cache_size(self) -> CacheSize:

@@ -80,3 +80,5 @@ class Journal:
             self._store.insight.note(asked)
         except UserFacingError as error:
             _log.warning("It was not kept that %d questions were asked: %s", len(asked), error)
+        except Exception as error:  # noqa: BLE001 - such as a store that was closed: figures stop nobody
+            _log.warning("It was not kept that %d questions were asked: %s", len(asked), type(error).__name__)

@@ -77,6 +77,8 @@ def create_app(engine: ServedEngine, settings: Settings) -> FastAPI:
         docs_url=None,  # their pages fetch programs from elsewhere
         redoc_url=None,
         redirect_slashes=False,
+        # Traces would carry addresses, which may hold what was asked for, to wherever the environment says.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.service = service
     for router in (*ROUTERS, *_for_people(service)):

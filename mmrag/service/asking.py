@@ -1,11 +1,10 @@
 """Questions and searches."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from mmrag import wire
+from mmrag.ports import Listener
 from mmrag.service import schemas
 from mmrag.service.context import check_may_name, client_of, looked_up, service_of
 from mmrag.service.openapi import bytes_of, event_stream, problems, question_body, replied
@@ -57,7 +56,7 @@ async def ask(request: Request) -> Response:
     return EventStream(events_of(work))
 
 
-async def _answer_once(request: Request, question: Question, raw: bytes, told: Any) -> Answer:  # noqa: ANN401 - a listener of stages
+async def _answer_once(request: Request, question: Question, raw: bytes, told: Listener) -> Answer:
     service = service_of(request)
     return await service.replies.once(request, lambda: answer(request, question, told), of=raw)
 

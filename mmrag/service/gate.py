@@ -7,6 +7,7 @@ key and no message text.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import defaultdict
@@ -20,7 +21,7 @@ from starlette.requests import ClientDisconnect
 
 from mmrag import wire
 from mmrag.service.context import LOCAL, is_loopback
-from mmrag.service.problems import Problem, problem_of, retry_after
+from mmrag.service.problems import UNAVAILABLE_SECONDS, Problem, problem_of, retry_after
 from mmrag.storage.keys import ApiKey
 
 if TYPE_CHECKING:
@@ -68,6 +69,10 @@ class Gate:
                 await self._app(scope, body.receive, exchange.send)
         except ClientDisconnect:
             pass
+        except asyncio.CancelledError:
+            if not self._service.state.stopping:
+                raise
+            await exchange.refuse(_stopped(), scope, body)
         except Exception as error:  # noqa: BLE001 - the last one who can answer, and log without texts
             await exchange.refuse(problem_of(error), scope, body)
         finally:
@@ -128,6 +133,15 @@ def _check_is_local(headers: Headers) -> None:
             "not-allowed",
             "Without API keys only programs on this machine are served: `mmrag keys add NAME` makes a key.",
         )
+
+
+def _stopped() -> Problem:
+    return Problem(
+        503,
+        "engine-unavailable",
+        "The service is being stopped and could not wait for this: send it again in a while.",
+        headers=retry_after(UNAVAILABLE_SECONDS),
+    )
 
 
 # ------------------------------------------------------------------------- how much

@@ -12,23 +12,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
-from mmrag.errors import GenerationFailed, UserFacingError
+from mmrag.errors import GenerationFailed
 from mmrag.service.context import check_may_name, client_of, service_of
-from mmrag.service.problems import Problem, not_understood, problem_of, retry_after
+from mmrag.service.problems import UNAVAILABLE_SECONDS, Problem, not_understood, problem_of, retry_after
 from mmrag.service.schemas import MOST_ATTACHMENTS, decoded
 from mmrag.service.work import Withdrawal, Withdrawn
 from mmrag.types import Attachment, Question, Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pydantic import BaseModel
     from starlette.requests import Request
 
+    from mmrag.ports import Listener, ServedEngine
     from mmrag.service.schemas import AskBody, AttachmentBody, SearchBody
     from mmrag.types import Answer, Stage
-
-    StageListener = Callable[[Stage], None]
 
 B = TypeVar("B", bound="BaseModel")
 
@@ -132,49 +131,65 @@ def _with_bytes(named: AttachmentBody, parts: Iterator[Attachment]) -> Attachmen
 # -------------------------------------------------------------------------- answers
 
 
-async def answer(request: Request, question: Question, told: StageListener) -> Answer:
+async def answer(request: Request, question: Question, told: Listener) -> Answer:
     """Ask when it is the client's turn; `told` hears of the stages, in the event loop's thread.
 
     Where the caller is cancelled, the engine stops before its next stage. Raises Problem.
     """
-    service, client = service_of(request), client_of(request)
-    loop = asyncio.get_running_loop()
+    metrics = service_of(request).metrics
     try:
-        while True:
-            withdrawal = Withdrawal()
-
-            def hear(stage: Stage, withdrawal: Withdrawal = withdrawal) -> None:
-                withdrawal.check()
-                with suppress(RuntimeError):  # the loop may be closed when a forced stop cuts this off
-                    loop.call_soon_threadsafe(told, stage)
-
-            def ask(withdrawal: Withdrawal = withdrawal, hear: StageListener = hear) -> Answer:
-                withdrawal.check()
-                return service.engine.ask(question, listener=hear)
-
-            try:
-                answered = await service.answering.run(client.id, ask)
-            except Withdrawn:
-                continue  # somebody else's, who asked just the same and has left: it is ours to ask
-            except asyncio.CancelledError:
-                withdrawal.withdraw()
-                raise
-            service.metrics.answered(answered)
-            return answered
+        answered = await _answered(request, question, told)
     except asyncio.CancelledError:
-        service.metrics.unanswered("withdrawn")
+        metrics.unanswered("withdrawn")
         raise
     except GenerationFailed as error:
-        service.metrics.unanswered("failed")
+        metrics.unanswered("failed")
+        sentence = f"The model gave no answer: {error}."
         raise Problem(
-            503, "engine-unavailable", f"The model gave no answer: {error}.", headers=retry_after(5)
+            503, "engine-unavailable", sentence, headers=retry_after(UNAVAILABLE_SECONDS)
         ) from error
-    except UserFacingError as error:
-        service.metrics.unanswered("failed")
+    except Exception as error:
+        metrics.unanswered("failed")
         raise problem_of(error) from error
-    except Exception:
-        service.metrics.unanswered("failed")
-        raise
+    metrics.answered(answered)
+    return answered
+
+
+async def _answered(request: Request, question: Question, told: Listener) -> Answer:
+    service, client = service_of(request), client_of(request)
+    loop = asyncio.get_running_loop()
+    while True:
+        asked = _Asked(service.engine, question, loop, told)
+        try:
+            return await service.answering.run(client.id, asked.ask)
+        except Withdrawn:
+            continue  # somebody else's, who asked just the same and has left: it is ours to ask
+        except asyncio.CancelledError:
+            asked.withdrawal.withdraw()
+            raise
+
+
+class _Asked:
+    """A question on its way through the engine, in a thread."""
+
+    def __init__(
+        self, engine: ServedEngine, question: Question, loop: asyncio.AbstractEventLoop, told: Listener
+    ) -> None:
+        self.withdrawal = Withdrawal()
+        self._engine = engine
+        self._question = question
+        self._loop = loop
+        self._told = told
+
+    def ask(self) -> Answer:
+        """The answer. Raises Withdrawn before the next stage once nobody waits any more."""
+        self.withdrawal.check()
+        return self._engine.ask(self._question, listener=self._hear)
+
+    def _hear(self, stage: Stage) -> None:
+        self.withdrawal.check()
+        with suppress(RuntimeError):  # the loop may be closed when a forced stop cuts this off
+            self._loop.call_soon_threadsafe(self._told, stage)
 
 
 def sentences(answered: Answer) -> list[str]:

@@ -258,6 +258,7 @@ class AnswerReply(_Reply):
                             "chunk_id": 1,
                             "image": None,
                             "origin": "collection",
+                            "link": "https://answers.example.com/s/AWpv...#quote",
                         }
                     ],
                     "unread": [],

@@ -283,6 +283,25 @@ def test_a_service_that_is_stopped_finishes_what_was_begun(home, memory):
     assert (name, answer["text"]) == ("answer", "Holidays are 28 days. [1]")
 
 
+def test_what_can_not_be_finished_in_time_is_told_so_when_the_service_stops(home, memory, caplog):
+    engine = Stages(memory)
+    replies = []
+    with served(engine, Settings(home=home, serve_shutdown_seconds=1)) as url:
+
+        def ask():
+            with client_at(url) as client:
+                replies.append(client.post("/v1/ask", json={"text": "Holidays?"}))
+                engine.go_on.set()
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        assert engine.reached.wait(10)
+    asking.join(10)
+    assert [(reply.status_code, reply.json()["code"]) for reply in replies] == [(503, "engine-unavailable")]
+    assert engine.came_to == ["reading", "searching"]
+    assert "Traceback" not in caplog.text
+
+
 def test_no_text_and_no_key_stands_in_the_log(start, memory, make_key, caplog):
     caplog.set_level(logging.DEBUG)
     headers = make_key("bot", "default")

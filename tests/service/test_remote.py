@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import socket
@@ -16,10 +17,12 @@ import pytest
 
 from benchmarks.starting import start
 from bots.__main__ import main
+from bots.conversation import Audience, Mention, handle_mention
 from mmrag.config import Settings
 from mmrag.errors import EngineUnavailable, InvalidInput, InvalidSettings, NotAllowed, NotFound
 from mmrag.remote import EngineFault, RemoteEngine
 from mmrag.types import Attachment, Question, Rating, Source
+from tests.bots.recorded_chat import RecordedChat
 from tests.service.cutting import cutting
 from tests.service.serving import served
 
@@ -98,6 +101,16 @@ def test_an_engine_that_is_away_is_said_to_be_away():
         pytest.raises(EngineUnavailable, match="can't be reached just now, so nothing was done"),
     ):
         remote.ask(HOLIDAYS)
+
+
+def test_whoever_asks_while_the_engine_is_away_is_told_so_in_the_thread():
+    chat = RecordedChat()
+    with RemoteEngine(f"http://127.0.0.1:{free_port()}", patience_seconds=0.5) as remote:
+        asked = Mention("How many holidays?", "ana", Audience(("default",)))
+        assert asyncio.run(handle_mention(asked, chat, remote)) == "refused"
+    [(what, notice)] = chat.endings
+    assert (what, notice.mood) == ("notice", "problem")
+    assert "please try again in a few minutes" in notice.text
 
 
 def test_an_engine_that_comes_back_in_time_answers(memory, home):
