@@ -18,6 +18,7 @@ ADD_TO_KNOWLEDGE, ASK_ABOUT_THIS = "Add to knowledge base", "Ask about this"
 SETTINGS = ("follow-ups", "threads", "forum-posts")  # of those that a place can have
 SLOW_VERBS = ("add", "share")  # they read, or copy whole documents
 MOST_QUESTION_CHARS, MOST_TEXT_CHARS = 6_000, 6_000  # Discord's own limit of an option
+MOST_LINK_CHARS = 2_000
 MOST_CHOICES, CHOICE_CHARS = 25, 100
 
 _CHAT, _MESSAGE = 1, 3
@@ -56,6 +57,8 @@ def _subcommands() -> Iterable[Json]:
         _option(_ATTACHMENT, "file", "What to add"),
         *(_option(_ATTACHMENT, f"file{number}", "One more") for number in range(2, 6)),
         _option(_STRING, "text", "A text to add as a note") | {"max_length": MOST_TEXT_CHARS},
+        _option(_STRING, "url", "A link to add as a note; the page itself is not fetched")
+        | {"max_length": MOST_LINK_CHARS},
     )
     yield _verb("list", "What is in it")
     yield _verb("remove", "Take a document out of it", document)

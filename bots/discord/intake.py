@@ -291,7 +291,8 @@ def _typed(verb: str, given: Json) -> str:
         case "":
             return str(given.get("question") or "")
         case _:
-            return f"{verb} {given.get('text') or ''}".strip()
+            noted = "\n".join(filter(None, (given.get("text"), given.get("url"))))
+            return f"{verb} {noted}".strip()
 
 
 def _menu(data: Json, payload: Json, key: str) -> Arrival | None:

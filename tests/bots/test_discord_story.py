@@ -306,8 +306,10 @@ def test_ask_with_a_picture_answers_the_person_alone_who_may_share_it(engine, tm
 def test_the_knowledge_base_is_filled_listed_and_emptied_by_commands_that_offer_titles(engine, tmp_path):
     async def story(here):
         files = {"file": ("plan.txt", b"The launch is in May."), "file2": ("menu.txt", b"Soup on Monday.")}
-        await here.ana.uses("/kb add", "general", **files, text="The printer is on floor 3.")
+        note = {"text": "The printer is on floor 3.", "url": "https://wiki.example/printer"}
+        await here.ana.uses("/kb add", "general", **files, **note)
         assert "3 documents in the knowledge base" in (await here.whisper(here.ana)).content
+        assert "https://wiki.example/printer" in engine.texts[engine.documents()[0]]
         await here.ana.uses("/kb list", "general")
         assert "menu.txt" in (await here.whisper(here.ana, 2)).content
         (offered,) = await here.ana.is_offered("/kb remove", "general", "document", "MENU")
