@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bots.conversation import PLACE_SETTINGS
+from bots.discord.markup import size
 from mmrag.text.display import one_line
 
 if TYPE_CHECKING:
@@ -116,7 +117,9 @@ def choices(documents: Iterable[Document], typed: str) -> list[Json]:
 
 def _shown(document: Document) -> str:
     title = one_line(document.title) or document.id
-    return title if len(title) <= CHOICE_CHARS else f"{title[: CHOICE_CHARS - 1]}…"
+    while size(title) > CHOICE_CHARS:
+        title = f"{title[: CHOICE_CHARS - 2].rstrip('…')[:-1]}…"
+    return title
 
 
 def _command(kind: int, name: str, description: str = "", options: list[Json] | None = None) -> Json:
