@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bots.conversation import PLACE_SETTINGS
+from bots.discord.markup import size
 from mmrag.text.display import one_line
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ ADD_TO_KNOWLEDGE, ASK_ABOUT_THIS = "Add to knowledge base", "Ask about this"
 SETTINGS = ("follow-ups", "threads", "forum-posts")  # of those that a place can have
 SLOW_VERBS = ("add", "share")  # they read, or copy whole documents
 MOST_QUESTION_CHARS, MOST_TEXT_CHARS = 6_000, 6_000  # Discord's own limit of an option
+MOST_LINK_CHARS = 2_000
 MOST_CHOICES, CHOICE_CHARS = 25, 100
 
 _CHAT, _MESSAGE = 1, 3
@@ -56,6 +58,8 @@ def _subcommands() -> Iterable[Json]:
         _option(_ATTACHMENT, "file", "What to add"),
         *(_option(_ATTACHMENT, f"file{number}", "One more") for number in range(2, 6)),
         _option(_STRING, "text", "A text to add as a note") | {"max_length": MOST_TEXT_CHARS},
+        _option(_STRING, "url", "A link to add as a note; the page itself is not fetched")
+        | {"max_length": MOST_LINK_CHARS},
     )
     yield _verb("list", "What is in it")
     yield _verb("remove", "Take a document out of it", document)
@@ -113,7 +117,9 @@ def choices(documents: Iterable[Document], typed: str) -> list[Json]:
 
 def _shown(document: Document) -> str:
     title = one_line(document.title) or document.id
-    return title if len(title) <= CHOICE_CHARS else f"{title[: CHOICE_CHARS - 1]}…"
+    while size(title) > CHOICE_CHARS:
+        title = f"{title[: CHOICE_CHARS - 2].rstrip('…')[:-1]}…"
+    return title
 
 
 def _command(kind: int, name: str, description: str = "", options: list[Json] | None = None) -> Json:

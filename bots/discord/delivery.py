@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _EXPIRED = {UNKNOWN_WEBHOOK, BAD_WEBHOOK, UNKNOWN_MESSAGE, UNKNOWN_INTERACTION, "404", "401"}
+NO_THREADS = {"refusal", "correction"}  # a word to what was said is worth none
 _SHUT = {NO_ACCESS, NO_PERMISSION, UNKNOWN_CHANNEL}
 ACKNOWLEDGED_SECONDS = 3.5  # Discord waits three for an acknowledgement
 CLOSING_WAITS_SECONDS = (0.5, 2.0, 0.0)
@@ -105,7 +106,7 @@ class DiscordDelivery(Delivery[Target, Message]):
         private = bool(content.get("whispered", payload.get("private"))) and not content.get("aloud")
         return Target(
             payload=payload,
-            here=bool(content.get("here")) or job.kind == "refusal",
+            here=bool(content.get("here")) or job.kind in NO_THREADS,
             to=content.get("to"),
             whispered=private and bool(payload.get("token")),
         )

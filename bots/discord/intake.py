@@ -114,7 +114,9 @@ def read_message(message: Message, me: ClientUser, place: Where, *, late: bool =
     corrected = correction_in(text)
     if corrected is not None and (place.in_thread or place.direct or replied):
         event = _event("correction", (message_key(id_),), payload | {"text": corrected}, pace="quick")
-        return Arrival(event, follows=None if addressed or replied else thread)
+        if replied and not payload["in_thread"]:  # people correct each other, too
+            return Arrival(event, about=message_key(replied[1]))
+        return Arrival(event, follows=None if addressed else thread)
     event = _event("question", (message_key(id_),), payload, thread=thread)
     if addressed:
         return Arrival(event, joins=thread)
@@ -289,7 +291,8 @@ def _typed(verb: str, given: Json) -> str:
         case "":
             return str(given.get("question") or "")
         case _:
-            return f"{verb} {given.get('text') or ''}".strip()
+            noted = "\n".join(filter(None, (given.get("text"), given.get("url"))))
+            return f"{verb} {noted}".strip()
 
 
 def _menu(data: Json, payload: Json, key: str) -> Arrival | None:

@@ -28,7 +28,6 @@ _ESCAPED = re.compile(r"\\([^A-Za-z0-9\s])")
 _MARKER_LINK = re.compile(r"\[\[(\d{1,4})\]\(<[^<>\s]*>\)\]")
 _NO_BRACKETS = str.maketrans("[]", "()")
 FULL_WIDTH_AT, SINGLE_ANGLE = "＠", "‹"
-CELL_CHARS = 40  # of a table's column: beyond, no phone shows it beside another
 
 
 class DiscordMarkdown(Markdown):

@@ -138,8 +138,11 @@ def test_what_people_say_elsewhere_or_to_each_other_is_not_answered(engine, tmp_
         thread = await here.thread(await here.ana.mentions("general", LEAVE))
         await here.reply(thread)
         await here.ana.writes(thread, f"{here.bob.mention} look at that")
+        said = await here.bob.writes("general", "We meet at ten.")
+        await here.ana.replies(said, "correction: at eleven.")
         await here.answer("And leave for trainees?")
         assert len(engine.questions) == 2
+        assert here.discord.answers("general") == []
 
     tell(story, engine, tmp_path)
 
@@ -157,6 +160,9 @@ def test_follow_ups_and_threads_can_be_switched_off_for_a_channel(engine, tmp_pa
         await here.ana.replies(answer, "And leave for trainees?")
         await here.reply("general", 2)
         assert engine.questions[1].history[-1].role == "assistant"
+        await here.cleo.replies(answer, "correction: 30 days.")
+        await here.discord.until(lambda: engine.ratings)
+        assert engine.ratings == [Rating("answer-1", "down", "30 days.", author="Cleo")]
 
     tell(story, engine, tmp_path)
 
@@ -300,8 +306,10 @@ def test_ask_with_a_picture_answers_the_person_alone_who_may_share_it(engine, tm
 def test_the_knowledge_base_is_filled_listed_and_emptied_by_commands_that_offer_titles(engine, tmp_path):
     async def story(here):
         files = {"file": ("plan.txt", b"The launch is in May."), "file2": ("menu.txt", b"Soup on Monday.")}
-        await here.ana.uses("/kb add", "general", **files, text="The printer is on floor 3.")
+        note = {"text": "The printer is on floor 3.", "url": "https://wiki.example/printer"}
+        await here.ana.uses("/kb add", "general", **files, **note)
         assert "3 documents in the knowledge base" in (await here.whisper(here.ana)).content
+        assert "https://wiki.example/printer" in engine.texts[engine.documents()[0]]
         await here.ana.uses("/kb list", "general")
         assert "menu.txt" in (await here.whisper(here.ana, 2)).content
         (offered,) = await here.ana.is_offered("/kb remove", "general", "document", "MENU")
@@ -491,17 +499,6 @@ def test_what_is_said_before_the_history_is_paged_hides_nothing_of_a_long_absenc
                 assert answer.content.startswith("-# I was away")
 
     asyncio.run(told())
-
-
-def test_a_session_that_is_lost_is_begun_anew_and_what_was_asked_in_between_is_answered(engine, tmp_path):
-    async def story(here):
-        await here.answer()
-        here.discord.gateway.forget()
-        here.discord.gateway.drop()
-        missed = await here.ana.mentions("general", "And leave for trainees?")
-        assert "28 days" in (await here.reply(await here.thread(missed))).content
-
-    tell(story, engine, tmp_path)
 
 
 def test_many_guilds_are_served_in_shards(engine, tmp_path):

@@ -60,7 +60,7 @@ def _in(kind, text, links):
     for mention in MENTION.findall(text):
         yield f"{kind}: {mention!r} in {text[:200]!r}"
     for target in MASKED.findall(text):
-        if target not in links:
+        if target not in links and ADDRESS.match(target):  # without a scheme Discord makes no link of it
             yield f"{kind}: a link to {target[:80]!r}"
     without = MASKED.sub(lambda match: "" if match[1] in links else match[0], text)
     if ADDRESS.search(without):

@@ -32,7 +32,7 @@ SAMPLES = {
     "discord_kills": 1,
     "discord_drops": 3,
     "discord_sessions": 1,
-    "discord_cut": 3,
+    "discord_cut": 2,
     "hostile": 1,
     "stampede": 1_100,
     "backup": 4,
