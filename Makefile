@@ -64,7 +64,7 @@ types: ## install Slack's published types and a second Slack, which the tests th
 	@npm ci --silent --prefix tests/slack_server/emulate
 
 clean: ## remove everything that was made here
-	rm -rf .venv .bench .demo .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .bench .bench-reading .demo .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	rm -rf build dist *.egg-info
 	rm -rf tests/slack_server/types/node_modules tests/slack_server/emulate/node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +

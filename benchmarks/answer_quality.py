@@ -13,17 +13,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import sqlite3
 import sys
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.answer_sets import SETS, sampled
 from benchmarks.faithfulness import print_detectors
-from benchmarks.retrieval_quality import KeptReadings, KeptVectors
-from mmrag.assemble import build_embedder, build_reader
+from benchmarks.kept import embedder_and_reader
+from benchmarks.table import grid
 from mmrag.config import load_settings
 from mmrag.evaluation.answers import AnswersReport, evaluate, fingerprint
 
@@ -89,15 +88,7 @@ def print_lines(lines: Sequence[Line], *, markdown: bool) -> None:
     """A table, for a terminal or for a document."""
     header = ["set", "part", *COLUMNS]
     rows = [_cells(line) for line in lines]
-    if markdown:
-        print("|", " | ".join(header), "|")
-        print("|---|---" + "|---:" * len(COLUMNS) + "|")
-        for row in rows:
-            print("|", " | ".join(row), "|")
-        return
-    widths = [max(map(len, cells)) for cells in zip(header, *rows, strict=True)]
-    for row in (header, *rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+    print(grid(header, rows, texts=2, markdown=markdown))
 
 
 def _readable(chosen: AnswerSet, one: Judged) -> dict[str, Any]:
@@ -140,16 +131,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{arguments.data} holds none of the sets: name the folder that holds theirs.", file=sys.stderr)
         return 2
     settings = load_settings()
-    embedder, reader = build_embedder(settings), build_reader(settings)
     lines: list[Line] = []
     with ExitStack() as stack:
-        if arguments.cache:
-            arguments.cache.mkdir(parents=True, exist_ok=True)
-            database = stack.enter_context(closing(sqlite3.connect(
-                arguments.cache / "vectors.sqlite3", check_same_thread=False
-            )))  # fmt: skip
-            embedder = KeptVectors(embedder, database)
-            reader = KeptReadings(reader, arguments.cache / "readings")
+        embedder, reader = stack.enter_context(embedder_and_reader(settings, arguments.cache))
         read = (
             stack.enter_context(arguments.answers.open("w", encoding="utf-8")) if arguments.answers else None
         )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.datasets import leaves
 from mmrag.evaluation.answers import AnswerDocument, AnswerRow, fingerprint, is_one_number
 from mmrag.text.numbers import numbers
 from mmrag.types import Turn
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PASSAGES = 8  # beside a question of a set of search results
-_MINIMUM_NUMBERS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def open_charts(folder: Path) -> list[AnswerRow]:
     for picture, _, _, question, answer, _ in json.loads(
         (folder / "val300.json").read_text("utf-8")
     ).values():
-        if len(numbers(answer)) >= _MINIMUM_NUMBERS:
+        if numbers(answer):
             image = folder / "chart_images" / picture
             rows.append(AnswerRow(question, (), (answer,), images=(image,), numeric=True))
     return rows
@@ -168,8 +168,8 @@ def search_results(folder: Path, *, files: Sequence[str]) -> list[AnswerRow]:
     rows = []
     for name in files:
         for row in _json_lines(folder / name):
-            positive, negative = list(_flat(row["positive"])), list(_flat(row["negative"]))
-            answers = tuple(dict.fromkeys(_flat(row["answer"])))
+            positive, negative = list(leaves(row["positive"])), list(leaves(row["negative"]))
+            answers = tuple(dict.fromkeys(leaves(row["answer"])))
             is_answerable = len(rows) % 3 != 0 or not negative
             texts = [*positive[: _PASSAGES // 2], *negative] if is_answerable else negative
             expected = answers if is_answerable else ()
@@ -177,14 +177,6 @@ def search_results(folder: Path, *, files: Sequence[str]) -> list[AnswerRow]:
                 AnswerRow(row["query"], _pool(texts[:_PASSAGES]), expected, numeric=_asks_number(expected))
             )
     return rows
-
-
-def _flat(texts: Any) -> Iterator[str]:
-    for one in [texts] if isinstance(texts, str) else texts:
-        if isinstance(one, str):
-            yield one
-        else:
-            yield from _flat(one)
 
 
 def _asks_number(expected: Sequence[str]) -> bool:
@@ -195,7 +187,7 @@ def campus(folder: Path) -> list[AnswerRow]:
     """A university's pages as a search found them, conversations, and tables in whole HTML pages."""
     rows = []
     for row in _json_lines(folder / "extractive_qa" / "basic_qa_retrieved_bm25.jsonl"):
-        answers = tuple(_flat(row["answers"]))
+        answers = tuple(leaves(row["answers"]))
         pages = [_page(page) for page in (*row["positive_reference"], *row["retrieved_psgs"][:_PASSAGES])]
         if len(rows) % 3 == 0:
             pages = [page for page in pages if not any(answer in page.text for answer in answers)]
@@ -209,23 +201,14 @@ def campus(folder: Path) -> list[AnswerRow]:
             for pair in row["history_qa"]
             for turn in (Turn("user", pair["question"]), Turn("assistant", pair["answers"][0]))
         )
-        answers = tuple(_flat(row["answers"]))
+        answers = tuple(leaves(row["answers"]))
         page = _page(row["positive_reference"])
         rows.append(AnswerRow(row["question"], (page,), answers, history, numeric=_asks_number(answers)))
     for row in _json_lines(folder / "structured_qa" / "structured_qa_twopositive.dev.jsonl"):
-        answers = tuple(_flat(row["answers"]))
-        pages = tuple(dict.fromkeys(_page(page) for page in _pages(row["positive_reference"])))
+        answers = tuple(leaves(row["answers"]))
+        pages = tuple(dict.fromkeys(_page(page) for page in leaves(row["positive_reference"])))
         rows.append(AnswerRow(row["question"], pages, answers, numeric=_asks_number(answers)))
     return rows
-
-
-def _pages(listed: Any) -> Iterator[dict[str, Any]]:
-    """Pages out of lists in lists."""
-    for one in [listed] if isinstance(listed, dict) else listed:
-        if isinstance(one, dict):
-            yield one
-        elif isinstance(one, list):
-            yield from _pages(one)
 
 
 def _page(page: dict[str, Any]) -> AnswerDocument:

@@ -28,7 +28,6 @@ from mmrag.types import Question, Source
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mmrag.engine import Engine
     from mmrag.ports import Embedder, Reader
     from mmrag.types import Answer, Reading
 
@@ -54,7 +53,7 @@ def check(
         }
         citations, wrong = 0, []
         for text in _questions(readings, count=questions, seed=seed):
-            answer = _asked(engine, text)
+            answer = engine.ask(Question(text))
             citations += len(answer.citations)
             wrong += _misplaced(answer, readings, question=text)
         return citations, wrong
@@ -62,10 +61,6 @@ def check(
 
 def _load(path: Path) -> Source:
     return Source(name=path.name, data=path.read_bytes(), uri=str(path))
-
-
-def _asked(engine: Engine, text: str) -> Answer:
-    return engine.ask(Question(text))
 
 
 def _questions(readings: dict[str, Reading], *, count: int, seed: int) -> list[str]:

@@ -173,18 +173,19 @@ def passages_of_answers(folder: Path, *, files: tuple[str, ...]) -> Rows:
     for name in files:
         for line in (folder / name).read_text("utf-8").splitlines():
             row = json.loads(line)
-            rows.query(row["query"], {rows.pooled(text): 1 for text in _flat(row["positive"])})
-            for text in _flat(row["negative"]):
+            rows.query(row["query"], {rows.pooled(text): 1 for text in leaves(row["positive"])})
+            for text in leaves(row["negative"]):
                 rows.pooled(text)
     return rows
 
 
-def _flat(texts: list[Any]) -> Iterator[str]:
-    for one in texts:
-        if isinstance(one, str):
-            yield one
+def leaves(nested: Any) -> Iterator[Any]:
+    """What stands in lists in lists; what is no list is itself one."""
+    for one in nested if isinstance(nested, list) else [nested]:
+        if isinstance(one, list):
+            yield from leaves(one)
         else:
-            yield from _flat(one)
+            yield one
 
 
 def paragraphs(folder: Path, *, file: str) -> Rows:

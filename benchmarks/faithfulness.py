@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.table import grid
 from mmrag.grounding import EvidenceGrounder
 from mmrag.text.sentences import sentence_spans
 from mmrag.types import Chunk, Claim, Draft, Hit, Prompt
@@ -36,15 +37,17 @@ def print_detectors(folder: Path, embedder: Embedder, *, markdown: bool) -> None
         "mmrag": lambda sample: _is_kept_whole(grounder, sample["source"], sample["summary"])
     }
     verdicts |= {name: lambda sample, name=name: _published(sample, name) for name in DETECTORS}
-    lines = ["| detector | summaries | unfaithful found | faithful passed | balanced accuracy |"]
-    lines.append("|---|---:|---:|---:|---:|")
+    header = ["detector", "summaries", "unfaithful found", "faithful passed", "balanced accuracy"]
+    rows = []
     for name, verdict in verdicts.items():
         judged = [(said, _is_faithful(sample)) for sample in samples if (said := verdict(sample)) is not None]
         bad = [not said for said, faithful in judged if not faithful]
         good = [said for said, faithful in judged if faithful]
         found, passed = sum(bad) / len(bad), sum(good) / len(good)
-        lines.append(f"| {name} | {len(judged)} | {found:.2f} | {passed:.2f} | {(found + passed) / 2:.2f} |")
-    print(*(lines if markdown else [line for line in lines if "---" not in line]), sep="\n")
+        rows.append(
+            [name, str(len(judged)), *(f"{share:.2f}" for share in (found, passed, (found + passed) / 2))]
+        )
+    print(grid(header, rows, texts=1, markdown=markdown))
 
 
 def _is_faithful(sample: dict[str, Any]) -> bool:

@@ -15,10 +15,12 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
+from transformers import StoppingCriteriaList
 
 from benchmarks.table import Row, add_formats, show
 from mmrag.generation.decoding.language_model import Prefix
@@ -41,6 +43,7 @@ QUERIES = 32
 # Milliseconds on an H200 for opt-2.7b with 1,000 tokens read, from its memory's 4.8 TB/s.
 H200_BYTES_A_SECOND = 4.8e12
 H200_FLOORS = {"token": 1.31, "token int8": 0.70, "prompt": 7.6, "step": 6.4}
+RUNS = 5
 WARM_UP = 8
 
 
@@ -260,7 +263,7 @@ class Bench:
         return statistics.median(times[WARM_UP:])
 
     def _generate(self, *, rows: int) -> float:
-        """Milliseconds a token of transformers' own `generate`, the prompt taken off."""
+        """Milliseconds between two tokens of transformers' own `generate`, the prompt taken off."""
         tokens = torch.tensor([self._tokens[number] for number in range(rows)], device=self._device)
         image = torch.full((rows, QUERIES), self._model.config.image_token_index, device=self._device)
         inputs = {
@@ -268,14 +271,24 @@ class Bench:
             "pixel_values": self._pixels.expand(rows, -1, -1, -1),
         }
         inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+        goes_on = torch.zeros(rows, dtype=torch.bool, device=self._device)
+        times = []
 
-        def generated(count: int) -> float:
-            options = {"max_new_tokens": count, "min_new_tokens": count, "do_sample": False}
-            return self._milliseconds(lambda: self._model.generate(**inputs, **options), runs=1)
+        def token_is_made(*_: object, **__: object) -> torch.Tensor:
+            self._wait()
+            times.append(1_000 * time.perf_counter())
+            return goes_on
 
-        short, long = 2, 2 + self._work.written // 2
-        generated(short)  # loads the kernels
-        return (generated(long) - generated(short)) / (long - short)
+        count = 1 + WARM_UP + self._work.written
+        self._model.generate(
+            **inputs,
+            max_new_tokens=count,
+            min_new_tokens=count,
+            do_sample=False,
+            stopping_criteria=StoppingCriteriaList([token_is_made]),
+        )
+        between = [later - earlier for earlier, later in pairwise(times)]
+        return statistics.median(between[WARM_UP:])
 
     def _requests(self) -> Row:
         """Questions a second with everything that answering takes: pictures, prompts, joining, leaving."""
@@ -303,16 +316,16 @@ class Bench:
             rate,
         )
 
-    def _milliseconds(self, call: Callable[[], object], *, runs: int = 5) -> float:
-        """The median of some runs, each until the device is done; where there are many, after one more."""
+    def _milliseconds(self, call: Callable[[], object]) -> float:
+        """The median of some runs after one more, each until the device is done."""
         times = []
-        for _ in range(runs + (runs > 1)):
+        for _ in range(1 + RUNS):
             self._wait()
             begun = time.perf_counter()
             call()
             self._wait()
             times.append(1_000 * (time.perf_counter() - begun))
-        return statistics.median(times[-runs:])
+        return statistics.median(times[1:])
 
     def _wait(self) -> None:
         if self._device.type == "cuda":

@@ -44,25 +44,7 @@ LINK = re.compile(r"\]\([^)]*\)")
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 UNSEEN = {"del", "moveFrom", "instrText", "delText", "Fallback", "rPh"}
 TEXTS = {"t", "v"}
-INLINE = {
-    "a",
-    "abbr",
-    "b",
-    "bdi",
-    "cite",
-    "code",
-    "em",
-    "i",
-    "mark",
-    "q",
-    "s",
-    "small",
-    "span",
-    "strong",
-    "sub",
-    "sup",
-    "u",
-}
+INLINE = set("a abbr b bdi cite code em i mark q s small span strong sub sup u".split())
 EVERYTHING = "html.parser, menus and all"
 READ_PARTS = re.compile(
     r"word/(?:document|footnotes|endnotes|comments|header\d*|footer\d*)\.xml"
@@ -96,9 +78,9 @@ def words_of(text: str) -> Counter[str]:
 
 def reference_of(path: Path) -> tuple[str, str]:
     """Where the reference comes from, and its text."""
-    for beside in (path.parent / "expected_outputs" / f"{path.stem}.md",):
-        if beside.is_file() and beside.stat().st_size and path.suffix == ".pdf":
-            return "reference text", COMMENT.sub(" ", LINK.sub("]", beside.read_text(encoding="utf-8")))
+    beside = path.parent / "expected_outputs" / f"{path.stem}.md"
+    if path.suffix == ".pdf" and beside.is_file() and beside.stat().st_size:
+        return "reference text", COMMENT.sub(" ", LINK.sub("]", beside.read_text(encoding="utf-8")))
     data = path.read_bytes()
     if path.suffix in (".docx", ".pptx", ".xlsx"):
         return "the file's own XML", "\n".join(_office_texts(path))

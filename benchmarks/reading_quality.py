@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sqlite3
 import sys
 from ast import literal_eval
 from contextlib import ExitStack, closing
@@ -30,8 +29,10 @@ import numpy as np
 import pypdfium2
 from rank_bm25 import BM25Okapi
 
-from benchmarks.retrieval_quality import KeptReadings, KeptVectors, plain_words
-from mmrag.assemble import build_embedder, build_engine, build_reader
+from benchmarks.kept import embedder_and_reader
+from benchmarks.retrieval_quality import plain_words
+from benchmarks.table import grid
+from mmrag.assemble import build_engine
 from mmrag.config import load_settings
 from mmrag.evaluation.retrieval import RETRIEVERS
 from mmrag.reading.picture import PictureFile
@@ -220,15 +221,7 @@ def print_lines(lines: Sequence[Line], *, markdown: bool) -> None:
         ]
         for line in lines
     ]
-    if markdown:
-        print("|", " | ".join(header), "|")
-        print("|---|---" + "|---:" * (len(header) - 2) + "|")
-        for row in rows:
-            print("|", " | ".join(row), "|")
-        return
-    widths = [max(map(len, cells)) for cells in zip(header, *rows, strict=True)]
-    for row in (header, *rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(grid(header, rows, texts=2, markdown=markdown))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -252,15 +245,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{arguments.data} holds none of the sets: name the folder that holds theirs.", file=sys.stderr)
         return 2
     settings = load_settings()
-    embedder: Embedder = build_embedder(settings)
-    reader: Reader = build_reader(settings)
     lines: list[Line] = []
     with ExitStack() as stack:
         # The engine reads the files again: without --cache, what was read is kept for this run.
         cache = arguments.cache or Path(stack.enter_context(TemporaryDirectory(prefix="mmrag-readings-")))
-        cache.mkdir(parents=True, exist_ok=True)
-        database = stack.enter_context(closing(sqlite3.connect(cache / "vectors.sqlite3")))
-        embedder, reader = KeptVectors(embedder, database), KeptReadings(reader, cache / "readings")
+        embedder, reader = stack.enter_context(embedder_and_reader(settings, cache))
         for load in there:
             measured = measure(load(), settings=settings, embedder=embedder, reader=reader)
             lines += measured

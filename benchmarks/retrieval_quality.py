@@ -12,29 +12,25 @@ With --cache what was read and embedded is kept there for the next run.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import re
-import sqlite3
 import sys
-from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import TypeAdapter
 from rank_bm25 import BM25Okapi
 
 from benchmarks.datasets import DATASETS
-from mmrag.assemble import build_embedder, build_engine, build_reader
+from benchmarks.kept import embedder_and_reader
+from benchmarks.table import grid
+from mmrag.assemble import build_engine
 from mmrag.config import load_settings
+from mmrag.evaluation.progress import silent
 from mmrag.evaluation.retrieval import RETRIEVERS, ask_all, index_corpus, quality_of
-from mmrag.reading import READING_VERSION
-from mmrag.reading.media import binary_type
 from mmrag.text.words import HAN, STOP_WORDS
-from mmrag.types import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +39,7 @@ if TYPE_CHECKING:
     from mmrag.config import Settings
     from mmrag.evaluation.beir import Collection, CorpusRow, QueryRow
     from mmrag.evaluation.retrieval import Quality
-    from mmrag.ports import Embedder, PageListener, Reader, Vectors
+    from mmrag.ports import Embedder, Reader
 
 DEPTH = 10
 CUTS = (1, 5, 10)
@@ -69,10 +65,10 @@ def measure(
         qualities = {"plain": _plain_quality(collection, reader)}
         own = settings.model_copy(update={"home": Path(folder) / "home"})
         with build_engine(own, embedder=embedder, reader=reader) as engine:
-            index_corpus(engine, collection.corpus, progress=_silent)
+            index_corpus(engine, collection.corpus, progress=silent)
         for mode in ("bm25", "dense", "hybrid"):
             with build_engine(own, embedder=embedder, reader=reader, retrievers=RETRIEVERS[mode]) as engine:
-                run = ask_all(engine, collection.answerable, depth=DEPTH, progress=_silent)
+                run = ask_all(engine, collection.answerable, depth=DEPTH, progress=silent)
             qualities[mode] = quality_of(run.rankings, collection.judgements, ks=CUTS)
     return [
         Line(
@@ -89,10 +85,6 @@ def measure(
 def _figure(quality: Quality, name: str) -> float:
     kind, _, cut = name.partition("@")
     return {"mrr": quality.mrr, "ndcg": quality.ndcg, "hit": quality.hit[int(cut)]}[kind]
-
-
-def _silent(what: str, done: int, of: int) -> None:
-    """One line a set is progress enough."""
 
 
 # -------------------------------------------------------------------- plain BM25
@@ -129,83 +121,9 @@ def plain_words(text: str) -> list[str]:
     return [word for word in found if word not in STOP_WORDS]
 
 
-# ------------------------------------------------------ kept from run to run
-
-
-class KeptVectors:
-    """An embedder that remembers. Its vectors are those of `embedder`, by its name and the text."""
-
-    def __init__(self, embedder: Embedder, database: sqlite3.Connection) -> None:
-        self._embedder = embedder
-        self._database = database
-        self.name = embedder.name
-        self.dimension = embedder.dimension
-        self.understands = embedder.understands
-        self.count_tokens = embedder.count_tokens
-        database.execute(
-            "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID"
-        )
-
-    def embed_documents(self, texts: Sequence[str]) -> Vectors:
-        return self._embed("document", texts)
-
-    def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        return self._embed("query", texts)
-
-    def _embed(self, kind: str, texts: Sequence[str]) -> Vectors:
-        keys = [self._key(kind, text) for text in texts]
-        known = {key: vector for key in keys if (vector := self._kept(key)) is not None}
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        if missing:
-            embed = self._embedder.embed_documents if kind == "document" else self._embedder.embed_queries
-            known |= zip(missing, embed(list(missing.values())), strict=True)
-            rows = [(key, known[key].tobytes()) for key in missing]
-            self._database.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
-            self._database.commit()
-        return np.array([known[key] for key in keys], dtype=np.float32).reshape(-1, self.dimension)
-
-    def _kept(self, key: bytes) -> Vectors | None:
-        row = self._database.execute("SELECT vector FROM vectors WHERE key = ?", (key,)).fetchone()
-        return np.frombuffer(row[0], dtype=np.float32) if row else None
-
-    def _key(self, kind: str, text: str) -> bytes:
-        return hashlib.blake2b(f"{self.name}\0{kind}\0{text}".encode(), digest_size=16).digest()
-
-
-class KeptReadings:
-    """A reader that remembers, without the pictures: PDFs and OCR take minutes."""
-
-    def __init__(self, reader: Reader, folder: Path) -> None:
-        self._reader = reader
-        self._folder = folder
-        self._json = TypeAdapter(Reading)
-
-    def pixel_digest(self, data: bytes) -> str | None:
-        return self._reader.pixel_digest(data)
-
-    def read(self, data: bytes, *, name: str, progress: PageListener | None = None) -> Reading:
-        if binary_type(data) is None:
-            return self._reader.read(data, name=name, progress=progress)
-        kept = self._folder / f"{hashlib.blake2b(data, digest_size=16).hexdigest()}.{READING_VERSION}.json"
-        if not kept.exists():
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            reading = _without_pictures(self._reader.read(data, name=name, progress=progress))
-            kept.write_text(json.dumps(asdict(reading), ensure_ascii=False), encoding="utf-8")
-        return self._json.validate_json(kept.read_bytes())
-
-
-def _without_pictures(reading: Reading) -> Reading:
-    pages = (
-        replace(page, figures=tuple(replace(figure, image=None) for figure in page.figures))
-        for page in reading.pages
-    )
-    return replace(reading, pages=tuple(pages))
-
-
 # ----------------------------------------------------------------------- output
 
 WAYS = ("plain", "bm25", "dense", "hybrid")
-TEXT_COLUMNS = 2  # set and measure; all others are numbers
 
 
 def print_lines(lines: Sequence[Line], *, markdown: bool) -> None:
@@ -215,18 +133,7 @@ def print_lines(lines: Sequence[Line], *, markdown: bool) -> None:
         [line.dataset, line.measure, f"{line.documents:,}", f"{line.queries:,}", *_cells(line)]
         for line in lines
     ]
-    if markdown:
-        print("|", " | ".join(header), "|")
-        print("|---" * TEXT_COLUMNS + "|---:" * (len(header) - TEXT_COLUMNS) + "|")
-        for row in rows:
-            print("|", " | ".join(row), "|")
-        return
-    for column, width in enumerate(max(map(len, cells)) for cells in zip(header, *rows, strict=True)):
-        align = str.ljust if column < TEXT_COLUMNS else str.rjust
-        for row in (header, *rows):
-            row[column] = align(row[column], width)
-    for row in (header, *rows):
-        print("  ".join(row))
+    print(grid(header, rows, texts=2, markdown=markdown))
 
 
 def _cells(line: Line) -> list[str]:
@@ -255,16 +162,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{arguments.data} holds none of the sets: name the folder that holds theirs.", file=sys.stderr)
         return 2
     settings = load_settings()
-    embedder, reader = build_embedder(settings), build_reader(settings)
     lines: list[Line] = []
-    with ExitStack() as stack:
-        if arguments.cache:
-            arguments.cache.mkdir(parents=True, exist_ok=True)
-            database = stack.enter_context(closing(sqlite3.connect(arguments.cache / "vectors.sqlite3")))
-            embedder, reader = (
-                KeptVectors(embedder, database),
-                KeptReadings(reader, arguments.cache / "readings"),
-            )
+    with embedder_and_reader(settings, arguments.cache) as (embedder, reader):
         for dataset in there:
             print(f"{dataset.name}: {dataset.about} ...", file=sys.stderr)
             measured = measure(dataset, arguments.data, settings=settings, embedder=embedder, reader=reader)

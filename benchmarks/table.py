@@ -66,14 +66,25 @@ def show(rows: Sequence[Row], form: Format, *, title: str) -> str:
         return json.dumps(
             {"title": title, "rows": [asdict(row) | {"holds": row.holds} for row in rows]}, ensure_ascii=False
         )
-    cells = [("what", "mmrag", "beside", "bound", "")]
-    cells += [(row.what, row.measured, row.beside, row.required, row.verdict) for row in rows]
-    if form == "markdown":
-        lines = ["| " + " | ".join(line) + " |" for line in cells]
-        return "\n".join([title, "", lines[0], "|" + "---|" * len(cells[0]), *lines[1:]])
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
-    return "\n".join([title, "", *lines])
+    header = ("what", "mmrag", "beside", "bound", "")
+    cells = [(row.what, row.measured, row.beside, row.required, row.verdict) for row in rows]
+    return f"{title}\n\n{grid(header, cells, texts=len(header), markdown=form == 'markdown')}"
+
+
+def grid(header: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int, markdown: bool) -> str:
+    """Cells as Markdown or as columns for a terminal; those after the first `texts` ones are numbers."""
+    table = [header, *rows]
+    if markdown:
+        head, *lines = ("| " + " | ".join(line) + " |" for line in table)
+        return "\n".join([head, "|" + "---|" * texts + "---:|" * (len(header) - texts), *lines])
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    aligned = [str.ljust] * texts + [str.rjust] * (len(header) - texts)
+    return "\n".join(
+        "  ".join(
+            align(cell, width) for align, cell, width in zip(aligned, line, widths, strict=True)
+        ).rstrip()
+        for line in table
+    )
 
 
 def add_formats(parser: argparse.ArgumentParser) -> None:

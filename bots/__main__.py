@@ -94,13 +94,11 @@ def _serve_slack() -> int:
 
     settings = load_settings()
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
-    try:
-        from bots.slack import service  # noqa: PLC0415 - needs an extra; named by the error
-    except ModuleNotFoundError as missing:
-        raise MissingExtra(missing.name or "slack-bolt", "slack") from missing
     chosen = slack_settings(settings)
+    from bots.slack import service  # noqa: PLC0415 - after `slack_settings`, which names a missing extra
+
     service.check_settings(chosen)  # before an engine is started for nothing
-    from mmrag.assemble import build_engine  # noqa: PLC0415 - as above
+    from mmrag.assemble import build_engine  # noqa: PLC0415 - `--help` stays quick
 
     with build_engine(settings) as engine:
         asyncio.run(service.serve(chosen, engine))
@@ -110,22 +108,23 @@ def _serve_slack() -> int:
 def _check_slack() -> int:
     from mmrag.config import load_settings  # noqa: PLC0415 - `--help` stays quick
 
-    settings = load_settings()
-    try:
-        from bots.slack.check import check  # noqa: PLC0415 - needs an extra; named by the error
-    except ModuleNotFoundError as missing:
-        raise MissingExtra(missing.name or "slack-bolt", "slack") from missing
-    findings = asyncio.run(check(slack_settings(settings)))
+    chosen = slack_settings(load_settings())
+    from bots.slack.check import check  # noqa: PLC0415 - after `slack_settings`, which names a missing extra
+
+    findings = asyncio.run(check(chosen))
     for finding in findings:
         sys.stdout.write(f"{'ok     ' if finding.good else 'MISSING'} {finding.text}\n")
     return DONE if all(finding.good for finding in findings) else FAILED
 
 
 def slack_settings(settings: Settings) -> SlackSettings:
-    """The part of the settings that the Slack bot takes, as plain values."""
+    """The part of the settings that the Slack bot takes, as plain values. Raises MissingExtra."""
     from bots.conversation import Rules  # noqa: PLC0415 - `--help` stays quick
-    from bots.slack.service import SlackSettings  # noqa: PLC0415 - needs an extra
 
+    try:
+        from bots.slack.service import SlackSettings  # noqa: PLC0415 - needs an extra; named by the error
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "slack-bolt", "slack") from missing
     return SlackSettings(
         folder=settings.home / "bots",
         bot_token=settings.slack_bot_token.get_secret_value(),

@@ -190,20 +190,14 @@ class Inbox:
             )
         )
 
-    async def sent(
-        self, job: Job, part: Part, receipt: str, *, also: Callable[[apsw.Connection], object] | None = None
-    ) -> None:
+    async def sent(self, job: Job, part: Part, receipt: str) -> None:
         """A part has arrived; its content is not needed any more."""
-
-        def change(db: apsw.Connection) -> None:
-            db.execute(
+        await self._database.write(
+            lambda db: db.execute(
                 "UPDATE outbox SET state = 'sent', content = '{}', receipt = ? WHERE job = ? AND part = ?",
                 (receipt, job.id, part.number),
             )
-            if also is not None:
-                also(db)
-
-        await self._database.write(change)
+        )
 
     async def finish(self, job: Job, outcome: str) -> None:
         """Nothing is left to do; what was said is forgotten, that it was answered is remembered."""
@@ -218,16 +212,6 @@ class Inbox:
 
         await self._database.write(change)
         self.wake()
-
-    async def give_back(self, job: Job) -> None:
-        """Let another attempt be made later: this process is stopping, or the platform is away."""
-        await self._database.write(
-            lambda db: db.execute(
-                "UPDATE jobs SET owner = NULL, attempts = max(attempts - 1, 0), "
-                "state = iif(state = 'running', 'waiting', state) WHERE id = ?",
-                (job.id,),
-            )
-        )
 
     async def recover(self) -> int:
         """Take over what processes that are gone had leased, and forget what is old; how many there were."""
@@ -253,13 +237,6 @@ class Inbox:
         if taken_over:
             self.wake()
         return taken_over
-
-    async def unfinished(self) -> int:
-        """How many jobs have not had their ending yet."""
-        count: int = await self._database.write(
-            lambda db: db.execute("SELECT count(*) FROM jobs WHERE state != 'done'").get
-        )
-        return count
 
     def close(self) -> None:
         self._owner.leave()

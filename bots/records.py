@@ -1,9 +1,9 @@
 """What a bot remembers between one exchange and the next: it implements `conversation.Records`.
 
-Settings of places, thumbs, corrections that wait, uses that are counted, which message shows which
-answer, which threads the bot takes part in, what was asked and not answered. No document and no answer
-stands here; the words of a question only where it was not answered, for a week, and those of a
-correction while it waits.
+Settings of places, thumbs and (for a week) their reasons, corrections that wait, uses that are counted,
+which message shows which answer, which threads the bot takes part in, what was asked and not answered. No
+document and no answer stands here; the words of a question only where it was not answered, for a week, and
+those of a correction while it waits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bots.conversation import Proposal
 from mmrag.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import apsw
 
@@ -38,6 +38,11 @@ SCHEMA = """
         answer TEXT NOT NULL, author TEXT NOT NULL, by TEXT NOT NULL,
         verdict TEXT NOT NULL, standing INTEGER NOT NULL, at REAL NOT NULL,
         PRIMARY KEY (answer, author, by)
+    ) STRICT;
+    CREATE TABLE reasons (                     -- of a thumbs down, as they were ticked
+        answer TEXT NOT NULL, author TEXT NOT NULL, reason TEXT NOT NULL,
+        workspace TEXT NOT NULL, at REAL NOT NULL,
+        PRIMARY KEY (answer, author, reason)
     ) STRICT;
     CREATE TABLE proposals (
         id TEXT PRIMARY KEY, answer TEXT NOT NULL, correction TEXT NOT NULL, author TEXT NOT NULL,
@@ -201,20 +206,45 @@ class DiskRecords:
         )
         return None if content is None else json.loads(content)
 
-    async def asked_lately(self, workspace: str, *, place: str | None = None) -> tuple[int, list[str]]:
-        """How many questions there were in a week, and those that were not answered, newest first.
+    async def note_reasons(self, workspace: str, answer_id: str, author: str, reasons: Sequence[str]) -> None:
+        """What a person says is wrong with an answer; it takes the place of what they said before."""
+        now = time.time()
 
-        With a place: its own only. Else those of places that everyone in the workspace can see.
-        """
+        def change(db: apsw.Connection) -> None:
+            db.execute(
+                "DELETE FROM reasons WHERE (answer = ? AND author = ?) OR at < ?",
+                (answer_id, author, now - WEEK),
+            )
+            db.executemany(
+                "INSERT OR IGNORE INTO reasons VALUES (?, ?, ?, ?, ?)",
+                [(answer_id, author, reason, workspace, now) for reason in reasons],
+            )
+
+        await self._database.write(change)
+
+    async def reasons_lately(self, workspace: str) -> dict[str, int]:
+        """How often each reason was given in a week."""
+        return await self._database.write(
+            lambda db: {
+                str(reason): int(number)
+                for reason, number in db.execute(
+                    "SELECT reason, count(*) FROM reasons WHERE workspace = ? AND at > ? GROUP BY reason",
+                    (workspace, time.time() - WEEK),
+                )
+            }
+        )
+
+    async def asked_lately(self, workspace: str) -> tuple[int, list[str]]:
+        """How many questions a week brought where everyone can see, and the unanswered, newest first."""
 
         def read(db: apsw.Connection) -> tuple[int, list[str]]:
             since = time.time() - WEEK
-            values = (workspace, since, place or "")
+            values = (workspace, since)
             number = db.execute(
-                "SELECT count(*) FROM asked WHERE workspace = ? AND at > ? AND place = ?", values
+                "SELECT count(*) FROM asked WHERE workspace = ? AND at > ? AND place = ''", values
             ).get
             rows = db.execute(
-                "SELECT question FROM asked WHERE workspace = ? AND at > ? AND place = ? "
+                "SELECT question FROM asked WHERE workspace = ? AND at > ? AND place = '' "
                 "AND NOT answered AND question IS NOT NULL ORDER BY at DESC LIMIT 10",
                 values,
             )

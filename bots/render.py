@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from mmrag.text.display import neutralise, one_line
+from mmrag.text.display import neutralise, one_line, shorten_quote
 
 if TYPE_CHECKING:
     from mmrag.types import Answer, Citation, Unread
@@ -107,7 +107,7 @@ def _source_line(citation: Citation) -> SourceLine:
         title=one_line(citation.title),
         place=_place(citation),
         link=safe_link(citation.uri),
-        snippet=_shorten(one_line(citation.quote), SNIPPET_CHARS),
+        snippet=shorten_quote(one_line(citation.quote), SNIPPET_CHARS),
     )
 
 
@@ -120,15 +120,6 @@ def _place(citation: Citation) -> str:
     if citation.origin == "attachment":
         parts.append("attached")
     return ", ".join(parts)
-
-
-def _shorten(text: str, limit: int) -> str:
-    """At most `limit` characters, cut between words where there are any."""
-    if len(text) <= limit:
-        return text
-    cut = text[: limit - 1]
-    at_word = cut.rsplit(" ", 1)[0]
-    return (at_word if len(at_word) > limit // 2 else cut) + "…"
 
 
 def _note(unread: Unread) -> str:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack, closing
 from functools import cache, partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from mmrag.engine import Engine, Limits, Stages
-from mmrag.errors import InvalidSettings, MissingExtra, UserFacingError
+from mmrag.errors import MissingExtra, UserFacingError
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
     from mmrag.config import Settings
-    from mmrag.generation.local import LocalGenerator
     from mmrag.grounding.entailment import Entailment
-    from mmrag.ports import Embedder, Generator, Reader
+    from mmrag.ports import Embedder, Reader
     from mmrag.reading.contained import ContainedReader
     from mmrag.retrieval.dense import DenseBuilder
     from mmrag.retrieval.embedding.embedder import SentenceTransformerEmbedder
+    from mmrag.retrieval.hybrid import HybridRetriever
     from mmrag.retrieval.rerank import CrossEncoderReranker
+    from mmrag.storage.cache import DiskAnswerCache
+    from mmrag.storage.catalog import SqliteStore
 
 _log = logging.getLogger(__name__)
 
@@ -142,69 +145,88 @@ def build_entailment(settings: Settings) -> Entailment | None:
 def _build(
     settings: Settings, embedder: Embedder | None, reader: Reader | None, retrievers: Container[str]
 ) -> Engine:
-    from mmrag.generation.extractive import ExtractiveGenerator  # noqa: PLC0415 - as below
-    from mmrag.grounding import EvidenceGrounder  # noqa: PLC0415 - the stages need an extra; the caller names it
-    from mmrag.reading import READING_VERSION  # noqa: PLC0415 - as above
-    from mmrag.reading.chunking import SentenceChunker  # noqa: PLC0415 - as above
-    from mmrag.retrieval.hybrid import HybridRetriever  # noqa: PLC0415 - as above
-    from mmrag.storage.cache import DiskAnswerCache  # noqa: PLC0415 - as above
+    from mmrag.storage.cache import DiskAnswerCache  # noqa: PLC0415 - needs an extra; the caller names it
     from mmrag.storage.catalog import SqliteStore  # noqa: PLC0415 - as above
 
     embedder = embedder or build_embedder(settings)
-    reranker = build_reranker(settings)
-    generator, reason = choose_generator(settings, embedder)
-    fallback = ExtractiveGenerator(embedder)
-    store = SqliteStore(settings.home / "store.sqlite3")
-    cache = DiskAnswerCache(settings.home / "cache", size_limit=settings.cache_bytes)
-    retriever = HybridRetriever(
-        store,
-        embedder,
-        folder=settings.home / "indexes",
-        exact_search_rows=settings.exact_search_rows,
-        memory_bytes=settings.index_memory_bytes,
-        earlier=partial(_earlier_embedder, settings),
-        reranker=reranker,
-        rerank_candidates=settings.rerank_candidates,
-        build_dense=_dense_builder(settings),
-        retrievers=retrievers,
-    )
-
-    own_reader: ContainedReader | None = None
-    if reader is None:
-        reader = own_reader = build_reader(settings)
-
-    def close() -> None:
-        if own_reader:
-            own_reader.close()
-        if hasattr(generator, "close"):  # the extractive one holds nothing
-            generator.close()
-        retriever.close()  # before the store: it may still be reading it
-        cache.close()
-        store.close()
-
-    return Engine(
-        Stages(
+    with ExitStack() as opened:  # closes the last one first: the retriever may still be reading the store
+        store = opened.enter_context(closing(SqliteStore(settings.home / "store.sqlite3")))
+        cache = opened.enter_context(
+            closing(DiskAnswerCache(settings.home / "cache", size_limit=settings.cache_bytes))
+        )
+        retriever = opened.enter_context(closing(_retriever(settings, store, embedder, retrievers)))
+        stages = _stages(
+            settings,
             store=store,
             cache=cache,
-            reader=reader,
-            chunker=SentenceChunker(count_tokens=embedder.count_tokens, target_tokens=settings.chunk_tokens),
             embedder=embedder,
             retriever=retriever,
-            generator=generator,
-            fallback=fallback if generator.name != fallback.name else None,
-            grounder=EvidenceGrounder(embedder, build_entailment(settings)),
-            reading_version=f"{READING_VERSION} {settings.chunk_tokens}",
-            generator_reason=reason,
-            # Without a cache nobody would find what another process did meanwhile.
-            flights=settings.home / "flights" if settings.cache_bytes else None,
-        ),
+            reader=reader or opened.enter_context(closing(build_reader(settings))),
+        )
+        opened.callback(stages.generator.close)
+        kept_open = opened.pop_all()
+    return Engine(
+        stages,
         limits=Limits(
             question_chars=settings.max_question_chars,
             attachments=settings.max_attachments,
             readers=settings.reading_processes,
         ),
         compact_after_seconds=settings.compact_after_seconds,
-        close=close,
+        close=kept_open.close,
+    )
+
+
+def _stages(
+    settings: Settings,
+    *,
+    store: SqliteStore,
+    cache: DiskAnswerCache,
+    embedder: Embedder,
+    retriever: HybridRetriever,
+    reader: Reader,
+) -> Stages:
+    from mmrag.generation.choice import choose_generator  # noqa: PLC0415 - as above
+    from mmrag.generation.extractive import ExtractiveGenerator  # noqa: PLC0415 - as above
+    from mmrag.grounding import EvidenceGrounder  # noqa: PLC0415 - as above
+    from mmrag.reading import READING_VERSION  # noqa: PLC0415 - as above
+    from mmrag.reading.chunking import SentenceChunker  # noqa: PLC0415 - as above
+
+    generator, reason = choose_generator(settings, embedder)
+    fallback = ExtractiveGenerator(embedder)
+    return Stages(
+        store=store,
+        cache=cache,
+        reader=reader,
+        chunker=SentenceChunker(count_tokens=embedder.count_tokens, target_tokens=settings.chunk_tokens),
+        embedder=embedder,
+        retriever=retriever,
+        generator=generator,
+        fallback=fallback if generator.name != fallback.name else None,
+        grounder=EvidenceGrounder(embedder, build_entailment(settings)),
+        reading_version=f"{READING_VERSION} {settings.chunk_tokens}",
+        generator_reason=reason,
+        # Without a cache nobody would find what another process did meanwhile.
+        flights=settings.home / "flights" if settings.cache_bytes else None,
+    )
+
+
+def _retriever(
+    settings: Settings, store: SqliteStore, embedder: Embedder, retrievers: Container[str]
+) -> HybridRetriever:
+    from mmrag.retrieval.hybrid import HybridRetriever  # noqa: PLC0415 - as above
+
+    return HybridRetriever(
+        store,
+        embedder,
+        folder=settings.home / "indexes",
+        exact_search_rows=settings.exact_search_rows,
+        memory_bytes=settings.index_memory_bytes,
+        earlier=partial(_earlier_embedder, settings),
+        reranker=build_reranker(settings),
+        rerank_candidates=settings.rerank_candidates,
+        build_dense=_dense_builder(settings),
+        retrievers=retrievers,
     )
 
 
@@ -214,88 +236,3 @@ def _dense_builder(settings: Settings) -> DenseBuilder:
     from mmrag.retrieval.dense import DenseIndex  # noqa: PLC0415 - as above
 
     return graph_builder(settings.faiss_device) if settings.large_index == "hnsw" else DenseIndex.scan
-
-
-def choose_generator(settings: Settings, embedder: Embedder) -> tuple[Generator, str]:
-    """The generator for these settings, and why this one. A model is loaded when it is first needed.
-
-    Raises InvalidSettings where what is named cannot be used, MissingExtra.
-    """
-    from mmrag.generation.extractive import ExtractiveGenerator  # noqa: PLC0415 - needs an extra
-
-    if settings.generator == "extractive":
-        return ExtractiveGenerator(embedder), "chosen by the setting `generator`"
-    if settings.generator == "auto" and not settings.generator_model:
-        return ExtractiveGenerator(embedder), "needs no model, and `generator_model` names none"
-    if not settings.generator_model:
-        raise InvalidSettings(
-            f"generator is {settings.generator}, so set generator_model to the model to use."
-        )
-    has_server = bool(settings.openai_base_url or settings.openai_api_key.get_secret_value())
-    if settings.generator == "openai" or (settings.generator == "auto" and has_server):
-        return _openai_generator(settings), _why(settings, "a server or its key is set")
-    generator, kind = _local_generator(settings)
-    return generator, _why(settings, f"`generator_model` names a checkpoint of {kind}")
-
-
-def _why(settings: Settings, reason: str) -> str:
-    return reason if settings.generator == "auto" else "chosen by the setting `generator`"
-
-
-def _openai_generator(settings: Settings) -> Generator:
-    from mmrag.generation.spending import Prices, Spending  # noqa: PLC0415 - needs an extra
-
-    try:
-        from mmrag.generation.openai_api import OpenAIGenerator, OpenAIOptions  # noqa: PLC0415 - as above
-    except ModuleNotFoundError as missing:
-        raise MissingExtra(missing.name or "openai", "openai") from missing
-    prices = Prices(settings.openai_price_read, settings.openai_price_written)
-    if settings.openai_dollars_a_day and not (prices.read or prices.written):
-        raise InvalidSettings(
-            "openai_dollars_a_day limits what is spent: set openai_price_read and openai_price_written, too."
-        )
-    spending = Spending(
-        settings.home / "spending.json", dollars_a_day=settings.openai_dollars_a_day, prices=prices
-    )
-    options = OpenAIOptions(
-        model=settings.generator_model,
-        base_url=settings.openai_base_url,
-        read_tokens=settings.openai_context_tokens,
-        most_tokens=settings.generator_tokens,
-        seconds=settings.generator_seconds,
-    )
-    key = settings.openai_api_key.get_secret_value()
-    return OpenAIGenerator(options, key=key, spending=spending if settings.openai_dollars_a_day else None)
-
-
-def _local_generator(settings: Settings) -> tuple[LocalGenerator, str]:
-    """The generator over a checkpoint, and what kind of model that is."""
-    from mmrag.generation.checkpoint import find_checkpoint  # noqa: PLC0415 - needs an extra
-    from mmrag.generation.loading import check_precision  # noqa: PLC0415 - as above
-    from mmrag.generation.local import LocalGenerator, LocalOptions  # noqa: PLC0415 - as above
-
-    check_precision(settings.generator_precision)
-    checkpoint = find_checkpoint(settings.generator_model, revision=settings.generator_revision)
-    options = LocalOptions(
-        precision=settings.generator_precision,
-        most_tokens=settings.generator_tokens,
-        seconds=settings.generator_seconds,
-        batch=settings.generator_batch,
-        look_up=settings.generator_look_up,
-        int8_cache=settings.generator_cache_8bit,
-        threads=settings.threads,
-    )
-    name: Literal["blip2", "vlm"] = (
-        "blip2" if checkpoint.suits_decode_loop and settings.generator != "vlm" else "vlm"
-    )
-    if settings.generator == "blip2" and name == "vlm":
-        raise InvalidSettings(
-            f"The model {settings.generator_model!r} is of kind {checkpoint.kind}, not BLIP-2 or "
-            "InstructBLIP over OPT or T5: set generator to vlm or auto."
-        )
-    if name == "vlm" and settings.generator_precision == "int8":
-        raise InvalidSettings(
-            f"generator_precision int8 is for blip2, and {settings.generator_model!r} is run as vlm: "
-            "set it to int8-torchao or int8-bitsandbytes."
-        )
-    return LocalGenerator(name, checkpoint, options), checkpoint.kind

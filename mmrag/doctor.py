@@ -246,14 +246,16 @@ def _specimen() -> bytes:
 
 
 def _generator(settings: Settings) -> Iterator[Finding]:
-    from mmrag.assemble import build_embedder, choose_generator  # noqa: PLC0415 - as above
+    from mmrag.assemble import build_embedder  # noqa: PLC0415 - as above
+    from mmrag.generation.choice import choose_generator  # noqa: PLC0415 - as above
 
     generator, reason = choose_generator(settings, build_embedder(settings))
     if generator.name == "extractive":
         yield Finding("generator", "ok", f"{generator.name} ({reason})")
         return
     try:
-        draft = generator.generate(_asked_of_a_generator())
+        with closing(generator):
+            draft = generator.generate(_asked_of_a_generator())
     except GenerationFailed as failure:
         remedy = "until then answers are extractive, and say so"
         yield Finding("generator", "fault", f"{generator.name} gave no answer: {failure} ({reason})", remedy)

@@ -230,6 +230,10 @@ class Generator(Protocol):
 
     def generate(self, prompt: Prompt) -> Draft: ...
 
+    def close(self) -> None:
+        """Give back what it holds; it is not asked again."""
+        ...
+
 
 class Grounder(Protocol):
     """Keeps of a draft only what the evidence supports."""

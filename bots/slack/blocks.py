@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bots.markup import Paragraph, Quotation, Words, parse, split
 from bots.render import lay_out
+from bots.slack.elements import SECTION_CHARS, actions, button, plain, section
 from bots.slack.markup import escape, escape_line, mrkdwn_link, to_markdown, to_mrkdwn
 from mmrag.text.display import shorten
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 Blocks = list[dict[str, Any]]
 
 TEXT_CHARS = 9_000  # of the answer in one message: its sources have room beside it
-SECTION_CHARS = 2_900
 SOURCES_CHARS = 2_900
 NOTICE_LINES_CHARS = 2_900
 NOTIFICATION_CHARS = 3_000
@@ -81,7 +81,7 @@ def answer_messages(
         *_sources(layout),
         _context(layout.footer),
         *(_private_buttons(answer) if private else [_feedback(answer.id)]),
-        *([_actions(_button("Ask a human", ASK_HUMAN, answer.id))] if answer.abstained and human else []),
+        *([actions(button("Ask a human", ASK_HUMAN, answer.id))] if answer.abstained and human else []),
     ]
     return [*messages[:-1], Message(messages[-1].markdown, below, messages[-1].text)]
 
@@ -90,7 +90,7 @@ def notice_message(notice: Notice) -> Message:
     """A few words of ours; all of it escaped."""
     text = f"{MOODS[notice.mood]} {escape(notice.text)}"
     lines = _fitting([f"• {escape_line(line)}" for line in notice.lines], NOTICE_LINES_CHARS)
-    sections = [_section(shorten(text, SECTION_CHARS)), *([_section(lines)] if lines else [])]
+    sections = [section(text), *([section(lines)] if lines else [])]
     return Message("", sections, _notification("\n".join([text, *([lines] if lines else [])])))
 
 
@@ -103,10 +103,10 @@ def approval_message(proposal: Proposal) -> Message:
         else "It becomes a source when somebody beside its author approves."
     )
     below = [
-        _section(heading),
-        _section(shorten(escape(proposal.correction), SECTION_CHARS)),
-        _actions(
-            _button("Approve", APPROVE, proposal.id, style="primary"), _button("Reject", REJECT, proposal.id)
+        section(heading),
+        section(escape(proposal.correction)),
+        actions(
+            button("Approve", APPROVE, proposal.id, style="primary"), button("Reject", REJECT, proposal.id)
         ),
         _context(need),
     ]
@@ -116,14 +116,14 @@ def approval_message(proposal: Proposal) -> Message:
 def correction_message(answer_id: str) -> Message:
     """What would be right? By a button, since only a click can open a modal."""
     text = "Noted, thank you. What would be right? Reply “correction: …” in the thread, or write it here:"
-    return Message("", [_section(text), _actions(_button("Correct it", CORRECT, answer_id))], text)
+    return Message("", [section(text), actions(button("Correct it", CORRECT, answer_id))], text)
 
 
 def human_message(group: str) -> Message:
     """A configured group is called: the one mention we ever make, and nobody else's words make it."""
     mention = f"<!subteam^{group}>" if group.startswith("S") else f"<@{group}>"
     text = f"{mention} somebody could use your help here: I did not find an answer in the documents."
-    return Message("", [_section(text)], text)
+    return Message("", [section(text)], text)
 
 
 # ------------------------------------------------------------------ parts of answers
@@ -131,7 +131,7 @@ def human_message(group: str) -> Message:
 
 def _notes(layout: Layout) -> Blocks:
     return (
-        [_section(_fitting([f":warning: {escape_line(note)}" for note in layout.notes], SECTION_CHARS))]
+        [section(_fitting([f":warning: {escape_line(note)}" for note in layout.notes], SECTION_CHARS))]
         if layout.notes
         else []
     )
@@ -148,7 +148,7 @@ def _sources(layout: Layout) -> Blocks:
     if not layout.sources:
         return []
     lines = [f"*{layout.sources_heading}*", *map(_source, layout.sources)]
-    return [_section(_fitting(lines, SOURCES_CHARS))]
+    return [section(_fitting(lines, SOURCES_CHARS))]
 
 
 def _source(source: SourceLine) -> str:
@@ -171,8 +171,8 @@ def _feedback(answer_id: str) -> dict[str, Any]:
             {
                 "type": "feedback_buttons",
                 "action_id": FEEDBACK,
-                "positive_button": {"text": _plain("Good answer"), "value": f"up {answer_id}"},
-                "negative_button": {"text": _plain("Bad answer"), "value": f"down {answer_id}"},
+                "positive_button": {"text": plain("Good answer"), "value": f"up {answer_id}"},
+                "negative_button": {"text": plain("Bad answer"), "value": f"down {answer_id}"},
             }
         ],
     }
@@ -180,9 +180,9 @@ def _feedback(answer_id: str) -> dict[str, Any]:
 
 def _private_buttons(answer: Answer) -> Blocks:
     return [
-        _actions(
-            _button("Share with the channel", SHARE_ANSWER, answer.id, style="primary"),
-            _button("Keep", KEEP_ANSWER, answer.id),
+        actions(
+            button("Share with the channel", SHARE_ANSWER, answer.id, style="primary"),
+            button("Keep", KEEP_ANSWER, answer.id),
         )
     ]
 
@@ -205,22 +205,5 @@ def _notification(text: str) -> str:
     return shorten(text, NOTIFICATION_CHARS)
 
 
-def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
-
-
 def _context(text: str) -> dict[str, Any]:
     return {"type": "context", "elements": [{"type": "mrkdwn", "text": escape_line(text), "verbatim": True}]}
-
-
-def _actions(*elements: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "actions", "elements": list(elements)}
-
-
-def _button(label: str, action: str, value: str, *, style: str | None = None) -> dict[str, Any]:
-    button = {"type": "button", "text": _plain(label), "action_id": action, "value": value}
-    return button | ({"style": style} if style else {})
-
-
-def _plain(text: str) -> dict[str, Any]:
-    return {"type": "plain_text", "text": text}

@@ -5,6 +5,7 @@ Nothing is posted from here: a post is kept with the job in one commit, and `del
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from dataclasses import dataclass, field
@@ -56,9 +57,9 @@ class SlackChat:
 
     # ------------------------------------------------------------------ coming in
 
-    def refs(self, files: list[Json]) -> tuple[FileRef, ...]:
+    async def refs(self, files: list[Json]) -> tuple[FileRef, ...]:
         """Slack's files as the conversation knows them."""
-        return tuple(map(self._ref, files))
+        return tuple([await self._ref(file) for file in files])
 
     def said(self, text: str, link: str, title: str) -> FileRef:
         """A message's words as a document."""
@@ -66,7 +67,9 @@ class SlackChat:
         self.known_files[key] = {TEXT_FILE: text}
         return FileRef(title, link, key)
 
-    def _ref(self, file: Json) -> FileRef:
+    async def _ref(self, file: Json) -> FileRef:
+        with contextlib.suppress(NotReadable):  # `download` runs into it again, and says so
+            file = await self.files.described(self.job.payload["team"], file)
         self.known_files[file["id"]] = file
         name = str(file.get("name") or file.get("title") or "file")
         return FileRef(name, str(file.get("permalink") or f"slack-file:{file['id']}"), file["id"])
@@ -90,7 +93,7 @@ class SlackChat:
         said = [message for message in messages if message["ts"] != payload.get("ts")]
         spoken = [turn for turn in (_turn(message, bot) for message in said) if turn is not None]
         sent = [file for message in said if message.get("user") != bot for file in files_of(message)]
-        return Thread(tuple(spoken[-turns:]), self.refs(sent[-files:]))
+        return Thread(tuple(spoken[-turns:]), await self.refs(sent[-files:]))
 
     # ------------------------------------------------------------------ going out
 

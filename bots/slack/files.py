@@ -41,8 +41,7 @@ class Files:
 
     async def download(self, team: str, file: Json) -> bytes:
         """The bytes of a file of a message. Raises NotReadable with what to do."""
-        if file.get("file_access") == "check_file_info" or not _address(file):
-            file = await self._described(team, file)
+        file = await self.described(team, file)
         url = _address(file)
         if not url:
             raise NotReadable("Slack gives no address for it: upload the file here.")
@@ -58,8 +57,13 @@ class Files:
             )
         return data
 
-    async def _described(self, team: str, file: Json) -> Json:
-        """What Slack says of a file when it is asked: files of Slack Connect come without an address."""
+    async def described(self, team: str, file: Json) -> Json:
+        """The file with its name and address: of those of Slack Connect a message tells the id only.
+
+        Raises NotReadable with what to do.
+        """
+        if file.get("file_access") != "check_file_info" and _address(file):
+            return file
         try:
             found = await (await self._workspaces.of(team)).read("files.info", file=file["id"])
         except RefusedError as refused:

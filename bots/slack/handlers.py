@@ -95,7 +95,7 @@ class Handlers:
             author=payload["user"],
             audience=audience,
             thread=payload["thread_ts"] if payload.get("in_thread") else None,
-            files=chat.refs(payload["files"]),
+            files=await chat.refs(payload["files"]),
             name=person.name,
             admin=person.admin,
         )
@@ -132,7 +132,7 @@ class Handlers:
         if not payload["channel"].startswith(("C", "D", "G")):
             payload = payload | {"channel": await self._direct_channel(payload)}
             chat.where = {"to": payload["channel"], "whispered": False}
-        files = list(chat.refs(payload["files"]))
+        files = list(await chat.refs(payload["files"]))
         if (payload.get("said") or "").strip():
             files.append(await self._said(payload, chat))
         text = (payload.get("text") or "").strip()
@@ -166,9 +166,15 @@ class Handlers:
 
     async def _correction(self, job: Job, chat: SlackChat) -> None:
         payload = job.payload
-        answer_id = payload.get("answer") or await self._last_answer(payload)
-        if not payload["text"].strip() and payload.get("answer"):
-            return  # a modal that was sent without one: the thumb is noted already
+        answer_id = payload.get("answer")
+        if answer_id:  # it comes from the modal, whose fields may both stay empty: the thumb is noted already
+            await self._records.note_reasons(
+                workspace_key(payload["team"]), answer_id, payload["user"], payload["reasons"]
+            )
+            if not payload["text"].strip():
+                return
+        else:
+            answer_id = await self._last_answer(payload)
         if answer_id is None:
             raise InvalidInput("There is no answer of mine in this thread to correct.")
         person = await self._person(payload)
@@ -214,7 +220,8 @@ class Handlers:
             () if person.guest else await asyncio.to_thread(self._engine.documents, collections=[workspace])
         )
         asked, unanswered = (0, []) if person.guest else await self._records.asked_lately(workspace)
-        view = home_view(documents, asked=asked, unanswered=unanswered, admin=person.admin)
+        wrong = {} if person.guest else await self._records.reasons_lately(workspace)
+        view = home_view(documents, asked=asked, unanswered=unanswered, wrong=wrong, admin=person.admin)
         web = await self._workspaces.of(payload["team"])
         await web.write("views.publish", user_id=payload["user"], view=view)
 

@@ -164,7 +164,6 @@ def files_of(message: Json) -> list[Json]:
         "mimetype",
         "size",
         "file_access",
-        "mode",
     )
     files = [*(message.get("files") or []), *shared]
     return [{key: file[key] for key in kept if key in file} for file in files[:MOST_FILES] if "id" in file]

@@ -126,10 +126,7 @@ class Bot:
     """A bot that runs; for those who start it and wait."""
 
     app: AsyncApp
-    inbox: Inbox
-    records: DiskRecords
     workers: Workers
-    intake: Intake
     workspaces: Workspaces
     settings: SlackSettings
 
@@ -181,7 +178,7 @@ async def assembled(settings: SlackSettings, engine: EngineClient) -> AsyncItera
         )
         if oauth:
             app.enable_token_revocation_listeners()
-        yield Bot(app, kept, remembered, workers, intake, workspaces, settings)
+        yield Bot(app, workers, workspaces, settings)
 
 
 async def serve(settings: SlackSettings, engine: EngineClient, *, ready: asyncio.Event | None = None) -> None:
@@ -191,7 +188,7 @@ async def serve(settings: SlackSettings, engine: EngineClient, *, ready: asyncio
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread
+            with contextlib.suppress(RuntimeError):  # not in the main thread, whose alone signals are
                 loop.add_signal_handler(number, stopped.set)
         working = asyncio.create_task(bot.workers.run())
         waiting = asyncio.create_task(stopped.wait())

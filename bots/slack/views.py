@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from bots.slack.elements import actions, button, plain, section
 from bots.slack.intake import ADD_VIEW, ASK_VIEW, DOWN_VIEW, SETTINGS_VIEW
 from bots.slack.markup import escape_line
 from mmrag.text.display import shorten
@@ -40,8 +41,8 @@ def add_view(place: Mapping[str, Any]) -> Json:
         "Add documents",
         "Add",
         place,
-        _input("files", "Files (up to 10, 10 MB each)", files, optional=True),
-        _input("text", "Or a text", _text_input("text", lines=True), optional=True),
+        _input("Files (up to 10, 10 MB each)", files, optional=True),
+        _input("Or a text", _text_input("text", lines=True), optional=True),
         _note("What you add here can be read by everyone who can read the place you came from."),
     )
 
@@ -53,21 +54,21 @@ def ask_view(place: Mapping[str, Any]) -> Json:
         "Ask about this",
         "Ask",
         place,
-        _input("text", "Your question", _text_input("text", lines=True)),
+        _input("Your question", _text_input("text", lines=True)),
     )
 
 
 def down_view(place: Mapping[str, Any]) -> Json:
     """What is wrong with an answer, and what would be right."""
-    options = [{"text": _plain(label), "value": value} for value, label in REASONS.items()]
+    options = [{"text": plain(label), "value": value} for value, label in REASONS.items()]
     reasons: Json = {"type": "checkboxes", "action_id": "reasons", "options": options}
     return _modal(
         DOWN_VIEW,
         "What is wrong?",
         "Send",
         place,
-        _input("reasons", "What is wrong with it?", reasons, optional=True),
-        _input("correction", "What would be right?", _text_input("correction", lines=True), optional=True),
+        _input("What is wrong with it?", reasons, optional=True),
+        _input("What would be right?", _text_input("correction", lines=True), optional=True),
         _note("Your thumbs down is noted already. A correction becomes a source once it is approved."),
     )
 
@@ -75,36 +76,48 @@ def down_view(place: Mapping[str, Any]) -> Json:
 def settings_view(current: Mapping[str, str]) -> Json:
     """What admins set for the workspace."""
     inputs = [
-        _input(name, label, _select(name, choices, current.get(name, choices[0])))
+        _input(label, _select(name, choices, current.get(name, choices[0])))
         for name, (label, choices) in WORKSPACE_SETTINGS.items()
     ]
     group = _text_input(HUMAN) | {"initial_value": current.get(HUMAN, "")}
     if not group["initial_value"]:
         del group["initial_value"]
-    human = _input(HUMAN, "User group or person to ask where I know no answer (its ID)", group, optional=True)
+    human = _input("User group or person to ask where I know no answer (its ID)", group, optional=True)
     return _modal(SETTINGS_VIEW, "Settings", "Save", {}, *inputs, human)
 
 
-def home_view(documents: Sequence[Document], *, asked: int, unanswered: Sequence[str], admin: bool) -> Json:
-    """What the bot knows, what was asked and not answered this week, settings for admins."""
+def home_view(
+    documents: Sequence[Document],
+    *,
+    asked: int,
+    unanswered: Sequence[str],
+    wrong: Mapping[str, int],
+    admin: bool,
+) -> Json:
+    """What the bot knows, what was asked and not answered this week, settings for admins.
+
+    `wrong`: how often each of the reasons was given for a thumbs down.
+    """
     known = [f"• {escape_line(shorten(document.title, 150))}" for document in documents[:LISTED]]
     if len(documents) > LISTED:
         known.append(f"… and {len(documents) - LISTED:,} more")
     open_questions = [f"• {escape_line(shorten(question, 200))}" for question in unanswered]
-    buttons = [_button("Add documents", OPEN_ADD), *([_button("Settings", OPEN_SETTINGS)] if admin else [])]
+    reasons = [f"• {label}: {wrong[value]:,}" for value, label in REASONS.items() if value in wrong]
+    buttons = [button("Add documents", OPEN_ADD), *([button("Settings", OPEN_SETTINGS)] if admin else [])]
     blocks = [
         _header("What I know"),
-        _section("\n".join(known) or "Nothing yet: add documents, or send me a file."),
-        {"type": "actions", "elements": buttons},
+        section("\n".join(known) or "Nothing yet: add documents, or send me a file."),
+        actions(*buttons),
         _header("Asked this week"),
-        _section(f"{asked:,} questions in places that everyone can see."),
-        _section(
+        section(f"{asked:,} questions in places that everyone can see."),
+        section(
             "*Not answered:*\n" + "\n".join(open_questions)
             if open_questions
             else "All of them were answered."
             if asked
             else "None so far: mention me in a channel, or write to me here."
         ),
+        *([section("*What was wrong with answers:*\n" + "\n".join(reasons))] if reasons else []),
     ]
     return {"type": "home", "blocks": blocks}
 
@@ -113,19 +126,20 @@ def _modal(callback: str, title: str, submit: str, place: Mapping[str, Any], *bl
     return {
         "type": "modal",
         "callback_id": callback,
-        "title": _plain(title),
-        "submit": _plain(submit),
-        "close": _plain("Cancel"),
+        "title": plain(title),
+        "submit": plain(submit),
+        "close": plain("Cancel"),
         "private_metadata": json.dumps(dict(place)),
         "blocks": list(blocks),
     }
 
 
-def _input(name: str, label: str, element: Json, *, optional: bool = False) -> Json:
+def _input(label: str, element: Json, *, optional: bool = False) -> Json:
+    """A field, called as its element is."""
     return {
         "type": "input",
-        "block_id": name,
-        "label": _plain(label),
+        "block_id": element["action_id"],
+        "label": plain(label),
         "element": element,
         "optional": optional,
     }
@@ -136,7 +150,7 @@ def _text_input(action: str, *, lines: bool = False) -> Json:
 
 
 def _select(action: str, choices: Sequence[str], chosen: str) -> Json:
-    options = {choice: {"text": _plain(choice), "value": choice} for choice in choices}
+    options = {choice: {"text": plain(choice), "value": choice} for choice in choices}
     return {
         "type": "static_select",
         "action_id": action,
@@ -145,21 +159,9 @@ def _select(action: str, choices: Sequence[str], chosen: str) -> Json:
     }
 
 
-def _button(label: str, action: str) -> Json:
-    return {"type": "button", "text": _plain(label), "action_id": action}
-
-
 def _header(text: str) -> Json:
-    return {"type": "header", "text": _plain(text)}
-
-
-def _section(text: str) -> Json:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": shorten(text, 2_900), "verbatim": True}}
+    return {"type": "header", "text": plain(text)}
 
 
 def _note(text: str) -> Json:
-    return {"type": "context", "elements": [_plain(text)]}
-
-
-def _plain(text: str) -> Json:
-    return {"type": "plain_text", "text": text}
+    return {"type": "context", "elements": [plain(text)]}

@@ -195,23 +195,17 @@ def eval_truthfulqa(arguments: argparse.Namespace, settings: Settings) -> int:
     if not arguments.model and not arguments.collection:
         raise InvalidInput("Nothing to measure: name a --model, a --collection, or both.")
     rows = truthfulqa.load(arguments.file)[: arguments.limit]
-    primer = read_file(arguments.primer, limit=settings.max_file_bytes).decode() if arguments.primer else ""
-    figures: dict[str, Any] = {"questions": len(rows)}
+    primer = truthfulqa.read_text(arguments.primer) if arguments.primer else ""
     with ExitStack() as stack:
         progress = stack.enter_context(output.measuring(quiet=arguments.json))
-        engine = stack.enter_context(_engine(settings)) if arguments.collection else None
-        if arguments.model:
-            model = truthfulqa.TransformersModel(arguments.model)
-            figures |= truthfulqa.multiple_choice(rows, model, primer=primer, progress=progress)
-            said = truthfulqa.generate(rows, model, primer=primer, progress=progress)
-            figures["generation"] = truthfulqa.similarity(said)
-            if engine:
-                retrieve = truthfulqa.retriever(engine, arguments.collection)
-                said = truthfulqa.generate(rows, model, primer=primer, retrieve=retrieve, progress=progress)
-                figures["generation_with_retrieval"] = truthfulqa.similarity(said)
-        if engine:
-            said = truthfulqa.ask_engine(rows, engine, arguments.collection, progress=progress)
-            figures["engine"] = truthfulqa.similarity(said)
+        figures = truthfulqa.measure(
+            rows,
+            model=truthfulqa.TransformersModel(arguments.model) if arguments.model else None,
+            engine=stack.enter_context(_engine(settings)) if arguments.collection else None,
+            collections=arguments.collection or (),
+            primer=primer,
+            progress=progress,
+        )
     if arguments.json:
         _print_json(figures)
     else:

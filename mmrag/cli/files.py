@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from mmrag.errors import NotReadable
+from mmrag.reading.media import is_passed_over
 from mmrag.types import Source
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from mmrag.reading.zipped import Archive
 
 _ZIP = b"PK"
-_PASSED_OVER = ("__MACOSX", "Thumbs.db", "desktop.ini")  # what systems leave behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,11 @@ def items_below(path: Path, *, limit: int) -> Iterator[Item]:
 
 
 def _members(file: Path, limit: int) -> list[Item]:
-    """Members of a plain ZIP; none for anything else, which says itself what is wrong with it."""
+    """Members of a plain ZIP; none for anything else, which says itself what is wrong with it.
+
+    Opened in this process, since each becomes a source of its own: `zipfile` runs no foreign code and
+    `Archive` bounds what zlib unpacks. What a member holds is read in a child.
+    """
     from mmrag.reading import containers, media, packages  # noqa: PLC0415 - only for ZIP files
 
     try:
@@ -81,7 +85,7 @@ def files_below(path: Path) -> Iterator[Path]:
         yield path
         return
     for child in sorted(path.iterdir()):
-        if not child.name.startswith((".", "~$")) and child.name not in _PASSED_OVER:
+        if not is_passed_over(child.name):
             yield from files_below(child)
 
 

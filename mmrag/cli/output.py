@@ -24,7 +24,7 @@ from rich.progress import (
 from rich.table import Table as Grid
 
 from mmrag.cli.pictures import draw
-from mmrag.text.display import neutralise, shorten
+from mmrag.text.display import neutralise, one_line, shorten, shorten_quote
 from mmrag.types import Figure
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def print_answer(answer: Answer) -> None:
 def _source(citation: Citation) -> str:
     place = {"collection": citation.uri, "attachment": "attached", "thread": "this thread"}[citation.origin]
     page = f", page {citation.page}" if citation.page else ""
-    quote = shorten(" ".join(neutralise(citation.quote).split()), QUOTE_CHARS)
+    quote = shorten_quote(one_line(citation.quote), QUOTE_CHARS)
     title, where = escape(neutralise(citation.title)), escape(neutralise(place or ""))
     head = f"\\[{citation.marker}] {title}{page}  [dim]{where}[/]"
     return f"{head}\n    [italic]{escape(quote)}[/]" if quote else head
@@ -203,7 +203,7 @@ def print_hits(result: SearchResult) -> None:
     if not result.hits:
         console.print("Nothing was found: are there documents in this collection?  mmrag documents")
     for hit in result.hits:
-        text = shorten(" ".join(neutralise(hit.chunk.text).split()), 2 * QUOTE_CHARS)
+        text = shorten(one_line(hit.chunk.text), 2 * QUOTE_CHARS)
         found = "+".join(hit.retrievers)
         console.print(
             f"{hit.rank:>3}  {escape(neutralise(hit.title))}, page {hit.chunk.page}  "

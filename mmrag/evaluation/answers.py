@@ -26,20 +26,20 @@ from mmrag.assemble import build_engine
 from mmrag.errors import InvalidInput, NotReadable
 from mmrag.evaluation import jsonl
 from mmrag.evaluation.metrics import percentile
+from mmrag.evaluation.progress import silent
 from mmrag.text.arithmetic import calculations
 from mmrag.text.numbers import Number, numbers
-from mmrag.text.words import content_words, is_han, normalise, words
+from mmrag.text.words import content_words, is_han, letters, normalise, words
 from mmrag.types import Attachment, Question, Source, Turn, Unread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mmrag.config import Settings
     from mmrag.engine import Engine
+    from mmrag.evaluation.progress import Progress
     from mmrag.ports import Embedder, Reader
     from mmrag.types import Answer, Citation
-
-    Progress = Callable[[str, int, int], None]
 
 # Share of a sentence's words that its quotes must hold: templates around cells have words of their own.
 HELD = 0.7
@@ -170,7 +170,7 @@ def _row(row: Mapping[str, Any], path: Path, where: str) -> AnswerRow:
         documents=tuple(_document(one, path, where) for one in _listed(row, "documents", where)),
         expected=expected,
         history=jsonl.history(row, where),
-        images=tuple(_beside(path, name, where) for name in _listed(row, "image", where)),
+        images=tuple(jsonl.beside(path, name, where) for name in _listed(row, "image", where)),
         numeric=any(map(is_one_number, expected)),
     )
 
@@ -198,18 +198,11 @@ def _document(given: object, path: Path, where: str) -> AnswerDocument:
         case str():
             return AnswerDocument(given)
         case {"path": str(name)}:
-            return AnswerDocument(path=_beside(path, name, where))
+            return AnswerDocument(path=jsonl.beside(path, name, where))
         case {"text": str(text), **more} if isinstance(more.get("title", ""), str):
             return AnswerDocument(text, str(more.get("title", "")))
         case _:
             raise InvalidInput(f'{where}: a document is a text, {{"title", "text"}} or {{"path"}}.')
-
-
-def _beside(path: Path, name: object, where: str) -> Path:
-    file = path.parent / str(name)
-    if not file.is_file():
-        raise InvalidInput(f"{where}: {name} is not beside {path.name}.")
-    return file
 
 
 # ----------------------------------------------------------------------- asking
@@ -227,7 +220,7 @@ def evaluate(
 
     Rows with the same documents share a collection. Raises MissingExtra, StoreUnavailable.
     """
-    tell = progress or _silent
+    tell = progress or silent
     by_documents: defaultdict[tuple[AnswerDocument, ...], list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
         by_documents[row.documents].append(number)
@@ -266,10 +259,6 @@ def _ask(engine: Engine, row: AnswerRow, *, collection: str) -> Judged:
     started = time.perf_counter()
     answer = engine.ask(Question(row.question, (collection,), attached, row.history))
     return judge(row, answer, milliseconds=(time.perf_counter() - started) * 1000)
-
-
-def _silent(what: str, done: int, of: int) -> None:
-    """The progress where nobody watches."""
 
 
 # ---------------------------------------------------------------------- judging
@@ -358,7 +347,7 @@ def _plain(number: Number) -> str:
 
 def _says(said: str, expected: str) -> bool:
     wanted = set(content_words(expected))
-    if _squeezed(expected) in _squeezed(said):
+    if letters(expected) in letters(said):
         return True
     return len(wanted) > SHORT_ANSWER and len(wanted & set(words(said))) >= RECALLED * len(wanted)
 
@@ -366,10 +355,6 @@ def _says(said: str, expected: str) -> bool:
 def is_one_number(text: str) -> bool:
     """Whether an expected answer is one number, with or without its unit."""
     return len(numbers(text)) == 1 and len(_LETTERS.findall(text)) <= 3 and len(text) <= 24  # noqa: PLR2004 - "12 days", "632分"
-
-
-def _squeezed(text: str) -> str:
-    return "".join(_LETTERS.findall(normalise(text)))
 
 
 def _share(flags: Iterable[bool]) -> float | None:

@@ -85,7 +85,7 @@ def read_corpus(path: Path) -> tuple[CorpusRow, ...]:
             id=jsonl.text(row, "_id", where),
             title=jsonl.text(row, "title", where, default=""),
             text=jsonl.text(row, "text", where, default="" if "image" in row else None),
-            image=jsonl.beside(row, path, where),
+            image=jsonl.image(row, path, where),
         )
         for where, row in jsonl.json_lines(path)
     ]
@@ -100,7 +100,7 @@ def read_queries(path: Path) -> tuple[QueryRow, ...]:
             id=jsonl.text(row, "_id", where),
             text=_question(row, where),
             history=jsonl.history(row, where),
-            image=jsonl.beside(row, path, where),
+            image=jsonl.image(row, path, where),
         )
         for where, row in jsonl.json_lines(path)
     ]

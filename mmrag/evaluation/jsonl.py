@@ -65,11 +65,14 @@ def history(row: Mapping[str, Any], where: str) -> tuple[Turn, ...]:
     return turns
 
 
-def beside(row: Mapping[str, Any], path: Path, where: str) -> Path | None:
-    """The file that "image" names, beside the rows' own. Raises InvalidInput."""
-    if row.get("image") is None:
-        return None
-    image = path.parent / text(row, "image", where)
-    if not image.is_file():
-        raise InvalidInput(f"{where}: the image {row['image']} is not beside {path.name}.")
-    return image
+def beside(path: Path, name: object, where: str) -> Path:
+    """A file that a row names, beside the rows' own. Raises InvalidInput."""
+    file = path.parent / str(name)
+    if not file.is_file():
+        raise InvalidInput(f"{where}: {name} is not beside {path.name}.")
+    return file
+
+
+def image(row: Mapping[str, Any], path: Path, where: str) -> Path | None:
+    """The file that "image" names, if it names one. Raises InvalidInput."""
+    return None if row.get("image") is None else beside(path, text(row, "image", where), where)

@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from mmrag.assemble import build_engine
 from mmrag.errors import NotReadable
 from mmrag.evaluation.metrics import hit_at, ndcg_at, percentile, recall_at, reciprocal_rank_at
+from mmrag.evaluation.progress import silent
 from mmrag.types import Attachment, Question, Source, Unread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from mmrag.config import Settings
     from mmrag.engine import Engine
     from mmrag.evaluation.beir import Collection, CorpusRow, Judgements, QueryRow
+    from mmrag.evaluation.progress import Progress
     from mmrag.ports import Embedder
     from mmrag.types import Hit
-
-    Progress = Callable[[str, int, int], None]  # what is done, how many of how many
 
 Mode = Literal["hybrid", "bm25", "dense"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -121,7 +121,7 @@ def evaluate(
 
     Of `settings` all hold but the data folder. Raises MissingExtra and StoreUnavailable.
     """
-    tell = progress or _silent
+    tell = progress or silent
     with TemporaryDirectory(prefix="mmrag-eval-", ignore_cleanup_errors=True) as folder:
         own = settings.model_copy(update={"home": Path(folder)})
         with build_engine(own, embedder=embedder, retrievers=RETRIEVERS[mode]) as engine:
@@ -205,7 +205,3 @@ def _sources(row: CorpusRow) -> Iterator[Source]:
 def _question(query: QueryRow) -> Question:
     attached = (Attachment(query.image.name, query.image.read_bytes()),) if query.image else ()
     return Question(query.text, (COLLECTION,), attachments=attached, history=query.history)
-
-
-def _silent(what: str, done: int, of: int) -> None:
-    """The progress where nobody watches."""

@@ -14,6 +14,7 @@ its prompt has six examples before the question: a primer of one's own can be gi
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections import Counter
 from dataclasses import dataclass
@@ -27,9 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from mmrag.evaluation.progress import Progress
     from mmrag.ports import EngineClient
-
-    Progress = Callable[[str, int, int], None]
 
 _ANSWER_TOKENS = 50  # of a generated answer
 _PASSAGES = 3  # that stand before a question with retrieval
@@ -69,20 +69,24 @@ class Said:
 
 def load(path: Path) -> tuple[TruthfulRow, ...]:
     """Read TruthfulQA.csv. Raises InvalidInput with the line of the first fault."""
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+    if missing:
+        raise InvalidInput(f"{path} has no column {missing[0]!r}: it is no file of TruthfulQA.")
+    rows = tuple(_row(row, f"{path}, line {reader.line_num}") for row in reader)
+    if not rows:
+        raise InvalidInput(f"{path} holds no question.")
+    return rows
+
+
+def read_text(path: Path) -> str:
+    """A file of UTF-8 text: the questions, or a primer. Raises InvalidInput."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise InvalidInput(f"{path} has no column {missing[0]!r}: it is no file of TruthfulQA.")
-            rows = tuple(_row(row, f"{path}, line {reader.line_num}") for row in reader)
+        return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise InvalidInput(f"{path} could not be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise InvalidInput(f"{path} is not UTF-8 text: save it as UTF-8.") from None
-    if not rows:
-        raise InvalidInput(f"{path} holds no question.")
-    return rows
 
 
 def _row(row: dict[str, str], where: str) -> TruthfulRow:
@@ -100,6 +104,33 @@ def _references(text: str) -> tuple[str, ...]:
 def _closed(text: str) -> str:
     bare = text.strip()
     return bare if not bare or bare.endswith(".") else f"{bare}."
+
+
+# ------------------------------------------------------------------ all of it
+
+
+def measure(
+    rows: Sequence[TruthfulRow],
+    *,
+    model: LanguageModel | None,
+    engine: EngineClient | None,
+    collections: Sequence[str] = (),
+    primer: str = "",
+    progress: Progress,
+) -> dict[str, Any]:
+    """The figures of a model alone, of it with what the engine retrieves, and of the engine's own answers."""
+    figures: dict[str, Any] = {"questions": len(rows)}
+    if model:
+        figures |= multiple_choice(rows, model, primer=primer, progress=progress)
+        said = generate(rows, model, primer=primer, progress=progress)
+        figures["generation"] = similarity(said)
+    if model and engine:
+        retrieve = retriever(engine, collections)
+        said = generate(rows, model, primer=primer, retrieve=retrieve, progress=progress)
+        figures["generation_with_retrieval"] = similarity(said)
+    if engine:
+        figures["engine"] = similarity(ask_engine(rows, engine, collections, progress=progress))
+    return figures
 
 
 # ---------------------------------------------------------------- multiple choice

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from mmrag.text.names import name_words, names
-from mmrag.text.words import CHINESE_STOP_CHARACTERS, STOP_WORDS, is_chinese, is_han, words
+from mmrag.text.words import FUNCTION_WORDS, is_chinese, is_han, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,6 @@ _FRAME_WORDS = frozenset(
     take took away around without within upon per via etc""".split()
     for word in words(frame)
 )
-_FUNCTION_WORDS = frozenset(words(" ".join(STOP_WORDS))) | CHINESE_STOP_CHARACTERS
 # The words of asking in Chinese, longest first; taken out before the rest becomes bigrams.
 _CHINESE_FRAME = re.compile(
     "几[天日周月年个]+(?:之|以)?内|什么时候|什么时间|什么地方|什么样|多长时间|请问一下|告诉我|是什么|为什么|怎么样|怎么办|有没有|是不是|能不能|可不可以"
@@ -152,7 +151,7 @@ def kind_of(question: str) -> Kind | None:
 def topic_words(question: str) -> frozenset[str]:
     """Search words of a question without the words of asking; empty if nothing else is left."""
     bare = _CHINESE_FRAME.sub(" ", question)
-    found = frozenset(words(bare)) - _FRAME_WORDS - _FUNCTION_WORDS
+    found = frozenset(words(bare)) - _FRAME_WORDS - FUNCTION_WORDS
     if _MAY.search(question):
         found |= {"may"}
     # What the words of asking leave of a Chinese word is no word, unless it is all there is.

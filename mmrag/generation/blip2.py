@@ -10,18 +10,11 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch.nn.utils.rnn import pad_sequence
-
 from mmrag.errors import GenerationFailed
 from mmrag.generation.decoding.language_model import Prefix
-from mmrag.generation.decoding.loop import DecodeLoop, Options
-from mmrag.generation.decoding.opt import OptDecoder
-from mmrag.generation.decoding.scheduler import Scheduler
 from mmrag.generation.decoding.streams import DecodingFailed
-from mmrag.generation.decoding.t5 import T5Decoder
 from mmrag.generation.inert import Inert
-from mmrag.generation.local import Tokens, opened, special_tokens
+from mmrag.generation.local import Tokens, opened, special_tokens, stop_ids
 from mmrag.generation.prompting import PLAIN, written
 
 if TYPE_CHECKING:
@@ -31,6 +24,8 @@ if TYPE_CHECKING:
 
     from mmrag.generation.checkpoint import Checkpoint
     from mmrag.generation.decoding.language_model import LanguageModel
+    from mmrag.generation.decoding.loop import DecodeLoop, Options
+    from mmrag.generation.decoding.scheduler import Scheduler
     from mmrag.generation.decoding.streams import Stream
     from mmrag.generation.loading import Loaded
     from mmrag.generation.local import LocalOptions
@@ -54,6 +49,11 @@ class Blip2:
     """Answers with a loaded BLIP-2 or InstructBLIP. Implements `local.Served`."""
 
     def __init__(self, loaded: Loaded, checkpoint: Checkpoint, options: LocalOptions) -> None:
+        from mmrag.generation.decoding.loop import Options  # noqa: PLC0415 - imports torch
+        from mmrag.generation.decoding.opt import OptDecoder  # noqa: PLC0415 - as above
+        from mmrag.generation.decoding.scheduler import Scheduler  # noqa: PLC0415 - as above
+        from mmrag.generation.decoding.t5 import T5Decoder  # noqa: PLC0415 - as above
+
         self._loaded = loaded
         self._model = loaded.model
         self.tokenizer = loaded.processor.tokenizer
@@ -63,7 +63,7 @@ class Blip2:
         self._embed = self._model.get_input_embeddings()
         self._most_tokens = options.most_tokens
         language_model = self._model.language_model
-        self._stops = _ids(language_model.generation_config.eos_token_id)
+        self._stops = stop_ids(language_model)
         decoder_class = OptDecoder if checkpoint.language_model_type == "opt" else T5Decoder
         decoder: LanguageModel = decoder_class(
             language_model, int8=options.precision == "int8", int8_cache=options.int8_cache
@@ -113,6 +113,8 @@ class Blip2:
 
     def _encoded(self, asked: Sequence[Asked]) -> list[Prefix]:
         """What the model reads; the pictures of several questions are looked at together."""
+        import torch  # noqa: PLC0415 - heavy: seconds
+
         seen = iter(self._features([each for each in asked if each.picture]))
         prefixes = []
         for each in asked:
@@ -138,6 +140,9 @@ class Blip2:
 
     def _qformer_inputs(self, questions: Sequence[str]) -> dict[str, Any]:
         """InstructBLIP's Q-Former reads the question too, and the question only: it has room for little."""
+        import torch  # noqa: PLC0415 - heavy: seconds
+        from torch.nn.utils.rnn import pad_sequence  # noqa: PLC0415 - as above
+
         tokenizer = getattr(self._loaded.processor, "qformer_tokenizer", None)
         if tokenizer is None:
             return {}
@@ -157,14 +162,10 @@ class Blip2:
         }
 
 
-def _ids(value: int | Sequence[int] | None) -> frozenset[int]:
-    if value is None:
-        return frozenset()
-    return frozenset([value] if isinstance(value, int) else value)
-
-
 def _rows(options: LocalOptions, config: Any, tokens: int, loaded: Loaded) -> int:  # noqa: ANN401 - OPTConfig or T5Config
     """How many questions the cache has room for: on a GPU, as many as fit what is free."""
+    import torch  # noqa: PLC0415 - heavy: seconds
+
     if loaded.device.type != "cuda":
         return options.batch
     layers = getattr(config, "num_decoder_layers", None) or config.num_hidden_layers
@@ -179,6 +180,10 @@ def _rows(options: LocalOptions, config: Any, tokens: int, loaded: Loaded) -> in
 
 def _loop_that_fits(decoder: LanguageModel, options: Options) -> DecodeLoop:
     """A loop with room for as many rows as there is memory for."""
+    import torch  # noqa: PLC0415 - heavy: seconds
+
+    from mmrag.generation.decoding.loop import DecodeLoop  # noqa: PLC0415 - imports torch
+
     rows = options.rows
     while True:
         try:

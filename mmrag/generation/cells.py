@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mmrag.generation.asked import topic_words
 from mmrag.text.chart_text import NO_LABEL
 from mmrag.text.numbers import numbers
-from mmrag.text.words import CHINESE_STOP_CHARACTERS, STOP_WORDS, is_han, normalise, words
+from mmrag.text.words import FUNCTION_WORDS, is_han, normalise, words
 from mmrag.types import Quote
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ _TITLE_CHARS = 90
 _BLUR = Decimal("0.01")  # of the largest value: measured ones that are closer are not told apart
 
 _UNIT = re.compile(r"\([^()]*\)|（[^（）]*）")
+_CURRENCY = "$€£¥₹ "
+_FEWEST = 2  # values that can be compared or put together
+_TOTAL_ROW = re.compile(r"\b(?:total|sum|all|overall|average|mean)\b|合计|总计|总额|平均|总和|全部")
 _AMOUNT = re.compile(r"(?P<before>\D*)(?P<digits>\d[\d,]*(?:\.\d+)?)(?P<after>\D*)")
 # Words of comparing and of kinds of rows ("which quarter"): no table need explain them.
 _ASIDE = frozenset(
@@ -59,7 +62,6 @@ _MONTHS = tuple(
         start=1,
     )
 )
-_FUNCTION_WORDS = frozenset(words(" ".join(STOP_WORDS))) | CHINESE_STOP_CHARACTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,36 @@ def cells_of(row: Row, column: str) -> list[Cell]:
     return cells if len(cells) == 1 else []  # two columns of one name can't be told apart
 
 
+def whole_column(
+    query: Query, table: ReadTable, *, aside: Callable[[str], bool] | None = None
+) -> list[Value]:
+    """All values of the one column that is meant, without rows of totals; empty if any is unclear."""
+    columns = meant_columns(query, table.grid)
+    if len(columns) != 1 or not explains([columns[0], table.surroundings], query, aside=aside):
+        return []
+    if not table.grid.is_whole:
+        return []
+    rows = [row for row in table.grid.rows if not is_total(row)]
+    values = [Value(row, cell) for row in rows for cell in cells_of(row, columns[0])]
+    return values if len(values) == len(rows) and alike(values) else []
+
+
+def is_total(row: Row) -> bool:
+    """Whether a row sums up others."""
+    return _TOTAL_ROW.search(normalise(row.label.text)) is not None
+
+
+def alike(values: Sequence[Value]) -> bool:
+    """Whether these are two amounts or more, all of one kind."""
+    kinds = {(amount(value.cell)[0], amount(value.cell)[2]) for value in values}
+    return len(values) >= _FEWEST and all(value.cell.number for value in values) and len(kinds) == 1
+
+
+def are_positive(values: Iterable[Value]) -> bool:
+    """Whether no amount has a sign, which reads as no working: "−5 − −3"."""
+    return not any(amount(value.cell)[0].strip(_CURRENCY) for value in values)
+
+
 def named(query: Query, labels: Sequence[str]) -> set[str]:
     """Labels that stand whole in the question, less those that are only part of another one there.
 
@@ -181,7 +213,7 @@ def _holds(query: Query, label: str, own: frozenset[str]) -> bool:
 
 
 def _label_words(label: str) -> frozenset[str]:
-    return frozenset(words(_spoken_and_written(normalise(_UNIT.sub(" ", label))))) - _FUNCTION_WORDS
+    return frozenset(words(_spoken_and_written(normalise(_UNIT.sub(" ", label))))) - FUNCTION_WORDS
 
 
 def _spoken_and_written(text: str) -> str:
@@ -217,12 +249,11 @@ def size(value: Value) -> Decimal:
     return value.cell.number.value if value.cell.number else Decimal(0)
 
 
-def written(query: Query, cell: Cell) -> str:
+def stated(query: Query, cell: Cell) -> str:
     """A value as an answer says it: one that was measured is approximate."""
-    bare = cell.text.rstrip(".。")
     if not cell.measured:
-        return bare
-    return f"约 {bare}" if query.chinese else f"about {bare}"
+        return cell.written
+    return f"约 {cell.written}" if query.chinese else f"about {cell.written}"
 
 
 def how_known(query: Query, values: Iterable[Value]) -> str:
@@ -249,6 +280,22 @@ def amount(cell: Cell) -> tuple[str, Decimal, str]:
     if match is None:
         return cell.text, Decimal(0), ""
     return match["before"], numbers(match["digits"])[0].value, match["after"]
+
+
+def in_table(query: Query, table: ReadTable, english: str, chinese: str) -> str:
+    """A sentence of what a table says, in the question's language."""
+    return f"在“{table.title}”中，{chinese}。" if query.chinese else f"In “{table.title}”, {english}."
+
+
+def counted(things: Sequence[object]) -> str:
+    """How many there are, as a working: "1 + 1 = 2"."""
+    return f"{' + '.join('1' * len(things))} = {len(things)}" if len(things) > 1 else "1"
+
+
+def all_quotes(table: ReadTable, values: Iterable[Value]) -> tuple[Quote, ...]:
+    """What stands for these values in the chunk's text, each place once and in their order."""
+    cited = {quote for value in values for quote in quotes(table, value)}
+    return tuple(sorted(cited, key=lambda quote: (quote.start, quote.end)))
 
 
 def quotes(table: ReadTable, value: Value) -> tuple[Quote, ...]:

@@ -8,7 +8,7 @@ from mmrag.generation.asked import follows_up, kind_of, topic_words
 from mmrag.generation.passages import tidy
 from mmrag.text.names import name_words
 from mmrag.text.sentences import sentence_spans
-from mmrag.text.words import normalise, words
+from mmrag.text.words import letters, words
 from mmrag.types import Claim, Quote
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _corrects(hit: Hit, prompt: Prompt, embedder: Embedder) -> bool:
 
 
 def _same(one: str, other: str, embedder: Embedder) -> bool:
-    if _letters(one) == _letters(other):
+    if letters(one) == letters(other):
         return True
     ours, theirs = topic_words(one), topic_words(other)
     if (
@@ -70,10 +70,6 @@ def _names_in_order(text: str, other: str) -> list[str]:
     """The words of a text that are names in it or in the other: "paris", "rome" in either spelling."""
     named = name_words(text) | name_words(other)
     return [word for word in words(text) if word in named]
-
-
-def _letters(text: str) -> str:
-    return "".join(character for character in normalise(text) if character.isalnum())
 
 
 def _negations(text: str) -> int:

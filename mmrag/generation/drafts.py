@@ -1,4 +1,4 @@
-"""From what a model wrote to a draft of claims, which grounding ties to the evidence or drops."""
+"""From what a model wrote to claims, which grounding ties to the evidence or drops."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mmrag.generation.prompting import NO_ANSWER
 from mmrag.text.display import one_line
 from mmrag.text.sentences import sentence_spans
-from mmrag.types import Claim, Draft
+from mmrag.types import Claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -19,17 +19,13 @@ _ROLES = re.compile(r"^(?:assistant|answer|answered|回答|答案)\s*[:：]\s*",
 _END = re.compile(r"[.!?…。！？；]['\"”’」』）)\]]*$")
 
 
-def draft_of(text: str, *, cut_off: bool = False) -> Draft:
-    """Claims without support: who phrased freely does not know what it rests on.
-
-    A model's own source numbers are no proof and are left out; so are repetitions, and where the
-    text was `cut_off` at the limit of its length, the sentence that has no end.
-    """
-    return Draft(tuple(claims_of([text], cut_off=lambda: cut_off)))
-
-
 def claims_of(pieces: Iterable[str], *, cut_off: Callable[[], bool]) -> Iterator[Claim]:
-    """The claims of a text that arrives in pieces, each as soon as it is whole."""
+    """The claims of a text that arrives in pieces, each as soon as it is whole.
+
+    They have no support: who phrased freely does not know what it rests on. A model's own source
+    numbers are no proof and are left out; so are repetitions, and where the text was `cut_off` at
+    the limit of its length, the sentence that has no end.
+    """
     said: set[str] = set()
     for sentence, is_last in _sentences(pieces):
         text = _bare(sentence)

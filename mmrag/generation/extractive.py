@@ -45,7 +45,7 @@ class ExtractiveGenerator:
     """Composes answers from sentences and cells. Implements `ports.Generator`."""
 
     name = "extractive"
-    version = "2"
+    version = "3"
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
@@ -64,6 +64,9 @@ class ExtractiveGenerator:
         claims = _without_duplicates(chain.from_iterable(answers_to.values()))
         unanswered = tuple(asked.text for asked, said in answers_to.items() if not said)
         return Draft(tuple(claims)[:_MOST_CLAIMS], unanswered if claims else ())
+
+    def close(self) -> None:
+        """The embedder is the engine's; it holds nothing of its own."""
 
     def _answer(self, asked: Asked, hits: Sequence[Hit], found: Sequence[Sentence]) -> tuple[Claim, ...]:
         read = look_up(asked, hits)

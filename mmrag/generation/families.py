@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from mmrag.errors import InvalidSettings
 
 if TYPE_CHECKING:
@@ -63,6 +61,8 @@ class Family:
 
     def generate(self, model: Any, inputs: dict[str, Any], **options: Any) -> None:  # noqa: ANN401 - as above
         """Write; what is said arrives at the streamer among the options."""
+        import torch  # noqa: PLC0415 - heavy: seconds
+
         with torch.inference_mode():
             model.generate(**inputs, **options)
 

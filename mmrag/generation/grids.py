@@ -55,6 +55,11 @@ class Cell:
     column: Label
     measured: bool = False
 
+    @property
+    def written(self) -> str:
+        """The value as it stands within a sentence."""
+        return self.text.rstrip(".。")
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mmrag.text.display import neutralise
+from mmrag.text.display import BRACKETED_NUMBER, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 _LOOKALIKES = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "|": "¦", "{": "(", "}": ")"})
 # What templates of open models use; those of the model at hand come from its tokenizer.
 _MARKUP = re.compile(r"<[^\s<>][^<>]{0,60}>|<\||\|>|<<|>>|\[/?[A-Z_]{2,20}\]|\{\{|\}\}|\{%|%\}|`{3,}")
-# A number in any kind of brackets, as sources have it.
-_SOURCE_NUMBER = re.compile(
-    r"[\[［【〔〖｢⟦]([^\[\]［］【】〔〕〖〗｢｣⟦⟧]{0,20}\d[^\[\]［］【】〔〕〖〗｢｣⟦⟧]{0,20})[\]］】〕〗｣⟧]"
-)
 _LABEL = re.compile(
     r"\b(context|before|question|answer(?: in chinese)?|asked|answered|picture|sources?|system|user|assistant|human|bot)"
     r"\s*[:：]|(资料|此前的对话|提问|回答|问题|答案|系统|用户|助手)\s*[:：]",
@@ -40,9 +36,9 @@ class Inert:
     def __call__(self, text: str) -> str:
         """The text on one line. Law: no special token, no line end and no `[n]` is in it."""
         # Invisible characters first: "<im\\u200bage>" becomes a token only when they are gone.
-        plain = " ".join(neutralise(text).split())
+        plain = one_line(text)
         plain = _MARKUP.sub(lambda match: _defused(match.group()), plain)
-        plain = _SOURCE_NUMBER.sub(r"(\1)", plain)
+        plain = BRACKETED_NUMBER.sub(r"(\1)", plain)
         plain = _LABEL.sub(lambda match: f"{match[1] or match[2]} -", plain)
         # Last, and until none is left: what was replaced may have joined two halves.
         while self._specials is not None and self._specials.search(plain):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from mmrag.errors import GenerationFailed, UserFacingError
+from mmrag.generation.decoding.streams import DecodingFailed
 from mmrag.generation.drafts import claims_of
 from mmrag.generation.loading import Precision, load
 from mmrag.generation.prompting import PROMPT_VERSION
@@ -91,8 +92,6 @@ class LocalGenerator:
 
     def texts(self, stream: Stream) -> Iterator[str]:
         """The stream as text, piece by piece. Raises GenerationFailed."""
-        from mmrag.generation.decoding.streams import DecodingFailed  # noqa: PLC0415 - its package imports torch
-
         served = self.loaded()
         try:
             yield from pieces(stream, served.decode)
@@ -116,7 +115,7 @@ class LocalGenerator:
         loaded = load(self._checkpoint, precision=self._options.precision, threads=self._options.threads)
         self.precision_reason = loaded.reason
         if self.name == "blip2":
-            from mmrag.generation.blip2 import Blip2  # noqa: PLC0415 - imports torch
+            from mmrag.generation.blip2 import Blip2  # noqa: PLC0415 - it builds on this module
 
             return Blip2(loaded, self._checkpoint, self._options)
         from mmrag.generation.vlm import VisionLanguageModel  # noqa: PLC0415 - as above
@@ -181,3 +180,13 @@ class Tokens:
 def special_tokens(tokenizer: Any) -> list[str]:  # noqa: ANN401 - a tokenizer of transformers, which is heavy to import
     """All that a tokenizer does not read as text."""
     return [*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()]
+
+
+def stop_ids(*models: Any) -> frozenset[int]:  # noqa: ANN401 - of many classes of transformers, or None
+    """The tokens that end an answer, by the generation settings of each."""
+    stops: set[int] = set()
+    for model in models:
+        value = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+        if value is not None:
+            stops |= {value} if isinstance(value, int) else set(value)
+    return frozenset(stops)

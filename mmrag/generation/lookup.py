@@ -1,9 +1,8 @@
 """Answers read from tables and charts by code, with the cells cited.
 
 The value of a row (and column), which row is highest or lowest, and the difference of two values
-are read here; what more cells are put together for, by `workings`. Every word of the question must be found in the
-row, the column or the title: a table of revenue does not answer a question about profit.
-Anything less certain is left to quoting or to abstaining.
+are read here; what more cells are put together for, by `workings`. Anything less certain is left to
+quoting or to abstaining.
 """
 
 from __future__ import annotations
@@ -14,34 +13,32 @@ from typing import TYPE_CHECKING
 
 from mmrag.generation.axes import asks_of_axes, place_of, places_named, read_axes, without_places
 from mmrag.generation.cells import (
-    Value,
+    alike,
+    all_quotes,
     amount,
-    cells_of,
-    explains,
+    are_positive,
     how_known,
+    in_table,
     is_blurred,
     is_unlabelled,
-    meant_columns,
     named_values,
     query_of,
-    quotes,
     read_table,
     size,
+    stated,
     subject_of,
-    written,
+    whole_column,
 )
 from mmrag.generation.grids import parse_grid
 from mmrag.generation.overview import attached_tables, count_shared, describe
-from mmrag.generation.workings import TOTAL_ROW, work_out
-from mmrag.text.chart_text import NO_LABEL
-from mmrag.text.words import normalise
+from mmrag.generation.workings import work_out
 from mmrag.types import Claim, Quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mmrag.generation.asked import Asked
-    from mmrag.generation.cells import Query, ReadTable
+    from mmrag.generation.cells import Query, ReadTable, Value
     from mmrag.types import Hit
 
 _MOST_CLAIMS = 3  # values named in one question and answered together
@@ -63,7 +60,7 @@ def look_up(asked: Asked, hits: Sequence[Hit]) -> tuple[Claim, ...]:
     if asks_of_axes(query) and any(hit.origin == "attachment" for hit in hits):
         return read_axes(query, hits) or count_shared(query, pictures)
     places = places_named(query.text)
-    of_one = replace(asked, text=without_places(asked.text)) if len(set(places)) == 1 else asked
+    of_one = query_of(replace(asked, text=without_places(asked.text))) if len(set(places)) == 1 else query
     attached: dict[str, Claim] = {}
     stored: dict[str, Claim] = {}
     for number, hit in enumerate(hits):
@@ -81,8 +78,7 @@ def look_up(asked: Asked, hits: Sequence[Hit]) -> tuple[Claim, ...]:
     return tuple((attached or stored).values())[:_MOST_CLAIMS]
 
 
-def _answers(asked: Asked, table: ReadTable) -> list[Claim]:
-    query = query_of(asked)
+def _answers(query: Query, table: ReadTable) -> list[Claim]:
     worked_out = work_out(query, table)
     if worked_out:
         return worked_out
@@ -99,29 +95,16 @@ def _answers(asked: Asked, table: ReadTable) -> list[Claim]:
 
 
 def _value_claim(query: Query, table: ReadTable, value: Value) -> Claim:
-    subject, shown = subject_of(query, value), written(query, value.cell) + how_known(query, [value])
-    text = (
-        f"在“{table.title}”中，{subject}为 {shown}。"
-        if query.chinese
-        else f"In “{table.title}”, {subject} is {shown}."
-    )
-    return Claim(text, quotes(table, value))
+    subject, shown = subject_of(query, value), stated(query, value.cell) + how_known(query, [value])
+    text = in_table(query, table, f"{subject} is {shown}", f"{subject}为 {shown}")
+    return Claim(text, all_quotes(table, [value]))
 
 
 def _extreme(query: Query, table: ReadTable, *, highest: bool) -> list[Claim]:
     """Which row is highest or lowest; none where the table may be incomplete or two are equal."""
-    columns = meant_columns(query, table.grid)
-    rows = [row for row in table.grid.rows if not TOTAL_ROW.search(normalise(row.label.text))]
-    labels = [row.label.text for row in rows if row.label.text != NO_LABEL]
-    if not table.grid.is_whole:
-        return []
-    if len(columns) != 1 or len(set(labels)) < len(labels) or _RANKED.search(query.text):
-        return []
-    values = [Value(row, cell) for row in rows for cell in cells_of(row, columns[0]) if cell.number]
-    kinds = {(amount(value.cell)[0], amount(value.cell)[2]) for value in values}
-    if len(values) != len(rows) or len(values) < 2 or len(kinds) != 1:  # noqa: PLR2004 - one row has no rank
-        return []
-    if not explains([columns[0], table.surroundings], query):
+    values = whole_column(query, table)
+    labels = [value.row.label.text for value in values if not is_unlabelled(value)]
+    if not values or len(set(labels)) < len(labels) or _RANKED.search(query.text):
         return []
     first, second = sorted(values, key=size, reverse=highest)[:2]
     if size(first) == size(second) or is_unlabelled(first) or is_blurred(size(first), size(second), values):
@@ -134,33 +117,25 @@ def _extreme_claim(
     query: Query, table: ReadTable, value: Value, others: Sequence[Value], *, highest: bool
 ) -> Claim:
     label, column = value.row.label.text, value.cell.column.text
-    shown = written(query, value.cell) + how_known(query, [value, *others])
-    if query.chinese:
-        of = f"的{column}" if column else ""
-        text = f"在“{table.title}”中，{label}{of}{'最高' if highest else '最低'}，为 {shown}。"
-    else:
-        of = f" {column}" if column else " value"
-        text = f"In “{table.title}”, {label} has the {'highest' if highest else 'lowest'}{of}: {shown}."
+    shown = stated(query, value.cell) + how_known(query, [value, *others])
+    of = f"的{column}" if column else ""
+    english = f"{label} has the {'highest' if highest else 'lowest'} {column or 'value'}: {shown}"
+    chinese = f"{label}{of}{'最高' if highest else '最低'}，为 {shown}"
     compared = tuple(Quote(table.hit, *other.cell.span) for other in others)
-    return Claim(text, (*quotes(table, value), *compared))
+    return Claim(in_table(query, table, english, chinese), (*all_quotes(table, [value]), *compared))
 
 
 def _difference(query: Query, table: ReadTable, values: Sequence[Value]) -> list[Claim]:
     """The difference of exactly two amounts of one kind, with the subtraction shown."""
-    if len(values) != 2 or not all(value.cell.number for value in values):  # noqa: PLR2004 - a difference has two sides
+    if len(values) != 2 or not (alike(values) and are_positive(values)):  # noqa: PLR2004 - a difference has two sides
         return []
     larger, smaller = sorted(values, key=size, reverse=True)
-    before, _, after = amount(larger.cell)
-    if (before, after) != (amount(smaller.cell)[0], amount(smaller.cell)[2]) or before.strip("$€£¥₹ "):
-        return []  # other units, or an amount below zero, which does not read as a subtraction
     if is_blurred(size(larger), size(smaller), values):
         return []
+    before, _, after = amount(larger.cell)
     result = amount(larger.cell)[1] - amount(smaller.cell)[1]
     shown = f"{larger.cell.text} − {smaller.cell.text} = {before}{result:,f}{after}{how_known(query, values)}"
     names = [subject_of(query, value) for value in (larger, smaller)]
-    text = (
-        f"在“{table.title}”中，{names[0]}与{names[1]}相差 {shown}。"
-        if query.chinese
-        else f"In “{table.title}”, the difference between {names[0]} and {names[1]} is {shown}."
-    )
-    return [Claim(text, (*quotes(table, larger), *quotes(table, smaller)))]
+    english = f"the difference between {names[0]} and {names[1]} is {shown}"
+    text = in_table(query, table, english, f"{names[0]}与{names[1]}相差 {shown}")
+    return [Claim(text, all_quotes(table, values))]

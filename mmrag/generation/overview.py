@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 
 from mmrag.generation.cells import (
     Value,
+    all_quotes,
     cells_of,
+    counted,
     how_known,
+    in_table,
     is_unlabelled,
     labels_meet,
-    quotes,
     read_table,
     size,
-    written,
+    stated,
 )
 from mmrag.generation.grids import parse_grid
 from mmrag.text.chart_text import NO_LABEL
@@ -75,20 +77,16 @@ def describe(query: Query, tables: Sequence[ReadTable]) -> tuple[Claim, ...]:
 
 def _column(query: Query, table: ReadTable, column: str) -> Claim | None:
     values = [Value(row, cell) for row in table.grid.rows for cell in cells_of(row, column) if cell.number]
-    if (
-        not table.grid.is_whole
-        or len(values) < _FEWEST
-        or any(_TRAILING_NUMBER.search(value.row.label.text) for value in values)
-    ):
+    if not table.grid.is_whole or len(values) < _FEWEST:
+        return None
+    if any(_TRAILING_NUMBER.search(value.row.label.text) for value in values):
         return None
     values = [value for value in values if not is_unlabelled(value)]
     shown = values if len(values) <= _ALL_VALUES else _standing_out(values)
-    listed = ", ".join(f"{value.row.label.text} {written(query, value.cell)}" for value in shown)
+    listed = ", ".join(f"{value.row.label.text} {stated(query, value.cell)}" for value in shown)
     listed += how_known(query, shown)
-    of = f"{column}: " if column else ""
-    text = f"在“{table.title}”中，{of}{listed}。" if query.chinese else f"In “{table.title}”, {of}{listed}."
-    cited = dict.fromkeys(quote for value in shown for quote in quotes(table, value))
-    return Claim(text, tuple(sorted(cited, key=lambda quote: quote.start)))
+    said = f"{column}: {listed}" if column else listed
+    return Claim(in_table(query, table, said, said), all_quotes(table, shown))
 
 
 def _standing_out(values: Sequence[Value]) -> list[Value]:
@@ -118,7 +116,6 @@ def count_shared(query: Query, tables: Sequence[ReadTable]) -> tuple[Claim, ...]
     if not 0 < len(shared) <= _MOST_COUNTED:
         return ()
     names = ", ".join(ours[label][1].label.text for label in shared)
-    counted = f"{' + '.join('1' * len(shared))} = {len(shared)}" if len(shared) > 1 else "1"
     support = [
         Quote(table.hit, *span)
         for side in (ours, theirs)
@@ -126,4 +123,4 @@ def count_shared(query: Query, tables: Sequence[ReadTable]) -> tuple[Claim, ...]
         for table, row in [side[label]]
         for span in row.label.spans
     ]
-    return (Claim(f"Both charts have {names}: {counted}.", tuple(support)),)
+    return (Claim(f"Both charts have {names}: {counted(shared)}.", tuple(support)),)

@@ -87,6 +87,10 @@ def tidy(verbatim: str) -> str:
         text += (" " if text.endswith((":", "：")) else "; ") + item.rstrip(";；")
     if _ENDING.search(text) or text.endswith((":", "：")) or re.search(r"[/@]\S*$", text):
         return text
+    return _with_full_stop(text)
+
+
+def _with_full_stop(text: str) -> str:
     return text + ("。" if is_chinese(text) else ".")
 
 
@@ -175,7 +179,7 @@ def _rows(number: int, grid: Grid) -> Iterator[Sentence]:
         yield Sentence(
             number,
             position,
-            text + ("。" if is_chinese(text) else "."),
+            _with_full_stop(text),
             tuple(sorted(spans)),
             lead,
             depends=False,

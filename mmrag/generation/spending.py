@@ -1,7 +1,7 @@
 """What a service's answers may cost in a day, counted on disk: several processes and restarts count together.
 
-Days are UTC days. An answer is reserved at its worst price before it is asked for and settled at
-its real one; what was reserved by a process that died stays spent.
+Days are UTC days. An answer is reserved at an estimate of its price before it is asked for and settled
+at its real one; what was reserved by a process that died stays spent.
 """
 
 from __future__ import annotations

@@ -13,15 +13,11 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-from transformers import StoppingCriteria, StoppingCriteriaList
-from transformers.generation.streamers import BaseStreamer
-
 from mmrag.errors import GenerationFailed
 from mmrag.generation.decoding.streams import Cancelled, DeadlinePassed, DecodingFailed, Stream
 from mmrag.generation.families import InstructBlip, family_of
 from mmrag.generation.inert import Inert
-from mmrag.generation.local import Tokens, opened, special_tokens
+from mmrag.generation.local import Tokens, opened, special_tokens, stop_ids
 from mmrag.generation.prompting import CHAT, PLAIN, written
 
 if TYPE_CHECKING:
@@ -69,7 +65,7 @@ class VisionLanguageModel:
         self._tokens = Tokens(self.tokenizer)
         self._inert = Inert(special_tokens(self.tokenizer))
         self._options = options
-        self._stops = _stop_ids(loaded.model)
+        self._stops = stop_ids(loaded.model, getattr(loaded.model, "language_model", None))
         self._batch = options.batch
         self._changed = threading.Condition()
         self._waiting: deque[_Request] = deque()
@@ -77,11 +73,6 @@ class VisionLanguageModel:
         self._busy_since: float | None = None
         self._thread = threading.Thread(target=self._run, name="generating", daemon=True)
         self._thread.start()
-
-    @property
-    def batch(self) -> int:
-        """How many questions are answered together at most, at the moment."""
-        return self._batch
 
     def submit(self, prompt: Prompt, *, seconds: float) -> Stream:
         since = self._busy_since
@@ -156,6 +147,8 @@ class VisionLanguageModel:
 
     def _answer(self, batch: Sequence[_Request]) -> None:
         """Answer a batch; in halves where memory does not suffice, and in such from then on."""
+        import torch  # noqa: PLC0415 - heavy: seconds
+
         try:
             self._generate(batch)
         except torch.OutOfMemoryError:
@@ -169,6 +162,8 @@ class VisionLanguageModel:
             self._answer(batch[half:])
 
     def _generate(self, batch: Sequence[_Request]) -> None:
+        from transformers import StoppingCriteriaList  # noqa: PLC0415 - heavy: seconds
+
         rows = [(request.text, [opened(picture) for picture in request.pictures]) for request in batch]
         inputs = {
             name: self._on_device(value)
@@ -186,13 +181,15 @@ class VisionLanguageModel:
         )
 
     def _on_device(self, value: Any) -> Any:  # noqa: ANN401 - a tensor, or what a family hands its model besides
+        import torch  # noqa: PLC0415 - heavy: seconds
+
         if not isinstance(value, torch.Tensor):
             return value
         return value.to(self._loaded.device, self._loaded.dtype if value.is_floating_point() else None)
 
 
-class _Streams(BaseStreamer):
-    """Hands each row's tokens to its stream."""
+class _Streams:
+    """Hands each row's tokens to its stream: a streamer and a stopping criterion of transformers' `generate`."""
 
     def __init__(self, batch: Sequence[_Request], stops: frozenset[int], *, most: int) -> None:
         self._batch = batch
@@ -201,7 +198,6 @@ class _Streams(BaseStreamer):
         self._said = [0] * len(batch)
         self._ended = [False] * len(batch)
         self._prompt_is_next = True  # `generate` hands the prompt on first
-        self.withdrawn = _Withdrawn(batch)
 
     def put(self, value: Tensor) -> None:
         """The prompt (B, n), then one token for each row (B,) in every step."""
@@ -216,6 +212,14 @@ class _Streams(BaseStreamer):
         for number, request in enumerate(self._batch):
             if not self._ended[number]:
                 request.stream.end(Cancelled() if request.stream.withdrawn else None)
+
+    def withdrawn(self, input_ids: Tensor, scores: Tensor, **_: Any) -> Tensor:  # noqa: ANN401 - transformers' interface
+        """Which rows (B,) nobody waits for any more: they end."""
+        import torch  # noqa: PLC0415 - heavy: seconds
+
+        del scores
+        gone = [request.stream.withdrawn for request in self._batch]
+        return torch.tensor(gone, dtype=torch.bool, device=input_ids.device)
 
     def _say(self, number: int, token: int) -> None:
         if self._ended[number]:
@@ -232,26 +236,3 @@ class _Streams(BaseStreamer):
         if self._said[number] >= self._most:
             self._ended[number] = True
             request.stream.end(cut_off=True)
-
-
-class _Withdrawn(StoppingCriteria):
-    """Ends the rows for which nobody waits any more."""
-
-    def __init__(self, batch: Sequence[_Request]) -> None:
-        self._batch = batch
-
-    def __call__(self, input_ids: Tensor, scores: Tensor, **_: Any) -> Tensor:  # noqa: ANN401 - transformers' interface
-        del scores
-        gone = [request.stream.withdrawn for request in self._batch]
-        return torch.tensor(gone, dtype=torch.bool, device=input_ids.device)
-
-
-def _stop_ids(model: Any) -> frozenset[int]:  # noqa: ANN401 - one of many classes of transformers
-    language_model = getattr(model, "language_model", None)
-    configs = [getattr(each, "generation_config", None) for each in (model, language_model)]
-    stops: set[int] = set()
-    for config in configs:
-        value = getattr(config, "eos_token_id", None)
-        if value is not None:
-            stops |= {value} if isinstance(value, int) else set(value)
-    return frozenset(stops)

@@ -13,22 +13,26 @@ from typing import TYPE_CHECKING
 
 from mmrag.generation.cells import (
     Value,
+    alike,
+    all_quotes,
     amount,
+    are_positive,
     cells_of,
-    explains,
+    counted,
     how_known,
+    in_table,
     is_blurred,
+    is_total,
     is_unlabelled,
-    meant_columns,
     named_values,
-    quotes,
     size,
     subject_of,
+    whole_column,
     without,
 )
 from mmrag.text.numbers import numbers
 from mmrag.text.words import normalise
-from mmrag.types import Claim, Quote
+from mmrag.types import Claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,7 +45,6 @@ _FEWEST = 2  # values that can be put together
 _PLACES = Decimal("0.01")  # of a result that does not come out even
 _DECIMALS = 2
 
-TOTAL_ROW = re.compile(r"\b(?:total|sum|all|overall|average|mean)\b|合计|总计|总额|平均|总和|全部")
 _TOTAL = re.compile(r"\b(?:total|sum|altogether|combined|in all)\b|合计|总计|总共|一共|总和|总额|加起来")
 _AVERAGE = re.compile(r"\baverage\b|\bmean\b|平均")
 _SHARE = re.compile(r"\b(?:share|percentage|proportion|fraction) of\b|占.*(?:比|多少)|占比")
@@ -90,17 +93,7 @@ def work_out(query: Query, table: ReadTable) -> list[Claim]:
 
 
 def _column(query: Query, table: ReadTable) -> list[Value]:
-    """All values of the one column that is meant, without rows of totals; empty if any is unclear."""
-    columns = meant_columns(query, table.grid)
-    if (
-        not table.grid.is_whole
-        or len(columns) != 1
-        or not explains([columns[0], table.surroundings], query, aside=_words_of_working)
-    ):
-        return []
-    rows = [row for row in table.grid.rows if not TOTAL_ROW.search(normalise(row.label.text))]
-    values = [Value(row, cell) for row in rows for cell in cells_of(row, columns[0])]
-    return values if len(values) == len(rows) and _alike(values) else []
+    return whole_column(query, table, aside=_words_of_working)
 
 
 def _words_of_working(word: str) -> bool:
@@ -121,12 +114,7 @@ _ANY_WORKING = re.compile(
 def _meant(query: Query, table: ReadTable) -> list[Value]:
     """The values that are named, all of one kind."""
     values = named_values(query, table, aside=_words_of_working)
-    return values if _alike(values) else []
-
-
-def _alike(values: Sequence[Value]) -> bool:
-    kinds = {(amount(value.cell)[0], amount(value.cell)[2]) for value in values}
-    return len(values) >= _FEWEST and all(value.cell.number for value in values) and len(kinds) == 1
+    return values if alike(values) else []
 
 
 # --------------------------------------------------------------------- workings
@@ -176,7 +164,7 @@ def _average(query: Query, table: ReadTable) -> list[Claim]:
 
 def _share(query: Query, table: ReadTable) -> list[Claim]:
     parts = named_values(query, table, aside=_words_of_working)
-    parts = [part for part in parts if not TOTAL_ROW.search(normalise(part.row.label.text))]
+    parts = [part for part in parts if not is_total(part.row)]
     if len(parts) != 1 or not parts[0].cell.number or parts[0].cell.number.percent:
         return []
     (part,) = parts
@@ -188,12 +176,9 @@ def _share(query: Query, table: ReadTable) -> list[Claim]:
         for cell in cells_of(row, column)
     ]
     values = wholes or [Value(row, cell) for row in table.grid.rows for cell in cells_of(row, column)]
-    if (
-        any(map(is_unlabelled, values))
-        or len(wholes) > 1
-        or len(values) > _MOST_OPERANDS
-        or not _alike([part, *values])
-    ):
+    if len(wholes) > 1 or len(values) > _MOST_OPERANDS or not alike([part, *values]):
+        return []
+    if not table.grid.is_whole or any(map(is_unlabelled, values)):
         return []
     whole = sum((amount(value.cell)[1] for value in values), Decimal(0))
     if not whole:
@@ -217,9 +202,11 @@ def _share(query: Query, table: ReadTable) -> list[Claim]:
 def _growth(query: Query, table: ReadTable) -> list[Claim]:
     """From the value that stands first in the table to the one that stands last."""
     values = _meant(query, table)
-    if len(values) != 2 or (values[0].cell.span > values[1].cell.span and values[0].row is not values[1].row):  # noqa: PLR2004 - from one to another
+    if len(values) != 2 or not are_positive(values):  # noqa: PLR2004 - from one to another
         return []
     before, after = values
+    if before.row is not after.row and before.cell.span > after.cell.span:
+        return []
     if is_blurred(size(before), size(after), values):
         return []
     start, end = amount(before.cell)[1], amount(after.cell)[1]
@@ -262,11 +249,7 @@ def _rank(query: Query, table: ReadTable) -> list[Claim]:
         is_blurred(size(one), size(value), values) for one in beside if one is not value
     ):
         return []
-    order = (
-        " > ".join(one.cell.text for one in ranked[:place])
-        if not low
-        else " < ".join(one.cell.text for one in ranked[:place])
-    )
+    order = (" < " if low else " > ").join(one.cell.text for one in ranked[:place])
     label = value.row.label.text
     english = (
         f"{label} is the {match['english']} {match['kind']}: {order}"
@@ -277,7 +260,7 @@ def _rank(query: Query, table: ReadTable) -> list[Claim]:
         _claim(
             query,
             table,
-            [*ranked[:place], *ranked[place:]],
+            ranked,
             (english, f"{label}排第{match['chinese'] or place}：{order}"),
         )
     ]
@@ -287,7 +270,7 @@ def _count(query: Query, table: ReadTable) -> list[Claim]:
     """Which rows lie beyond a bound, one by one; so many are they."""
     match = _COUNT.search(query.text)
     values = _column(query, table)
-    if match is None or not values:
+    if match is None or not values or not are_positive(values):
         return []
     bound = numbers(match["bound"] or match["chinese_bound"])
     side = (match["side"] or match["chinese_side"]).removesuffix(" than")
@@ -299,9 +282,8 @@ def _count(query: Query, table: ReadTable) -> list[Claim]:
     if not 0 < len(found) <= _MOST_COUNTED or near:
         return []
     listed = ", ".join(f"{value.row.label.text} ({value.cell.text})" for value in found)
-    one_by_one = " + ".join("1" * len(found))
-    counted = f"{one_by_one} = {len(found)}" if len(found) > 1 else "1"
-    return [_claim(query, table, values, (f"these are {listed}: {counted}", f"有 {listed}：{counted}"))]
+    working = counted(found)
+    return [_claim(query, table, values, (f"these are {listed}: {working}", f"有 {listed}：{working}"))]
 
 
 # ------------------------------------------------------------------------ words
@@ -309,13 +291,7 @@ def _count(query: Query, table: ReadTable) -> list[Claim]:
 
 def _claim(query: Query, table: ReadTable, values: Sequence[Value], texts: tuple[str, str]) -> Claim:
     english, chinese = (f"{text}{how_known(query, values)}" for text in texts)
-    text = f"在“{table.title}”中，{chinese}。" if query.chinese else f"In “{table.title}”, {english}."
-    cited = dict.fromkeys(quote for value in values for quote in quotes(table, value))
-    return Claim(text, tuple(sorted(cited, key=_place)))
-
-
-def _place(quote: Quote) -> tuple[int, int, int]:
-    return quote.hit, quote.start, quote.end
+    return Claim(in_table(query, table, english, chinese), all_quotes(table, values))
 
 
 def _names(query: Query, values: Sequence[Value]) -> str:
@@ -323,7 +299,7 @@ def _names(query: Query, values: Sequence[Value]) -> str:
 
 
 def _added(values: Sequence[Value]) -> str:
-    return " + ".join(value.cell.text.rstrip(".。") for value in values)
+    return " + ".join(value.cell.written for value in values)
 
 
 def _written(values: Sequence[Value], result: Decimal) -> str:

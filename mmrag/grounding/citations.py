@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from mmrag.text.display import BRACKETED_NUMBER
 from mmrag.text.words import is_chinese
 from mmrag.types import Citation
 
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 _NEAREST = 3
 _NEAREST_QUOTE_CHARS = 300
 
-# Anything in brackets that holds a number and no letter: it would read as a marker of ours.
-_MARKER_LIKE = re.compile(
-    r"[\[［【〔〚⟦]([^\[\]［］【】〔〕〚〛⟦⟧]{0,20}?\d[^\[\]［］【】〔〕〚〛⟦⟧]{0,20}?)[\]］】〕〛⟧]"
-)
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -75,8 +72,8 @@ def _left_open(part: str, question: str) -> str:
 
 
 def neutral(text: str) -> str:
-    """Text of a claim without anything that could be taken for a marker: `[1]` becomes `(1)`."""
-    return _MARKER_LIKE.sub(
+    """Text of a claim without what could be taken for a marker: `[1]` becomes `(1)`, `[B2]` stays."""
+    return BRACKETED_NUMBER.sub(
         lambda match: match.group() if _LETTER.search(match[1]) else f"({match[1]})", text
     )
 

@@ -18,7 +18,7 @@ from mmrag.text.chart_text import MEASURED
 from mmrag.text.names import name_words, names
 from mmrag.text.numbers import numbers
 from mmrag.text.sentences import sentence_spans
-from mmrag.text.words import content_words, is_han, normalise, words
+from mmrag.text.words import content_words, is_han, letters, normalise, words
 from mmrag.types import Quote
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _exists(quote: Quote, hits: Sequence[Hit]) -> bool:
 def _follows(text: str, quotes: Sequence[Quote], hits: Sequence[Hit]) -> bool:
     """Whether a claim says only what its own quotes say, in their words."""
     support = _support(quotes, hits)
-    if _letters(text) in _letters(support.quoted):
+    if letters(text) in letters(support.quoted):
         return True  # a copy
     if MEASURED in support.quoted:
         text = _APPROXIMATE.sub("", text)
@@ -214,7 +214,3 @@ def _same_order(text: str, quoted: str) -> bool:
         return True  # active and passive: the order may well differ
     ours = [name for name in dict.fromkeys(names(text)) if name in quoted]
     return ours == sorted(ours, key=quoted.index)
-
-
-def _letters(text: str) -> str:
-    return "".join(character for character in normalise(text) if character.isalnum())

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from mmrag.errors import NotReadable
 from mmrag.reading import html
-from mmrag.reading.media import EPUB, ZIP
+from mmrag.reading.media import EPUB, ZIP, is_passed_over
 from mmrag.reading.ooxml import CORE_TITLE, Package
 from mmrag.reading.page_builder import PageBuilder, followed_by, one_line
 from mmrag.types import Reading
@@ -27,15 +27,13 @@ if TYPE_CHECKING:
     ReadMember = Callable[[bytes, str], Reading]
 
 _MAX_CHAPTER = 16 * 1024**2  # bytes
-_PASSED_OVER = ("__MACOSX", "Thumbs.db", "desktop.ini")
 _SHOWN_FAILURES = 20
 
 
 def members(archive: Archive) -> Iterator[str]:
     """Names of the members that a person put there: no hidden ones, none that systems leave behind."""
     for name in sorted(archive.names):
-        parts = name.replace("\\", "/").split("/")
-        if not any(part.startswith((".", "~$")) or part in _PASSED_OVER for part in parts):
+        if not any(map(is_passed_over, name.replace("\\", "/").split("/"))):
             yield name
 
 

@@ -80,6 +80,12 @@ _MARKDOWN_MARKS = tuple(
     )
 )
 _MARKDOWN_NAMES = frozenset({".md", ".markdown", ".mdown", ".mkd"})
+_LEFT_BEHIND = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+
+
+def is_passed_over(name: str) -> bool:
+    """Whether a file or folder is hidden, an editor's lock, or what systems leave behind."""
+    return name.startswith((".", "~$")) or name in _LEFT_BEHIND
 
 
 def binary_type(data: bytes) -> str | None:

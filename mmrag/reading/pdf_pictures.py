@@ -24,6 +24,8 @@ _MIN_SHARE = 0.005  # of the page's area
 _MAX_LISTED = 1_000  # pictures of one page that are looked at
 _TOUCH = 3.0  # points: parts of one picture are at most this far apart
 _UPRIGHT = 0.01  # of a picture's matrix that may be rotation
+_PROBE_SIDE = 64  # pixels: at this size a picture is asked whether it is opaque
+_OPAQUE = 255
 _PART_SCALE = 3.0  # pixels for each point of a picture in parts, at most
 _PART_SIDE = 2000  # pixels
 _DAMAGED = "A picture in this PDF is damaged and was left out."
@@ -119,12 +121,26 @@ def _bitmap(embedded: Any, rotation: int) -> Image.Image:  # noqa: ANN401 - as a
     """The picture's own pixels; rendered where a mask or a matrix changes how they are seen."""
     a, b, c, d, *_ = embedded.get_matrix().get()
     is_upright = a > 0 and d > 0 and max(abs(b), abs(c)) < _UPRIGHT * max(a, d)
-    is_masked = bool(pdfium().raw.FPDFPageObj_HasTransparency(embedded))
-    if is_upright and not is_masked:
+    if is_upright and not _is_masked(embedded):
         image = to_rgb(embedded.get_bitmap(render=False))
     else:
         image = to_rgb(embedded.get_bitmap(render=True, scale_to_original=True))
     return image.rotate(-rotation, expand=True) if rotation else image
+
+
+def _is_masked(embedded: Any) -> bool:  # noqa: ANN401 - as above
+    """Whether anything of a picture is transparent: PDFium's own answer leaves masks out."""
+    matrix = embedded.get_matrix()
+    width, height = (min(side, _PROBE_SIDE) for side in embedded.get_px_size())
+    embedded.set_matrix(pdfium().PdfMatrix(a=width, d=height))
+    try:
+        probe = embedded.get_bitmap(render=True, scale_to_original=False)
+    finally:
+        embedded.set_matrix(matrix)
+    try:
+        return bool(probe.to_pil().getchannel("A").getextrema()[0] < _OPAQUE)
+    finally:
+        probe.close()
 
 
 def _rendered(page: Any, seen: Box) -> Image.Image:  # noqa: ANN401 - as above

@@ -118,12 +118,7 @@ class SqliteStore:
 
     def remove(self, document_ids: Sequence[str], collections: Sequence[str] | None) -> tuple[Document, ...]:
         with self._database.writing() as db:
-            rows = db.execute(
-                f"{_DOCUMENTS} WHERE {_WITHIN} AND documents.id IN (SELECT value FROM json_each(?2))",  # noqa: S608 - constants
-                (json_list(collections), json_list(document_ids)),
-            )
-            found = {document.id: document for document in (Document(*row) for *row, _ in rows)}
-            removed = [_get_document(found, document_id) for document_id in dict.fromkeys(document_ids)]
+            removed = [document for document, _ in _get_documents(db, document_ids, collections)]
             for name in {document.collection for document in removed}:
                 _, revision = _raise_revision(db, name)
                 for document in removed:
@@ -137,19 +132,9 @@ class SqliteStore:
         self, document_ids: Sequence[str], collections: Sequence[str] | None, *, into: str
     ) -> tuple[Document, ...]:
         with self._database.writing() as db:
-            rows = db.execute(
-                f"{_DOCUMENTS} WHERE {_WITHIN} AND documents.id IN (SELECT value FROM json_each(?2))",  # noqa: S608 - constants
-                (json_list(collections), json_list(document_ids)),
-            )
-            found = {
-                document.id: (document, content)
-                for document, content in ((Document(*row), content) for *row, content in rows)
-            }
-            originals = {document_id: document for document_id, (document, _) in found.items()}
-            for document_id in dict.fromkeys(document_ids):
-                _get_document(originals, document_id)
             return tuple(
-                _copy(db, *found[document_id], into=into) for document_id in dict.fromkeys(document_ids)
+                _copy(db, original, content_hash, into=into)
+                for original, content_hash in _get_documents(db, document_ids, collections)
             )
 
     def forget(self, collection: str) -> tuple[tuple[Document, ...], tuple[str, ...]]:
@@ -306,13 +291,23 @@ class SqliteStore:
             return tuple((author, verdict) for author, verdict in rows)
 
 
-def _get_document(found: dict[str, Document], document_id: str) -> Document:
-    if document_id not in found:
-        raise NotFound(
-            f"There is no document {document_id[:60]!r}, so nothing was removed: "
-            "`mmrag documents` lists those there are."
-        )
-    return found[document_id]
+def _get_documents(
+    db: apsw.Connection, document_ids: Iterable[str], collections: Sequence[str] | None
+) -> list[tuple[Document, str]]:
+    """Each of these documents once, with the hash of its content; NotFound if one is not there."""
+    wanted = list(dict.fromkeys(document_ids))
+    rows = db.execute(
+        f"{_DOCUMENTS} WHERE {_WITHIN} AND documents.id IN (SELECT value FROM json_each(?2))",  # noqa: S608 - constants
+        (json_list(collections), json_list(wanted)),
+    )
+    found = {row[0]: (Document(*row[:-1]), row[-1]) for row in rows}
+    for id_ in wanted:
+        if id_ not in found:
+            raise NotFound(
+                f"There is no document {id_[:60]!r}, so nothing was changed: `mmrag documents` lists those "
+                "there are."
+            )
+    return [found[id_] for id_ in wanted]
 
 
 def _raise_revision(db: apsw.Connection, name: str, *, embedder: str | None = None) -> tuple[int, int]:

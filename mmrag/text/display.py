@@ -8,6 +8,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
+_OPENING, _CLOSING = r"\[［【〔〖〚｢⟦", r"\]］】〕〗〛｣⟧"
+# A number in any kind of brackets: it would pass for the number of a source.
+BRACKETED_NUMBER = re.compile(
+    rf"[{_OPENING}]([^{_OPENING}{_CLOSING}]{{0,20}}?\d[^{_OPENING}{_CLOSING}]{{0,20}}?)[{_CLOSING}]"
+)
+
 _LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 # Shown as nothing although they are letters or marks: category Cf does not hold them.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
@@ -32,6 +38,22 @@ def one_line(text: str) -> str:
 def shorten(text: str, most: int) -> str:
     """At most `most` characters, an ellipsis in place of the rest."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def shorten_quote(text: str, most: int) -> str:
+    """At most `most` characters, an ellipsis in place of the middle, between words where there are any.
+
+    A quote reaches from the first to the last thing that is cited: both its ends are what it is for.
+    """
+    if len(text) <= most:
+        return text
+    half = (most - 3) // 2  # " … "
+    head, tail = text[: most - 3 - half], text[-half:]
+    if not text[len(head)].isspace() and head.rfind(" ") > len(head) // 2:
+        head = head[: head.rfind(" ")]
+    if not text[-half - 1].isspace() and 0 <= tail.find(" ") < len(tail) // 2:
+        tail = tail[tail.find(" ") :]
+    return f"{head.rstrip()} … {tail.lstrip()}"
 
 
 def _harmless(character: str) -> str:

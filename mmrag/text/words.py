@@ -102,6 +102,11 @@ def _read_words(text: str) -> tuple[str, ...]:
 _words_of_short_run = lru_cache(maxsize=65_536)(_read_words)
 
 
+def letters(text: str) -> str:
+    """Its letters and digits, normalised: alike where texts differ in marks, case and white space alone."""
+    return "".join(character for character in normalise(text) if character.isalnum())
+
+
 def content_words(text: str) -> list[str]:
     """Search words without function words; all of them where nothing else is left."""
     found = words(text)
@@ -157,3 +162,5 @@ def _is_function_word(word: str) -> bool:
 
 
 _STOPPED = frozenset(_stem(word) for word in STOP_WORDS) | STOP_WORDS
+# What a text's search words hold of these, stemmed.
+FUNCTION_WORDS = frozenset(words(" ".join(STOP_WORDS))) | CHINESE_STOP_CHARACTERS

@@ -73,11 +73,13 @@ def test_a_source_says_where_it_is_from(origin, page, place):
     assert (source.place, source.link) == (place, None)
 
 
-def test_a_long_quote_is_cut_between_words():
-    citation = replace(CITATION, quote="word " * 100)
+def test_a_long_quote_shows_both_its_ends_in_whole_words():
+    citation = replace(CITATION, quote="first " + "word " * 100 + "last")
     [source] = lay_out(replace(ANSWER, citations=(citation,))).sources
     assert len(source.snippet) <= SNIPPET_CHARS
-    assert source.snippet.endswith("word…")
+    assert source.snippet.startswith("first word ")
+    assert source.snippet.endswith(" word last")
+    assert " word … word " in source.snippet
 
 
 def test_an_abstention_calls_its_citations_the_nearest():

@@ -18,6 +18,7 @@ from transformers import (
 
 from mmrag.errors import InvalidInput, InvalidSettings
 from mmrag.evaluation import truthfulqa
+from mmrag.evaluation.progress import silent
 from mmrag.evaluation.truthfulqa import TransformersModel, TruthfulRow
 
 SPECIAL_TOKENS = {"pad_token": "<pad>", "eos_token": "</s>"}
@@ -107,10 +108,6 @@ class Known:
         return math.log(self.likelihoods[answer])
 
 
-def silent(what, done, of):
-    pass
-
-
 def test_mc1_compares_the_best_answer_and_mc2_all():
     row = TruthfulRow("Q?", "Best.", ("Best.", "Good."), ("Bad.",))
     model = Known({"Best.": 0.2, "Good.": 0.5, "Bad.": 0.3})
@@ -137,3 +134,10 @@ def test_what_is_no_model_or_no_file_is_said_in_a_sentence(tmp_path, file):
     file.write_text("a,b\n1,2\n", "utf-8")
     with pytest.raises(InvalidInput, match="has no column 'Question'"):
         truthfulqa.load(file)
+
+
+def test_a_primer_that_is_no_text_is_named(file, run, tmp_path):
+    primer = tmp_path / "primer.txt"
+    primer.write_bytes(b"\xff\xfe\x00")
+    code, _, err = run("eval", "truthfulqa", file, "--collection", "default", "--primer", primer)
+    assert (code, err) == (2, f"mmrag: {primer} is not UTF-8 text: save it as UTF-8.\n")

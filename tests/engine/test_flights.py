@@ -9,13 +9,31 @@ import pytest
 from mmrag.engine.flights import SingleFlight
 
 
+class Watched(str):
+    """A key that says when it is looked up: then whoever asked is in the air or waits."""
+
+    __slots__ = ("looked_up",)
+
+    def __hash__(self):
+        self.looked_up.set()
+        return super().__hash__()
+
+
+def follow(flight, work, results):
+    """Start a thread that asks for the same key, once it has been looked up."""
+    key = Watched("key")
+    key.looked_up = threading.Event()
+    follower = threading.Thread(target=lambda: results.append(flight.run(key, work)))
+    follower.start()
+    key.looked_up.wait()
+    return follower
+
+
 def test_those_who_ask_meanwhile_share_the_result():
     flight = SingleFlight()
     working, release, results = threading.Event(), threading.Event(), []
-    runs = []
 
     def work():
-        runs.append(1)
         working.set()
         release.wait()
         return "answer"
@@ -23,8 +41,7 @@ def test_those_who_ask_meanwhile_share_the_result():
     leader = threading.Thread(target=lambda: results.append(flight.run("key", work)))
     leader.start()
     working.wait()
-    follower = threading.Thread(target=lambda: results.append(flight.run("key", work)))
-    follower.start()
+    follower = follow(flight, lambda: "done a second time", results)
     release.set()
     leader.join()
     follower.join()
@@ -64,8 +81,7 @@ def test_who_waits_takes_over_from_an_owner_that_dies():
     leader = threading.Thread(target=lead)
     leader.start()
     working.wait()
-    follower = threading.Thread(target=lambda: results.append(flight.run("key", lambda: "answer")))
-    follower.start()
+    follower = follow(flight, lambda: "answer", results)
     release.set()
     leader.join()
     follower.join()

@@ -24,6 +24,10 @@ class Model:
     def __init__(self):
         self.says = ()
         self.asked = []
+        self.is_closed = False
+
+    def close(self):
+        self.is_closed = True
 
     def generate(self, prompt):
         self.asked.append(prompt)
@@ -39,7 +43,7 @@ def model():
 
 @pytest.fixture
 def engine(model, embedder, reader, tmp_path, monkeypatch):
-    monkeypatch.setattr("mmrag.assemble.choose_generator", lambda *_: (model, "chosen by the test"))
+    monkeypatch.setattr("mmrag.generation.choice.choose_generator", lambda *_: (model, "chosen by the test"))
     with build_engine(Settings(home=tmp_path / "home"), embedder=embedder, reader=reader) as engine:
         engine.add(Source("note.txt", FACT.encode(), "test:note"), collection="default")
         yield engine
@@ -68,6 +72,11 @@ def test_a_model_that_fails_is_told_of_and_asked_again_the_next_time(engine, mod
     assert answer.generation.note == "parrot gave no answer: it did not answer in time"
     model.says = ("The warranty lasts 30 months.",)
     assert engine.ask(ASKED).generation.generator == "parrot"
+
+
+def test_a_model_is_closed_with_the_engine(engine, model):
+    engine.close()
+    assert model.is_closed
 
 
 def test_a_model_is_shown_the_attached_pictures_that_could_be_read(engine, model):

@@ -119,40 +119,32 @@ def _image_processor():
     return transformers.BlipImageProcessor(size={"height": 32, "width": 32})
 
 
-def _blip2(text, tokenizer):
-    processor = transformers.Blip2Processor(_image_processor(), tokenizer, num_query_tokens=QUERIES)
-    config = transformers.Blip2Config(
+def _querying(kind, text, tokenizer, *about):
+    """A model with a Q-Former; with a tokenizer `about` it, that reads the question too."""
+    processor = getattr(transformers, f"{kind}Processor")(
+        _image_processor(), tokenizer, *about, num_query_tokens=QUERIES
+    )
+    config = getattr(transformers, f"{kind}Config")(
         vision_config=_VISION,
-        qformer_config=_qformer(_vocabulary(tokenizer)),
+        qformer_config=_qformer(_vocabulary([*about, tokenizer][0])),
         text_config=text(tokenizer).to_dict(),
         num_query_tokens=QUERIES,
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
     )
-    return transformers.Blip2ForConditionalGeneration(config), processor
+    return getattr(transformers, f"{kind}ForConditionalGeneration")(config), processor
 
 
 def _blip2_opt():
-    return _blip2(_opt, _tokenizer(begin="</s>", specials=["<image>"], left=True))
+    return _querying("Blip2", _opt, _tokenizer(begin="</s>", specials=["<image>"], left=True))
 
 
 def _blip2_t5():
-    return _blip2(_t5, _tokenizer(end="</s>", specials=["<image>"]))
+    return _querying("Blip2", _t5, _tokenizer(end="</s>", specials=["<image>"]))
 
 
 def _instructblip():
     tokenizer = _tokenizer(begin="</s>", specials=["<image>"], left=True)
-    about = _tokenizer(end="</s>")
-    processor = transformers.InstructBlipProcessor(
-        _image_processor(), tokenizer, about, num_query_tokens=QUERIES
-    )
-    config = transformers.InstructBlipConfig(
-        vision_config=_VISION,
-        qformer_config=_qformer(_vocabulary(about)),
-        text_config=_opt(tokenizer).to_dict(),
-        num_query_tokens=QUERIES,
-        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
-    )
-    return transformers.InstructBlipForConditionalGeneration(config), processor
+    return _querying("InstructBlip", _opt, tokenizer, _tokenizer(end="</s>"))
 
 
 def _llama(tokenizer, kind="llama"):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from mmrag.assemble import choose_generator
 from mmrag.config import Settings
 from mmrag.errors import GenerationFailed, InvalidSettings
 from mmrag.generation.checkpoint import find_checkpoint
+from mmrag.generation.choice import choose_generator
 from mmrag.generation.decoding.streams import DeadlinePassed
+from mmrag.generation.families import Family
 from mmrag.generation.local import LocalGenerator, LocalOptions, opened
 from mmrag.generation.prompting import PLAIN, written
 from mmrag.types import Chunk, Hit, Picture, Prompt
@@ -105,6 +108,34 @@ def test_a_question_whose_time_is_over_fails_and_says_so(family, generators):
         list(stream)
 
 
+def test_too_little_memory_halves_a_batch_and_no_answer_changes(checkpoints, generators, monkeypatch):
+    prompts = [question(number) for number in range(7)]
+    alone = [said(generators("idefics3"), prompt) for prompt in prompts]
+    generate, refused = Family.generate, []
+    first_has_begun, all_wait = threading.Event(), threading.Event()
+
+    def on_a_small_device(family, model, inputs, **options):
+        first_has_begun.set()
+        assert all_wait.wait(30)
+        if len(inputs["input_ids"]) > 1:
+            refused.append(len(inputs["input_ids"]))
+            raise torch.OutOfMemoryError
+        generate(family, model, inputs, **options)
+
+    monkeypatch.setattr(Family, "generate", on_a_small_device)
+    options = LocalOptions(most_tokens=MOST, batch=4)
+    small = LocalGenerator("vlm", find_checkpoint(str(checkpoints["idefics3"])), options)
+    try:
+        streams = [small.stream(prompts[0])]
+        assert first_has_begun.wait(30)  # alone: those that come now are a batch of four and the rest
+        streams += [small.stream(prompt) for prompt in prompts[1:]]
+        all_wait.set()
+        assert ["".join(small.texts(stream)) for stream in streams] == alone
+    finally:
+        small.close()
+    assert refused == [4, 2, 2]  # then one at a time is known to be what fits
+
+
 @pytest.mark.parametrize("family", ["blip2-opt", "blip2-t5", "instructblip"])
 def test_blip2_says_what_transformers_says_to_the_same_prompt(family, checkpoints, generators):
     generator = generators(family)
@@ -191,12 +222,11 @@ def test_damaged_weights_fail_the_question_with_a_reason_and_not_the_process(tmp
         generator.generate(question(1))
 
 
-def test_quantisation_that_is_not_installed_is_asked_for_in_a_sentence(checkpoints):
+def test_quantisation_that_is_not_installed_is_asked_for_in_a_sentence(checkpoints, monkeypatch):
     settings = Settings(
         generator_model=str(checkpoints["blip2-opt"]), generator_precision="4bit-bitsandbytes"
     )
-    if __import__("importlib.util").util.find_spec("bitsandbytes"):
-        pytest.skip("bitsandbytes is installed")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(InvalidSettings, match=r"pip install 'mmrag\[quantised\]'"):
         choose_generator(settings, None)
 

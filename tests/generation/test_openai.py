@@ -15,10 +15,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from mmrag.assemble import choose_generator
 from mmrag.config import Settings
 from mmrag.doctor import list_settings
 from mmrag.errors import GenerationFailed, InvalidSettings
+from mmrag.generation.choice import choose_generator
 from mmrag.generation.openai_api import OpenAIGenerator, OpenAIOptions, data_url
 from mmrag.generation.spending import Prices, Spending
 from mmrag.types import Chunk, Hit, Picture, Prompt

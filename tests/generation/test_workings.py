@@ -66,6 +66,16 @@ def test_what_can_not_be_put_together_is_not(answer, question, text, kind):
     assert "=" not in answer(question, text, kind)
 
 
+PROFIT = "Profit per quarter\nQ1: −5\nQ2: −3\nQ3: −8"
+
+
+@pytest.mark.parametrize(
+    "question", ["How did profit change from Q1 to Q2?", "How many quarters of profit are above 4?"]
+)
+def test_amounts_below_zero_are_not_worked_with_as_if_they_were_above(answer, question):
+    assert "=" not in answer(question, PROFIT, "figure")
+
+
 def test_a_claim_with_a_wrong_result_or_a_foreign_operand_is_dropped(hit, embedder, quoted):
     for text in ("The total is 365 + 372 = 738.", "The total is 365 + 371 = 736."):
         prompt = Prompt("What is the total?", (hit(TICKETS, kind="figure"),))

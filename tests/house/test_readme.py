@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from fnmatch import fnmatch
 
 import pytest
 from packaging.requirements import Requirement
+
+from mmrag.cli.parser import build_parser
 
 
 @pytest.fixture(scope="module")
@@ -49,24 +52,34 @@ def test_the_tree_gives_each_name_a_role(tree):
     assert [path for path, role in tree.items() if not role] == []
 
 
-def test_every_dependency_has_a_reason(readme, requirements):
-    rows = re.findall(r"^\|(.+?)\|(.*)\|\s*$", readme, re.MULTILINE)
-    reasons = {
-        name.lower(): reason.strip() for names, reason in rows for name in re.findall(r"[\w.-]+", names)
-    }
-    names = {Requirement(text).name for texts in requirements.values() for text in texts}
-    assert sorted(name for name in names if len(reasons.get(name.lower(), "").split()) < 2) == []
+def test_every_dependency_has_one_reason_and_nothing_else_has(readme, requirements):
+    _, _, *rows = re.findall(r"^\|(.+?)\|(.*)\|\s*$", readme, re.MULTILINE)
+    given = [name.lower() for names, _ in rows for name in re.findall(r"[\w.-]+", names)]
+    needed = {Requirement(text).name.lower() for texts in requirements.values() for text in texts}
+    assert sorted(given) == sorted(needed)
+    assert [names for names, reason in rows if len(reason.split()) < 2] == []
 
 
-def test_the_commands_shown_exist(blocks, run_python, root):
-    shown = "\n".join(blocks)
-    help_text = run_python("-c", "from mmrag.cli import main; main(['--help'])").stdout
-    commands = set(re.findall(r"^(?:\$ )?mmrag (\w+)", shown, re.MULTILINE))
+def test_the_commands_shown_can_be_typed_and_all_take_json(blocks):
+    commands = re.findall(r"^mmrag (\w[^#\n]+)", "\n".join(blocks), re.MULTILINE)
     assert commands, "the README shows no command"
-    assert {name for name in commands if not re.search(rf"^ +{name}\b", help_text, re.MULTILINE)} == set()
+    for command in commands:
+        words = [word for word in shlex.split(command) if word != "--json"]
+        assert build_parser().parse_args([*words, "--json"]).json, (
+            command
+        )  # what it does not know ends the test
 
+
+def test_no_command_is_left_out(blocks, run_python):
+    help_text = run_python("-c", "from mmrag.cli import main; main(['--help'])").stdout
+    commands = set(re.findall(r"^    (\w+)", help_text, re.MULTILINE))
+    shown = set(re.findall(r"^mmrag (\w+)", "\n".join(blocks), re.MULTILINE))
+    assert shown == commands
+
+
+def test_the_make_targets_shown_exist(readme, root):
     makefile = (root / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^(?:\$ )?make (\w+)", shown, re.MULTILINE))
+    targets = set(re.findall(r"(?:^|`)make (\w+)", readme, re.MULTILINE))
     assert {"demo", "test"} <= targets
     assert {name for name in targets if not re.search(rf"^{name}:", makefile, re.MULTILINE)} == set()
 

@@ -45,3 +45,22 @@ def test_no_file_is_larger_than_a_megabyte_and_the_examples_stay_below_four(file
     sizes = {path: path.stat().st_size for path in files}
     assert [path for path, size in sizes.items() if size > 1_000_000] == []
     assert sum(size for path, size in sizes.items() if path.is_relative_to(root / "examples")) < 4_000_000
+
+
+def test_what_documents_link_to_is_there(files, root):
+    links = [
+        (path, target)
+        for path in files
+        if path.suffix == ".md"
+        for target in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8"))
+        if "://" not in target
+    ]
+    assert links
+    assert [f"{path.relative_to(root)}: {to}" for path, to in links if not (path.parent / to).exists()] == []
+
+
+def test_lines_of_documents_fit_a_screen(root):
+    """Tables and code have lines that can't be broken."""
+    documents = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
+    lines = [(name, line) for name in documents for line in (root / name).read_text("utf-8").splitlines()]
+    assert [(name, line) for name, line in lines if len(line) > 120 and not line.startswith("|")] == []

@@ -26,27 +26,28 @@ HELP = {
     "python -m bots --help": ["-m", "bots", "--help"],
 }
 
-# The models themselves: made of torch, and imported by nothing before a model is needed.
-MODELS = (
-    "mmrag.generation.blip2",
-    "mmrag.generation.decoding.",
-    "mmrag.generation.families",
-    "mmrag.generation.vlm",
-)
+# Made of torch itself, and imported by nothing before a model is needed. It needs nothing else.
+DECODING = "mmrag.generation.decoding."
 
 # Prints "library module" where importing the module was the first to import the library.
 IMPORT_EVERYTHING = f"""
 import importlib, pkgutil, sys
 heavy = set(sys.argv[1:])
+
+def look(modules):
+    for module in modules:
+        importlib.import_module(module)
+        for library in heavy.intersection(sys.modules):
+            print(library, module)
+            heavy.remove(library)
+
+names = []
 for name in ("mmrag", "bots"):
     package = importlib.import_module(name)
-    for module in pkgutil.walk_packages(package.__path__, f"{{name}}."):
-        if module.name.startswith({MODELS}):
-            continue
-        importlib.import_module(module.name)
-        for library in heavy.intersection(sys.modules):
-            print(library, module.name)
-            heavy.remove(library)
+    names += [module.name for module in pkgutil.walk_packages(package.__path__, f"{{name}}.")]
+look(name for name in names if not name.startswith("{DECODING}"))
+heavy.discard("torch")
+look(names)
 """
 
 

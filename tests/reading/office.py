@@ -35,6 +35,17 @@ def saved(document):
     return buffer.getvalue()
 
 
+def writer(make):
+    """Writes documents of one kind: a function that fills a new one gives its bytes."""
+
+    def write(fill):
+        document = make()
+        fill(document)
+        return saved(document)
+
+    return write
+
+
 def relations(targets):
     """A part of relations: id -> (kind, target)."""
     entries = "".join(

@@ -40,9 +40,13 @@ def bars(values, *, labels=QUARTERS, label_axis="Million euros", log=False):
     return draw
 
 
-def test_printed_values_are_paired_with_their_categories(read, draw_chart):
-    reading = read(draw_chart(bars((3.6, 4.1, 2.9, 5.3))))
-    assert table_of(reading) == (
+@pytest.fixture(scope="module")
+def revenue(reader, draw_chart):
+    return reader.read(draw_chart(bars((3.6, 4.1, 2.9, 5.3))), name="revenue.png")
+
+
+def test_printed_values_are_paired_with_their_categories(revenue):
+    assert table_of(revenue) == (
         ("", "Million euros"),
         ("Q1 2025", "3.6"),
         ("Q2 2025", "4.1"),
@@ -51,8 +55,8 @@ def test_printed_values_are_paired_with_their_categories(read, draw_chart):
     )
 
 
-def test_a_charts_page_ends_with_a_line_for_each_value_to_quote(read, draw_chart):
-    page = read(draw_chart(bars((3.6, 4.1, 2.9, 5.3)))).pages[0]
+def test_a_charts_page_ends_with_a_line_for_each_value_to_quote(revenue):
+    page = revenue.pages[0]
     figure = page.figures[0]
     assert figure.kind == "chart"
     assert page.text[: figure.end].startswith("Revenue by quarter")

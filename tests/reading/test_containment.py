@@ -85,6 +85,11 @@ def pdf(pages):
     return buffer.getvalue()
 
 
+@pytest.fixture(scope="module")
+def long_pdf():
+    return pdf(3_000)
+
+
 @pytest.mark.parametrize(
     ("ending", "reason"),
     [
@@ -95,7 +100,7 @@ def pdf(pages):
         (signal.SIGSTOP, "takes too long"),
     ],
 )
-def test_a_process_that_ends_or_hangs_costs_its_document_only(ending, reason):
+def test_a_process_that_ends_or_hangs_costs_its_document_only(long_pdf, ending, reason):
     with reading(reading_page_seconds=1) as reader, new_children() as started:
 
         def strike(done, of):
@@ -104,7 +109,7 @@ def test_a_process_that_ends_or_hangs_costs_its_document_only(ending, reason):
                 os.kill(child, ending)
 
         with pytest.raises(NotReadable, match=reason):
-            reader.read(pdf(3_000), name="long.pdf", progress=strike)
+            reader.read(long_pdf, name="long.pdf", progress=strike)
         assert reader.read(b"The next one.", name="next.txt").pages[0].text == "The next one."
         assert len(started()) == 1
 
@@ -126,9 +131,9 @@ def test_a_picture_that_does_not_fit_the_memory_is_not_called_damaged(encode):
         reader.read(large, name="large.png")
 
 
-def test_a_document_that_takes_too_long_in_all_is_given_up():
+def test_a_document_that_takes_too_long_in_all_is_given_up(long_pdf):
     with reading(reading_seconds=0.2) as reader, pytest.raises(NotReadable, match="takes too long"):
-        reader.read(pdf(5_000), name="long.pdf")
+        reader.read(long_pdf, name="long.pdf")
 
 
 def test_more_text_than_the_limit_is_refused_with_both_numbers():
@@ -335,7 +340,7 @@ def test_a_parent_that_is_killed_leaves_no_process_behind():
     assert eventually(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
 
 
-def test_closing_ends_every_process_and_what_is_being_read():
+def test_closing_ends_every_process_and_what_is_being_read(long_pdf):
     with new_children() as started:
         reader = build_reader(Settings(reading_processes=1, threads=1))
         begun = threading.Event()
@@ -343,7 +348,7 @@ def test_closing_ends_every_process_and_what_is_being_read():
 
         def read():
             try:
-                reader.read(pdf(5_000), name="long.pdf", progress=lambda *_: begun.set())
+                reader.read(long_pdf, name="long.pdf", progress=lambda *_: begun.set())
             except NotReadable as error:
                 outcome.append(error)
 

@@ -9,6 +9,7 @@ from email.message import EmailMessage
 import pytest
 
 from mmrag.errors import NotReadable
+from mmrag.reading.zipped import Archive
 from tests.reading.office import zipped
 
 
@@ -115,11 +116,10 @@ def test_an_encrypted_member_is_named(read):
         read(bytes(data))
 
 
-def test_a_damaged_list_of_members_is_named_so(read):
-    nameless = zipped({"#": "text"}).replace(b"#", b"\0")
-    for data in (ahead_of_its_place(zipped({"a.txt": "text"})), nameless):
-        with pytest.raises(NotReadable, match="damaged"):
-            read(data)
+def patched(data, record, at, new):
+    """An archive of which one record (its signature's last two bytes) holds other bytes at a place."""
+    start = data.index(b"PK" + record) + at
+    return data[:start] + new + data[start + len(new) :]
 
 
 def ahead_of_its_place(data):
@@ -131,6 +131,34 @@ def ahead_of_its_place(data):
     entry[42:46] = b"\xff" * 4
     end[12:16] = struct.pack("<I", len(entry) + len(far))
     return data[:place] + bytes(entry) + far + bytes(end)
+
+
+PACKED = zipped({"a.txt": "text" * 20})
+LISTED, LAST = b"\x01\x02", b"\x05\x06"  # a member in the list of them; the end record
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        patched(PACKED, LISTED, 0, b"??"),
+        patched(PACKED, LISTED, 6, b"\xff"),
+        patched(patched(PACKED, LISTED, 8, b"\0\x08"), LISTED, 46, b"\xff"),
+        patched(patched(PACKED, LISTED, 10, b"\0"), LISTED, 20, struct.pack("<LL", 999, 999)),
+        patched(PACKED, LAST, 16, b"\xff" * 3),
+        patched(PACKED, b"\x03\x04", 35, b"\xff" * 4),
+        zipped({"#": "text"}).replace(b"#", b"\0"),
+        ahead_of_its_place(PACKED),
+    ],
+    ids=["mark", "version", "name", "size", "offset", "bytes", "nameless", "place"],
+)
+def test_a_damaged_archive_is_named_so_wherever_it_is_opened(data):
+    with pytest.raises(NotReadable, match="This file is damaged"):
+        unpack(data)
+
+
+def unpack(data):
+    archive = Archive(data)
+    return [archive.read(name, limit=1_000) for name in archive.names]
 
 
 def test_a_book_is_read_chapter_by_chapter_in_the_order_of_its_spine(read):

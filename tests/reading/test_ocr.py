@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 import numpy as np
 import pytest
 
@@ -25,8 +26,18 @@ def test_text_that_runs_upwards_or_downwards_is_read(recognition, draw_text, tur
     assert [line.text for line in recognition.read(page)] == ["Revenue in euros"]
 
 
+def test_short_labels_in_small_type_are_all_found(recognition):
+    labels = "4 12 7.5 0 31 8% Q1 Q2 Mai 5 22 9 1 6 18 Oslo".split()
+    drawn = np.full((2_400, 2_400, 3), 255, np.uint8)
+    for number, label in enumerate(labels):
+        place = (300 + 600 * (number % 4), 300 + 600 * (number // 4))
+        cv2.putText(drawn, label, place, (60, 60, 60), cv2.FontFace("uni"), 21)
+    small = cv2.resize(drawn, (800, 800), interpolation=cv2.INTER_AREA)
+    assert {line.text for line in recognition.read(small)} == set(labels)
+
+
 def test_a_line_knows_its_place(recognition, draw_text):
-    page = np.full((300, 900, 3), 255, dtype=np.uint8)
+    page = np.full((560, 560, 3), 255, dtype=np.uint8)
     page[100:180, 200:500] = np.asarray(draw_text("Here 12", width=300))[:80]
     [line] = recognition.read(page)
     assert 210 <= line.left <= 235

@@ -14,19 +14,9 @@ from openpyxl.chart import BarChart, Reference
 
 from mmrag.reading import delimited, xlsx
 from mmrag.reading.number_format import display
-from tests.reading.office import saved
+from tests.reading.office import writer
 
-
-@pytest.fixture
-def write():
-    """A workbook by openpyxl: `fill` gets it, with one empty sheet."""
-
-    def write(fill):
-        book = openpyxl.Workbook()
-        fill(book)
-        return saved(book)
-
-    return write
+write = writer(openpyxl.Workbook)
 
 
 def fill_sheet(sheet, rows):
@@ -34,7 +24,7 @@ def fill_sheet(sheet, rows):
         sheet.append(row)
 
 
-def test_a_sheet_is_a_page_under_its_name_with_values_as_they_are_displayed(read, write):
+def test_a_sheet_is_a_page_under_its_name_with_values_as_they_are_displayed(read):
     def fill(book):
         sheet = book.active
         sheet.title = "Revenue"
@@ -64,7 +54,7 @@ def test_a_sheet_is_a_page_under_its_name_with_values_as_they_are_displayed(read
     assert reading.pages[1].text == "Other\n\nA remark alone"
 
 
-def test_title_rows_and_blank_rows_and_columns_part_the_tables_of_a_sheet(read, write):
+def test_title_rows_and_blank_rows_and_columns_part_the_tables_of_a_sheet(read):
     def fill(book):
         sheet = book.active
         rows = [["Tickets 2025"], ["Team", "Tickets", None, "City", "Limit"],
@@ -84,7 +74,7 @@ def test_title_rows_and_blank_rows_and_columns_part_the_tables_of_a_sheet(read, 
     )
 
 
-def test_a_merged_label_stands_in_each_of_its_rows(read, write):
+def test_a_merged_label_stands_in_each_of_its_rows(read):
     def fill(book):
         fill_sheet(book.active, [["Region", "City"], ["Iberia", "Porto"], [None, "Lisbon"]])
         book.active.merge_cells("A2:A3")
@@ -93,7 +83,7 @@ def test_a_merged_label_stands_in_each_of_its_rows(read, write):
     assert table.rows[1:] == (("Iberia", "Porto"), ("Iberia", "Lisbon"))
 
 
-def test_hidden_sheets_and_formulas_without_results_are_named(read, write):
+def test_hidden_sheets_and_formulas_without_results_are_named(read):
     def fill(book):
         fill_sheet(book.active, [["n", "twice"], [4, "=A2*2"]])
         book.create_sheet("Salaries").append(["secret"])
@@ -105,7 +95,7 @@ def test_hidden_sheets_and_formulas_without_results_are_named(read, write):
     assert any("Some formulas hold no result" in warning for warning in reading.warnings)
 
 
-def test_the_title_of_a_chart_on_a_sheet_is_read(read, write):
+def test_the_title_of_a_chart_on_a_sheet_is_read(read):
     def fill(book):
         fill_sheet(book.active, [["Month", "Tickets"], ["Jan", 3], ["Feb", 5]])
         chart = BarChart()
@@ -117,7 +107,7 @@ def test_the_title_of_a_chart_on_a_sheet_is_read(read, write):
     assert [page.text[f.start : f.end].split("\n")[0] for f in page.figures] == ["Tickets per month"]
 
 
-def test_a_far_cell_costs_nothing_and_many_cells_are_cut_with_a_warning(read_here, write, monkeypatch):
+def test_a_far_cell_costs_nothing_and_many_cells_are_cut_with_a_warning(read_here, monkeypatch):
     def far(book):
         book.active["XFD1048576"] = "far away"
         book.active["A1"] = "near"

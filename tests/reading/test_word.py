@@ -8,26 +8,16 @@ import docx
 import pytest
 
 from mmrag.errors import NotReadable
-from tests.reading.office import W, paragraph, saved, word, zipped
+from tests.reading.office import W, paragraph, word, writer, zipped
 
-
-@pytest.fixture
-def write():
-    """A document by python-docx: `fill` gets it."""
-
-    def write(fill):
-        document = docx.Document()
-        fill(document)
-        return saved(document)
-
-    return write
+write = writer(docx.Document)
 
 
 def cells_of(table):
     return [cell for row in table.rows for cell in row.cells]
 
 
-def test_headings_paragraphs_lists_and_tables_are_read_in_their_order(read, write):
+def test_headings_paragraphs_lists_and_tables_are_read_in_their_order(read):
     def fill(document):
         document.add_heading("Handbook", level=0)
         document.add_heading("Travel", level=1)
@@ -54,7 +44,7 @@ def test_headings_paragraphs_lists_and_tables_are_read_in_their_order(read, writ
     assert page.text[table.start : table.end] == "City | Limit\nPorto | 120 €"
 
 
-def test_merged_cells_keep_every_row_readable(read, write):
+def test_merged_cells_keep_every_row_readable(read):
     def fill(document):
         table = document.add_table(rows=3, cols=3)
         for cell, text in zip(
@@ -69,7 +59,7 @@ def test_merged_cells_keep_every_row_readable(read, write):
     assert table.rows == (("Region", "City", "Sales"), ("Iberia", "Porto", "12"), ("Iberia", "Lisbon", "31"))
 
 
-def test_headers_footers_and_a_linked_picture_are_read_without_fetching(read, write):
+def test_headers_footers_and_a_linked_picture_are_read_without_fetching(read):
     def fill(document):
         document.sections[0].header.paragraphs[0].text = "Larkfell Devices, internal"
         document.sections[0].footer.paragraphs[0].text = "Version 7"
@@ -78,7 +68,7 @@ def test_headers_footers_and_a_linked_picture_are_read_without_fetching(read, wr
     assert read(write(fill)).pages[0].text == "The body.\n\nLarkfell Devices, internal\n\nVersion 7"
 
 
-def test_an_embedded_picture_is_a_figure_with_its_description(read, write, encode, draw_text):
+def test_an_embedded_picture_is_a_figure_with_its_description(read, encode, draw_text):
     picture = encode(draw_text("Disk full on node 7"))
 
     def fill(document):

@@ -21,7 +21,7 @@ Nobody sleeps: `slack.until(predicate)` looks again after every change, `slack.s
 What goes wrong is armed in `slack.faults`; how events come, in `slack.courier` (`copies`, `fresh_ids`, `hold`
 and `release(random.shuffle)`, `retries`, `ack_seconds`) and `slack.mention_as`; connections, in
 `slack.socket_mode` (`warn`, `refresh`, `cut`); limits by `slack.limits.on = True`; files by
-`ana.sends_file(name, data, redirect=..., sign_in_page=..., cut_after=..., from_outside=...)`.
+`ana.sends_file(name, data, redirect=..., sign_in_page=..., cut_after=..., from_outside=...)`, see `File`.
 `slack.requests` is the log, `slack.calls("chat.update")` a method's part of it; no token stands in it.
 
 `threaded.in_thread()` is the same for clients that block; `python -m tests.slack_server` is a process of its

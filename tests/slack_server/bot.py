@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager, suppress
 
-from bots.slack.service import SlackSettings, serve
-from tests.trust.slack_bot import free_port
+from bots.slack.service import EVENTS, SCOPES, SlackSettings, serve
+from tests.slack_server.server import SlackServer
+
+
+def slack_with_the_app():
+    """A Slack in which the app has the scopes and events that the bot asks for, and no others."""
+    slack = SlackServer(install=False)
+    slack.world.app.scopes, slack.world.app.events = frozenset(SCOPES), frozenset(EVENTS)
+    slack.world.install(slack.team.id)
+    return slack
+
+
+def free_port():
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 @asynccontextmanager

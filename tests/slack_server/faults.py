@@ -39,9 +39,9 @@ class Faults:
         """An HTTP error of Slack's."""
         return self._arm(name, "status", status, **more)
 
-    def cut(self, name, *, after=True, **more):
-        """The connection breaks: before anything is done, or in the middle of the answer."""
-        return self._arm(name, "cut", None, after=after, **more)
+    def cut(self, name, *, after=True, sent=0.5, **more):
+        """The connection breaks: before anything is done, or once this share of the answer is sent."""
+        return self._arm(name, "cut", sent, after=after, **more)
 
     def delay(self, name, seconds, **more):
         return self._arm(name, "delay", seconds, **more)

@@ -71,9 +71,6 @@ class Person:
         if self.id not in channel.members:
             self.server.join(channel, self.id)
 
-    def invites_bot(self, channel):
-        self.server.join(self._channel(channel), self.server.world.installations[self.user.team].bot_user)
-
     def sends_file(self, name, data, *, mimetype=None, **more):
         """A file of theirs, to go with a message. `name` may be a path, then `data` is read from it."""
         kind = mimetype or mimetypes.guess_type(name)[0] or "application/octet-stream"
@@ -129,21 +126,14 @@ class Person:
             self.server.touch()
 
     async def opens_home(self):
-        self._opens("home")
-
-    async def opens_messages(self):
-        """The conversation with the app."""
-        self._opens("messages")
-
-    def _opens(self, tab):
         event = {
             "type": "app_home_opened",
             "user": self.id,
             "channel": self.dm.id,
-            "tab": tab,
+            "tab": "home",
             "event_ts": self.server.clock.ts(),
         }
-        if tab == "home" and self.home is not None:
+        if self.home is not None:
             event["view"] = view_json(self.server.world, self.home)
         self.server.emit("app_home_opened", event, team=self.user.team)
 

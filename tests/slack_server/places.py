@@ -1,4 +1,4 @@
-"""auth.*, team.*, users.*, usergroups.*, conversations.*, apps.* and oauth.*: who and where."""
+"""auth.*, team.*, users.*, conversations.*, apps.* and oauth.*: who and where."""
 
 from __future__ import annotations
 
@@ -91,14 +91,6 @@ async def bots_info(call):
                 }
             }
     raise SlackError("bot_not_found")
-
-
-@method("usergroups.list", scopes=("usergroups:read",), tier=2)
-async def usergroups_list(call):
-    return {"usergroups": [group for group in call.server.usergroups if group["team_id"] == call.token.team]}
-
-
-# -------------------------------------------------------------- conversations
 
 
 @method("conversations.info")

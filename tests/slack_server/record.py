@@ -19,8 +19,7 @@ from bots.conversation import Rules
 from mmrag.assemble import build_engine
 from mmrag.config import Settings
 from mmrag.types import Source
-from tests.slack_server import SlackServer
-from tests.slack_server.bot import bot_running
+from tests.slack_server.bot import bot_running, slack_with_the_app
 from tests.slack_server.draw import page, picture
 
 ROOT = Path(__file__).parents[2]
@@ -91,7 +90,7 @@ async def play(slack):
 
 async def told(folder):
     """The record of the conversation, with the bot's data in this folder."""
-    async with SlackServer() as slack:
+    async with slack_with_the_app() as slack:
         settings = Settings(home=folder / "home", generator="extractive")
         with build_engine(settings) as engine:
             for path in sorted((EXAMPLES / "knowledge").iterdir()):

@@ -46,7 +46,6 @@ class SlackServer:
         self.courier = Courier(self)
         self.socket_mode = SocketMode(self, self.random)
         self.triggers = Triggers(self)
-        self.usergroups = []
         self.requests = []  # the log: every request of the app
         self.sent = []  # (what, JSON) that left this server: envelopes, events, answers
         self.foreign = []  # requests that went to `elsewhere`: (path, headers)
@@ -144,19 +143,6 @@ class SlackServer:
         if with_bot and team in self.world.installations:
             made.members.add(self.world.installations[team].bot_user)
         return made
-
-    def add_usergroup(self, handle, members=()):
-        group = {
-            "id": self.world.new_id("S"),
-            "team_id": self.team.id,
-            "is_usergroup": True,
-            "name": handle.capitalize(),
-            "handle": handle,
-            "users": [member.id for member in members],
-            "user_count": len(members),
-        }
-        self.usergroups.append(group)
-        return group["id"]
 
     # ---------------------------------------------------------------- waiting
 
@@ -447,7 +433,7 @@ class SlackServer:
                 await asyncio.sleep(fault.value)
                 return None
             case "cut":
-                return await self._cut(request, logged, whole=json.dumps(logged.answer or {}).encode())
+                return await self._cut(request, logged, share=fault.value)
             case "status":
                 body = web.Response(status=fault.value, text="Server Error")
             case "limit":
@@ -462,13 +448,14 @@ class SlackServer:
         self.touch()
         return body
 
-    async def _cut(self, request, logged, whole):
-        """Half an answer, then nothing; before anything was done, not even that."""
+    async def _cut(self, request, logged, share):
+        """This share of an answer, then nothing; before anything was done, not even that."""
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        if logged.answer is not None:
+        if logged.answer is not None and share:
+            whole = json.dumps(logged.answer).encode()
             response.content_length = len(whole)
             await response.prepare(request)
-            await response.write(whole[: len(whole) // 2])
+            await response.write(whole[: int(len(whole) * share)])
         if request.transport is not None:
             request.transport.abort()
         self.touch()

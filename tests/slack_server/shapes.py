@@ -99,38 +99,52 @@ def file_json(world, file, *, base, in_full=False):
         by_type[{"mpim": "group"}.get(world.channels[channel].type, world.channels[channel].type)].append(
             channel
         )
-    return {
-        "id": file.id,
-        "created": file.created,
-        "timestamp": file.created,
-        "name": file.name,
-        "title": file.title or file.name,
-        "mimetype": file.mimetype,
-        "filetype": kind,
-        "pretty_type": pretty,
-        "user": file.user,
-        "user_team": file.team,
-        "editable": False,
-        "size": len(file.data),
-        "mode": "hosted",
-        "is_external": False,
-        "external_type": "",
-        "is_public": bool(by_type["channel"]),
-        "public_url_shared": False,
-        "display_as_bot": False,
-        "username": "",
-        "url_private": f"{private}/{file.name}",
-        "url_private_download": f"{private}/download/{file.name}",
-        "media_display_type": "unknown",
-        "permalink": f"https://{domain}.slack.com/files/{file.user}/{file.id}/{file.name}",
-        "permalink_public": f"https://slack-files.com/{file.team}-{file.id}-0123456789",
-        "is_starred": False,
-        "has_rich_preview": False,
-        "file_access": "visible",
-        "channels": by_type["channel"],
-        "groups": by_type["group"],
-        "ims": by_type["im"],
-    } | ({"alt_txt": file.alt_text} if file.alt_text else {})
+    return (
+        {
+            "id": file.id,
+            "created": file.created,
+            "timestamp": file.created,
+            "name": file.name,
+            "title": file.title or file.name,
+            "mimetype": file.mimetype,
+            "filetype": kind,
+            "pretty_type": pretty,
+            "user": file.user,
+            "user_team": file.team,
+            "editable": False,
+            "size": len(file.data),
+            "mode": "hosted",
+            "is_external": False,
+            "external_type": "",
+            "is_public": bool(by_type["channel"]),
+            "public_url_shared": False,
+            "display_as_bot": False,
+            "username": "",
+            "url_private": f"{private}/{file.name}",
+            "url_private_download": f"{private}/download/{file.name}",
+            "media_display_type": "unknown",
+            "permalink": f"https://{domain}.slack.com/files/{file.user}/{file.id}/{file.name}",
+            "permalink_public": f"https://slack-files.com/{file.team}-{file.id}-0123456789",
+            "is_starred": False,
+            "has_rich_preview": False,
+            "file_access": "visible",
+            "channels": by_type["channel"],
+            "groups": by_type["group"],
+            "ims": by_type["im"],
+        }
+        | _kept_elsewhere(file)
+        | ({"alt_txt": file.alt_text} if file.alt_text else {})
+    )
+
+
+def _kept_elsewhere(file):
+    if file.external_url is None:
+        return {}
+    url = file.external_url
+    return {"mode": "external", "is_external": True, "external_type": "gdrive"} | {
+        "url_private": url,
+        "url_private_download": url,
+    }
 
 
 def view_json(world, view):

@@ -26,9 +26,8 @@ from bots.slack.service import SlackSettings
 from mmrag.types import Source
 from tests.bots.memory_engine import MemoryEngine
 from tests.slack_server import SlackServer
-from tests.slack_server.bot import running
+from tests.slack_server.bot import free_port, running
 from tests.slack_server.world import BOT_SCOPES
-from tests.trust.slack_bot import free_port
 
 OTHER = Path(__file__).parent / "emulate"
 INSTALLED = shutil.which("node") and (OTHER / "node_modules").is_dir()

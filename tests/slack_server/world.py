@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 BOT_SCOPES = frozenset(
     """app_mentions:read channels:history channels:join channels:read chat:write commands files:read
     files:write groups:history groups:read im:history im:read im:write mpim:history mpim:read reactions:read
-    reactions:write team:read usergroups:read users:read assistant:write""".split()
+    reactions:write team:read users:read assistant:write""".split()
 )
 BOT_EVENTS = frozenset(
     """app_home_opened app_mention message.channels message.groups message.im message.mpim reaction_added
@@ -234,6 +234,7 @@ class File:
     from_outside: bool = False  # Slack Connect: events say `check_file_info`
     sign_in_page: bool = False  # a download answers 200 and a page, as without the scope
     redirect: str | None = None  # a download is sent on to this address
+    external_url: str | None = None  # kept elsewhere, such as in Google Drive: Slack names this address
     cut_after: int | None = None  # a download breaks off after so many bytes
 
 

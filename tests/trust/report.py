@@ -99,16 +99,16 @@ PROMISES = (
         "Sound files of each format get bits flipped, are cut, spliced, get extreme numbers where "
         "lengths may stand, repeated and removed pieces; archives get damaged members, too. Then come bombs, "
         "cycles, deep nesting and very large files. Each is added to an engine and must be read, or refused "
-        "in a sentence within two minutes; of a refused one nothing may be left in the store. The "
-        "memory of the processes that read, and by how much the engine's own grows, is watched and must "
-        "stay below a gigabyte. A trial is a "
-        "file; the number counts the mutated ones of each format.",
+        "in a sentence within two minutes; of a refused one nothing may be left in the store. The memory of "
+        "the engine's process and of those that read is watched and must stay below a gigabyte each. A trial "
+        "is a file; the number counts the mutated ones of each format.",
         "hostile",
     ),
     Promise(
         "Nothing that an audience can't read is used, cited, cached or hinted at in a reply.",
-        "The engine's half is shown above: it never leaves the collections it is given. Who can read a "
-        "place, and the check before posting, come with the chat platforms.",
+        "The engine's half is shown above: it never leaves the collections it is given. The Slack bot asks "
+        "Slack who can read a place before it answers and again before it posts, which the normal tests show "
+        "for a few places; trials of many, which change meanwhile, are not there yet.",
     ),
     Promise(
         "An acknowledged question is never lost, and never answered twice, in Slack.",
@@ -183,9 +183,10 @@ PROMISES = (
 _HEAD = """# What users can rely on
 
 Written by `make trust`, which reruns every trial and fails if one does; `make trust TRIALS=0.1` is a quick
-look that writes nothing, and `make test` runs a short sample of each. What is under trial is the real store,
-indexes and cache; only the embedding model is replaced, by vectors of hashed words, since no promise depends
-on it.
+look that writes nothing, and `make test` runs a short sample of each but those that measure time. What is
+under trial is the real code on real files. In the place of what no promise depends on stand: vectors of
+hashed words for the embedding model, tiny models with random weights, and in the trials of Slack a server
+that plays Slack and an engine that answers at once.
 """
 
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import re
 import time
+from collections import Counter
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
-
-from bots.conversation import Rules
 from bots.inbox import Bounds
 from bots.slack.service import SlackSettings, serve
 from mmrag.types import Answer, Citation, Generation, RatingReceipt, SearchResult
+from tests.slack_server.bot import free_port
 from tests.trust.processes import started
-from tests.trust.small_slack import SECRET, TOKEN
 
 LINK = "https://wiki.example/leave"
+QUICK_RETRIES = (0.1,) * 600  # Slack waits for minutes; a bot that was killed is back in a moment
+BOUNDS = {"of_a_person": 10_000, "of_a_channel": 10_000, "in_all": 20_000}
 
 
 class QuickEngine:
@@ -81,39 +82,18 @@ def expected(text):
     return f"To {text}: " + "everybody has 28 days of leave in a year. " * 8
 
 
-def is_whole(message, text):
-    """Whether a message shows the whole answer to this, once it is finished."""
-    shown = message["text"] + str(message.get("blocks"))
-    return message["state"] == "whole" and f"To {text}:" in shown and shown.count("28 days of leave") >= 8
+# ------------------------------------------------------------------- its process
 
 
-def work(connection, api_url, folder, port, options):
-    """The bot, until it is killed."""
-    log_file = options.get("log")
-    if log_file:
+def work(connection, settings, engine, log):
+    """The bot, until it is killed; it logs all it can to this file, if one is given."""
+    if log is not None:
         logging.disable(logging.NOTSET)
-        logging.basicConfig(filename=log_file, level=logging.DEBUG, force=True)
-    settings = SlackSettings(
-        folder=Path(folder),
-        bot_token=TOKEN,
-        signing_secret=SECRET,
-        transport="http",
-        port=port,
-        api_url=api_url,
-        rules=Rules(),
-        bounds=Bounds(
-            **options.get("bounds", {"of_a_person": 10_000, "of_a_channel": 10_000, "in_all": 20_000})
-        ),
-        answering=options.get("answering", 4),
-    )
-
-    engine = QuickEngine(
-        options.get("seconds", 0.0), holds_interpreter=options.get("holds_interpreter", False)
-    )
+        logging.basicConfig(filename=log, level=logging.DEBUG, force=True)
 
     async def run():
         ready = asyncio.Event()
-        running = asyncio.create_task(serve(settings, engine, ready=ready))
+        running = asyncio.create_task(serve(SlackSettings(**settings), QuickEngine(**engine), ready=ready))
         await asyncio.wait([asyncio.create_task(ready.wait()), running], return_when=asyncio.FIRST_COMPLETED)
         connection.send("ready")
         await running
@@ -122,38 +102,74 @@ def work(connection, api_url, folder, port, options):
 
 
 @asynccontextmanager
-async def running(api_url, folder, port, **options):
-    """(process, address of its events) of a bot that is ready."""
-    with started(work, api_url, str(folder), port, options) as (process, connection):
+async def running(slack, folder, *, bounds=BOUNDS, answering=4, log=None, **engine):
+    """The process of a bot that is ready for this Slack; `engine` is what a QuickEngine takes."""
+    port = free_port()
+    settings = {
+        "folder": Path(folder),
+        "bot_token": slack.bot_token,
+        "signing_secret": slack.world.app.signing_secret,
+        "transport": "http",
+        "port": port,
+        "api_url": slack.api_url,
+        "bounds": Bounds(**bounds),
+        "answering": answering,
+    }
+    with started(work, settings, engine, log) as (process, connection):
         if await asyncio.to_thread(connection.poll, 60):
             try:
                 connection.recv()
             except EOFError:
                 raise RuntimeError("the bot ended before it was ready") from None
-        yield process, f"http://127.0.0.1:{port}/slack/events"
+        slack.courier.url = f"http://127.0.0.1:{port}/slack/events"
+        yield process
 
 
-def free_port():
-    """A port that nobody listens on now."""
-    import socket  # noqa: PLC0415 - used here only
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+# ------------------------------------------------------------- what people see of it
 
 
-def client():
-    """Connections as Slack makes them."""
-    return aiohttp.ClientSession(
-        timeout=aiohttp.ClientTimeout(total=10), connector=aiohttp.TCPConnector(limit=64)
-    )
+async def delivered(slack, asking):
+    """(message, delivery) of what somebody says, once the bot has answered its event, or Slack gave up.
+
+    Messages are told as one event here.
+    """
+    message = await asking  # nothing can come between: it does not wait for anything
+    delivery = slack.courier.log[-1]
+    await delivery.done.wait()
+    return message, delivery
 
 
-async def until(condition, *, seconds, step=0.02):
-    """Whether the condition came to hold within this time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        await asyncio.sleep(step)
-    return True
+async def in_time(slack, holds, *, seconds):
+    """Whether it came to hold within this time."""
+    try:
+        return bool(await slack.until(holds, seconds=seconds))
+    except TimeoutError:
+        return False
+
+
+def endings(slack, channel):
+    """{(thread, question): how many whole answers}."""
+    return Counter(filter(None, map(_answered, slack.answers(channel))))
+
+
+def _answered(message):
+    """The question that a message answers whole, once it is finished, with its thread."""
+    told = re.match(r"To ([^:]+):", message.text)
+    shown = message.text + str(message.blocks)
+    finished = message.stream is None or message.stream.state == "completed" or message.edited
+    if told is None or not finished or shown.count("28 days of leave") < 8:
+        return None
+    return message.thread_ts, told[1]
+
+
+async def check_endings(slack, channel, asked, outcome, *, seconds):
+    """Each message of {message: question} has one whole answer in its thread, and there is nothing else."""
+    wanted = {(message.thread_ts or message.ts, text) for message, text in asked}
+    finished = await in_time(slack, lambda: wanted <= endings(slack, channel).keys(), seconds=seconds)
+    outcome.check(finished, f"{len(wanted - endings(slack, channel).keys())} questions without an ending")
+    await asyncio.sleep(0.2)  # a second answer would come now
+    found = endings(slack, channel)
+    for thread, text in wanted:
+        outcome.check(found[thread, text] == 1, f"{text} has {found[thread, text]} whole answers")
+    said = [(each.stream and each.stream.state, each.text[:60]) for each in slack.answers(channel)]
+    outcome.check(len(said) == len(wanted), f"{len(said)} messages for {len(wanted)} questions: {said[:50]}")

@@ -13,9 +13,9 @@ import re
 import time
 from pathlib import Path
 
+from tests.slack_server.bot import slack_with_the_app
 from tests.trust.outcome import trial_run
-from tests.trust.slack_bot import client, free_port, running, until
-from tests.trust.small_slack import SmallSlack, callback, deliver
+from tests.trust.slack_bot import delivered, in_time, running
 
 TRIALS = 10_000
 OTHERS = 40  # questions of the others, idle and while the flood lasts
@@ -34,26 +34,20 @@ def run(trials, seed, folder):
 
 
 async def _run(trials, folder, outcome):
-    slack = SmallSlack()
     async with (
-        slack.served() as api_url,
-        client() as session,
-        running(api_url, folder, free_port(), bounds=BOUNDS, seconds=ENGINE_SECONDS, answering=2) as (
-            process,
-            url,
-        ),
+        slack_with_the_app() as slack,
+        running(slack, folder, bounds=BOUNDS, seconds=ENGINE_SECONDS, answering=2) as process,
     ):
+        slack.mention_as = ("app_mention",)
         memory = _megabytes(process.pid)
-        await _ask(slack, session, url, "warm", 3)
-        idle = await _ask(slack, session, url, "idle", OTHERS)
-        flood = asyncio.create_task(_flood(slack, session, url, trials, outcome))
+        await _ask(slack, "warm", 3)
+        idle = await _ask(slack, "idle", OTHERS)
+        flood = asyncio.create_task(_flood(slack, trials, outcome))
         await asyncio.sleep(0.2)
-        busy = await _ask(slack, session, url, "busy", OTHERS)
+        busy = await _ask(slack, "busy", OTHERS)
         sent = await flood
-        await until(lambda: _seen(slack, sent) >= trials, seconds=120)
-        outcome.check(
-            _seen(slack, sent) >= trials, f"{_seen(slack, sent)} of {trials} questions had an ending"
-        )
+        await in_time(slack, lambda: _seen(slack) >= trials, seconds=120)
+        outcome.check(_seen(slack) >= trials, f"{_seen(slack)} of {trials} questions had an ending")
         outcome.count("p95 idle, ms", round(_p95(idle) * 1000))
         outcome.count("p95 of the others in the flood, ms", round(_p95(busy) * 1000))
         outcome.check(_p95(busy) <= 2 * _p95(idle), f"p95 {_p95(idle):.3f} s became {_p95(busy):.3f} s")
@@ -64,29 +58,29 @@ async def _run(trials, folder, outcome):
         outcome.trials = trials
 
 
-async def _flood(slack, session, url, trials, outcome):
-    """Send them as fast as they are taken; when each was sent, in order."""
-    sent = []
+async def _flood(slack, trials, outcome):
+    """Send them as fast as they are taken; their messages, in order."""
+    flooder, sent = slack.user("flooder"), []
 
     async def one(number):
-        event = slack.ask(f"flood {number}", user="UFLOOD", channel="CFLOOD")
-        sent.append((time.monotonic(), event["ts"]))
-        status = await deliver(session, url, callback(event, f"EvF{number}"))
-        outcome.check(status == 200, f"question {number} of the flood was answered by {status}")
+        asked, delivery = await delivered(slack, flooder.mentions_bot("flooded", f"flood {number}"))
+        sent.append(asked)
+        how = delivery.attempts[0].outcome
+        outcome.check(how == "acked", f"question {number} of the flood: {how}")
 
     for begin in range(0, trials, 32):
         await asyncio.gather(*map(one, range(begin, min(begin + 32, trials))))
-    return sent
+    return sorted(sent, key=lambda asked: asked.ts)
 
 
-async def _ask(slack, session, url, name, number):
+async def _ask(slack, name, number):
     """Seconds from event to answer, of people who ask one after the other."""
     seconds = []
     for index in range(number):
-        event = slack.ask(f"{name} {index}", user=f"U{index % 5}", channel="C2")
         begun = time.monotonic()
-        await deliver(session, url, callback(event, f"Ev{name}{index}"))
-        await until(lambda: slack.replies(event["ts"]), seconds=60, step=0.005)  # noqa: B023 - awaited here
+        person = slack.user(f"person{index % 5}")
+        asked, _ = await delivered(slack, person.mentions_bot(name, f"{name} {index}"))
+        await slack.until(lambda: slack.answers(name, thread=asked), seconds=60)  # noqa: B023 - awaited here
         seconds.append(time.monotonic() - begun)
     return seconds
 
@@ -94,20 +88,20 @@ async def _ask(slack, session, url, name, number):
 def _refusals(slack):
     """[(when, how many)] that were told not to be taken."""
     found = []
-    for at, text, user in slack.whispers:
-        if user == "UFLOOD":
-            number = re.search(r"([\d,]+) questions of yours", text)
-            found.append((at, int(number[1].replace(",", "")) if number else 1))
+    for told in slack.user("flooder").whispers("flooded"):
+        number = re.search(r"([\d,]+) questions of yours", told.text)
+        found.append((float(told.ts), int(number[1].replace(",", "")) if number else 1))
     return found
 
 
-def _seen(slack, sent):
-    return sum(number for _, number in _refusals(slack)) + sum(bool(slack.replies(ts)) for _, ts in sent)
+def _seen(slack):
+    return sum(number for _, number in _refusals(slack)) + len(slack.answers("flooded"))
 
 
 def _check_refusals(slack, sent, outcome):
     """The n-th refusal, counted over all notices, came soon after the n-th question that was refused."""
-    refused = [at for at, ts in sent if not slack.replies(ts)]
+    answered = {answer.thread_ts for answer in slack.answers("flooded")}
+    refused = [float(asked.ts) for asked in sent if asked.ts not in answered]
     covered, slowest = 0, 0.0
     for at, number in _refusals(slack):
         for sent_at in refused[covered : covered + number]:

@@ -242,7 +242,7 @@ def _all_that_is_sent(texts, rng):
     question = correction_message("a1")
     yield "correction", {"text": question.text, "blocks": question.blocks}
     document = Document("d", "c", title, uri, "text/plain", 1, 1, 0, "2025-01-01T00:00:00+00:00")
-    yield "home", home_view([document], asked=1, unanswered=[text], admin=True)
+    yield "home", home_view([document], asked=1, unanswered=[text], wrong={"wrong": 1}, admin=True)
     yield "settings", settings_view({"human": name})
 
 

@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from tests.trust.outcome import CannotRunError
+from tests.trust.report import PROMISES
 
 SAMPLES = {
     "kills": 12,
@@ -28,6 +29,11 @@ SAMPLES = {
     "decoding": 30,
     "prompts": 21,
 }
+MEASURE_TIME = {"slack_acks", "slack_flood"}  # a machine with other work would fail them
+
+
+def test_every_promise_has_a_sample():
+    assert {promise.module for promise in PROMISES} - {None} == SAMPLES.keys() | MEASURE_TIME
 
 
 @pytest.mark.parametrize(("name", "trials"), SAMPLES.items(), ids=SAMPLES)
