@@ -175,6 +175,8 @@ def whole_column(
         or not explains([columns[0], table.surroundings], query, aside=aside)
     ):
         return []
+    if not table.grid.is_whole:
+        return []
     rows = [row for row in table.grid.rows if not is_total(row)]
     values = [Value(row, cell) for row in rows for cell in cells_of(row, columns[0])]
     return values if len(values) == len(rows) and alike(values) else []
@@ -251,7 +253,7 @@ def size(value: Value) -> Decimal:
     return value.cell.number.value if value.cell.number else Decimal(0)
 
 
-def written(query: Query, cell: Cell) -> str:
+def stated(query: Query, cell: Cell) -> str:
     """A value as an answer says it: one that was measured is approximate."""
     if not cell.measured:
         return cell.written

@@ -25,9 +25,9 @@ from mmrag.generation.cells import (
     query_of,
     read_table,
     size,
+    stated,
     subject_of,
     whole_column,
-    written,
 )
 from mmrag.generation.grids import parse_grid
 from mmrag.generation.overview import attached_tables, count_shared, describe
@@ -95,7 +95,7 @@ def _answers(query: Query, table: ReadTable) -> list[Claim]:
 
 
 def _value_claim(query: Query, table: ReadTable, value: Value) -> Claim:
-    subject, shown = subject_of(query, value), written(query, value.cell) + how_known(query, [value])
+    subject, shown = subject_of(query, value), stated(query, value.cell) + how_known(query, [value])
     text = in_table(query, table, f"{subject} is {shown}", f"{subject}为 {shown}")
     return Claim(text, all_quotes(table, [value]))
 
@@ -117,7 +117,7 @@ def _extreme_claim(
     query: Query, table: ReadTable, value: Value, others: Sequence[Value], *, highest: bool
 ) -> Claim:
     label, column = value.row.label.text, value.cell.column.text
-    shown = written(query, value.cell) + how_known(query, [value, *others])
+    shown = stated(query, value.cell) + how_known(query, [value, *others])
     of = f"的{column}" if column else ""
     english = f"{label} has the {'highest' if highest else 'lowest'} {column or 'value'}: {shown}"
     chinese = f"{label}{of}{'最高' if highest else '最低'}，为 {shown}"
@@ -130,9 +130,9 @@ def _difference(query: Query, table: ReadTable, values: Sequence[Value]) -> list
     if len(values) != 2 or not (alike(values) and are_positive(values)):  # noqa: PLR2004 - a difference has two sides
         return []
     larger, smaller = sorted(values, key=size, reverse=True)
-    before, _, after = amount(larger.cell)
     if is_blurred(size(larger), size(smaller), values):
         return []
+    before, _, after = amount(larger.cell)
     result = amount(larger.cell)[1] - amount(smaller.cell)[1]
     shown = f"{larger.cell.text} − {smaller.cell.text} = {before}{result:,f}{after}{how_known(query, values)}"
     names = [subject_of(query, value) for value in (larger, smaller)]

@@ -21,7 +21,7 @@ from mmrag.generation.cells import (
     labels_meet,
     read_table,
     size,
-    written,
+    stated,
 )
 from mmrag.generation.grids import parse_grid
 from mmrag.text.chart_text import NO_LABEL
@@ -77,17 +77,15 @@ def describe(query: Query, tables: Sequence[ReadTable]) -> tuple[Claim, ...]:
 
 def _column(query: Query, table: ReadTable, column: str) -> Claim | None:
     values = [Value(row, cell) for row in table.grid.rows for cell in cells_of(row, column) if cell.number]
-    if (
-        not table.grid.is_whole
-        or len(values) < _FEWEST
-        or any(_TRAILING_NUMBER.search(value.row.label.text) for value in values)
-    ):
+    if not table.grid.is_whole or len(values) < _FEWEST:
+        return None
+    if any(_TRAILING_NUMBER.search(value.row.label.text) for value in values):
         return None
     values = [value for value in values if not is_unlabelled(value)]
     shown = values if len(values) <= _ALL_VALUES else _standing_out(values)
-    listed = ", ".join(f"{value.row.label.text} {written(query, value.cell)}" for value in shown)
+    listed = ", ".join(f"{value.row.label.text} {stated(query, value.cell)}" for value in shown)
+    listed += how_known(query, shown)
     said = f"{column}: {listed}" if column else listed
-    said += how_known(query, shown)
     return Claim(in_table(query, table, said, said), all_quotes(table, shown))
 
 

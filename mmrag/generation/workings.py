@@ -176,12 +176,9 @@ def _share(query: Query, table: ReadTable) -> list[Claim]:
         for cell in cells_of(row, column)
     ]
     values = wholes or [Value(row, cell) for row in table.grid.rows for cell in cells_of(row, column)]
-    if (
-        any(map(is_unlabelled, values))
-        or len(wholes) > 1
-        or len(values) > _MOST_OPERANDS
-        or not alike([part, *values])
-    ):
+    if len(wholes) > 1 or len(values) > _MOST_OPERANDS or not alike([part, *values]):
+        return []
+    if not table.grid.is_whole or any(map(is_unlabelled, values)):
         return []
     whole = sum((amount(value.cell)[1] for value in values), Decimal(0))
     if not whole:

@@ -67,6 +67,17 @@ def test_bars_of_any_height_are_measured_or_left(values):
     assert {cell.origin for _, (cell,) in table.rows} == {"measured"}
 
 
+def test_a_large_picture_is_read_as_a_small_one():
+    values, factor = (30, 60, 45, 80), 4
+    large = cv2.resize(bars(values), None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST)
+    lines = [
+        TextLine(line.text, 1.0, tuple((x * factor, y * factor) for x, y in line.quad))
+        for line in (*ticks(), *names(4))
+    ]
+    table = read_chart(lines, large).table
+    assert values_of(table) == [[pytest.approx(value, rel=0.03)] for value in values]
+
+
 def test_stacks_and_groups_are_told_apart_by_their_legend():
     stacked, grouped = paper(), paper()
     for number, (low, high) in enumerate(((20, 35), (44, 10), (13, 51))):

@@ -8,7 +8,8 @@ drawn. It knows no OCR: the lines of text come with the picture.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mmrag.reading.charts.axes import find_axis
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["ChartReading", "ChartTable", "has_axis", "read_chart"]
 
 
+_MOST_PIXELS = 3_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class ChartReading:
     """What a picture is as a chart: its table, or the reason why none is certain.
@@ -47,6 +51,7 @@ class ChartReading:
 
 def read_chart(lines: Sequence[TextLine], pixels: Pixels) -> ChartReading:
     """The one table that the picture confirms: printed values first, else what bars or lines measure."""
+    lines, pixels = _of_moderate_size(lines, pixels)
     labels = labels_of(lines)
     axis = find_axis(labels, horizontal=False)
     written = axis.as_text(horizontal=False) if axis else ""
@@ -60,6 +65,21 @@ def read_chart(lines: Sequence[TextLine], pixels: Pixels) -> ChartReading:
     except NoTable as none:
         return ChartReading(None, str(none), written)
     return ChartReading(table, axis=table.axis)
+
+
+def _of_moderate_size(lines: Sequence[TextLine], pixels: Pixels) -> tuple[Sequence[TextLine], Pixels]:
+    """A large picture made smaller, with its lines: marks are found as well, in a bounded time and memory."""
+    import cv2  # noqa: PLC0415 - heavy
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    height, width = pixels.shape[:2]
+    share = math.sqrt(_MOST_PIXELS / (height * width))
+    if share >= 1:
+        return lines, pixels
+    size = (max(1, round(width * share)), max(1, round(height * share)))
+    small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    moved = [replace(line, quad=tuple((x * share, y * share) for x, y in line.quad)) for line in lines]
+    return moved, small
 
 
 def _drawn(labels: Sequence[Label], pixels: Pixels) -> ChartTable:
