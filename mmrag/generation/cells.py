@@ -169,11 +169,7 @@ def whole_column(
 ) -> list[Value]:
     """All values of the one column that is meant, without rows of totals; empty if any is unclear."""
     columns = meant_columns(query, table.grid)
-    if (
-        not table.grid.is_whole
-        or len(columns) != 1
-        or not explains([columns[0], table.surroundings], query, aside=aside)
-    ):
+    if len(columns) != 1 or not explains([columns[0], table.surroundings], query, aside=aside):
         return []
     if not table.grid.is_whole:
         return []
