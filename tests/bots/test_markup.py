@@ -14,8 +14,8 @@ from bots.slack.blocks import answer_messages
 from bots.slack.delivery import _slices
 from bots.slack.markup import to_markdown, to_mrkdwn
 from tests.bots.test_render import ANSWER
+from tests.trust.hostile_texts import PIECES
 from tests.trust.live import faults
-from tests.trust.slack_hostile import PIECES
 
 LINK = "https://wiki.example/a_b(c)"
 LINKS = {1: LINK}
