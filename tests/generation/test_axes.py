@@ -91,8 +91,8 @@ def test_bars_beyond_a_bound_are_counted_with_those_whose_labels_are_left_out(as
 
 def test_part_of_a_long_chart_ranks_and_counts_nothing(ask):
     rows = "\n".join(f"City{chr(65 + i)}: ≈{20 + 3 * i}" for i in range(20))
-    whole = f"Rain in 2020\n20 values:\n{rows}\nVertical axis: 0, 20, 40, 60, 80"
+    whole = f"Rain in 2020\n20 values:\n{rows}\n20 values in all\nVertical axis: 0, 20, 40, 60, 80"
     assert "CityT has the highest value: about 77" in ask("Which region has the most rain?", whole)
-    part = whole.replace("\nCityT: ≈77", "")
+    part = whole[: whole.index("\nCityT")]
     assert ask("Which region has the most rain?", part) == ""
     assert ask("How many labels are there on the horizontal axis?", part) == ""
