@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mmrag.reading.charts import read_chart
 from mmrag.reading.ocr import TextLine
+from mmrag.wire import reading_to_json
 
 PAPER = (255, 255, 255)
 COLOURS = ((76, 114, 176), (221, 132, 82), (85, 168, 104))
@@ -212,7 +213,8 @@ def test_a_drawn_charts_cells_say_where_they_come_from(read, draw_chart, dark):
             axes.tick_params(colors="white")
         axes.barh(("Porto", "Leiden", "Oslo", "Suzhou"), (12, 31, 22, 44), color="#4c72b0")
 
-    [figure] = read(draw_chart(draw)).pages[0].figures
+    reading = read(draw_chart(draw))
+    [figure] = reading.pages[0].figures
     assert figure.chart == "horizontal"
     assert {name: float(value) for name, value in figure.table.rows[1:]} == pytest.approx(
         {"Porto": 12, "Leiden": 31, "Oslo": 22, "Suzhou": 44}, rel=0.05
