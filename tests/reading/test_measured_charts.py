@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from mmrag.reading.charts import read_chart
 from mmrag.reading.ocr import TextLine
-from mmrag.wire import reading_to_json
 
 PAPER = (255, 255, 255)
 COLOURS = ((76, 114, 176), (221, 132, 82), (85, 168, 104))
