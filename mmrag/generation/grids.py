@@ -122,7 +122,20 @@ def parse_grid(chunk: Chunk) -> Grid | None:
         return Grid(rows, run[0].start, run[-1].end)
     rows += _unlabelled_rows(lines, run[-1].end)
     whole = not all(map(_is_chart_line, run)) or _is_whole(rows, lines, run)
-    return Grid(rows, run[0].start, run[-1].end, _caption(lines, run[0].start), is_whole=whole)
+    start, end = _extent(lines, run)
+    return Grid(rows, start, end, _caption(lines, run[0].start), is_whole=whole)
+
+
+def _extent(lines: Sequence[_Line], run: Sequence[_Line]) -> tuple[int, int]:
+    """A chart's data with the lines around it that count its values or name no category."""
+    first, last = lines.index(run[0]), lines.index(run[-1])
+    while first and _COUNT.fullmatch(lines[first - 1].text.strip()):
+        first -= 1
+    while last + 1 < len(lines) and (
+        lines[last + 1].text.startswith(NO_LABEL) or _COUNT.fullmatch(lines[last + 1].text.strip())
+    ):
+        last += 1
+    return lines[first].start, lines[last].end
 
 
 def _is_whole(rows: Sequence[Row], lines: Sequence[_Line], run: Sequence[_Line]) -> bool:
