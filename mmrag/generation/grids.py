@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mmrag.text.chart_text import MEASURED, NO_LABEL, VALUES
+from mmrag.text.chart_text import COUNT, LONG, MEASURED, NO_LABEL
 from mmrag.text.numbers import sole_number
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _SEPARATOR = re.compile(r"\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?")
 _NAMED_VALUE = re.compile(r"(?P<name>.*\S)\s*[:：]\s*(?P<value>\S.*)")
 _LISTED = re.compile(r"(?<= )[^,\s](?:[^,]|,(?=\d{3}(?!\d)))*")  # values between commas; 1,200 is one
 _WORD = re.compile(r"[^\W\d_]{2}")
-_COUNT = re.compile(VALUES.format(r"(\d+)"))
+_COUNT = re.compile(COUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +121,32 @@ def parse_grid(chunk: Chunk) -> Grid | None:
     if chunk.kind != "figure":
         return Grid(rows, run[0].start, run[-1].end)
     rows += _unlabelled_rows(lines, run[-1].end)
-    whole = _is_whole(rows, lines, run[0], chunk)
-    return Grid(rows, run[0].start, run[-1].end, _caption(lines, run[0].start), is_whole=whole)
+    whole = not all(map(_is_chart_line, run)) or _is_whole(rows, lines, run)
+    start, end = _extent(lines, run)
+    return Grid(rows, start, end, _caption(lines, run[0].start), is_whole=whole)
 
 
-def _is_whole(rows: Sequence[Row], lines: Sequence[_Line], first: _Line, chunk: Chunk) -> bool:
-    """Whether a chart's data is not the part of a table that was cut: a long one says its number of values."""
-    before = [line for line in lines if line.start < first.start]
-    if not before:
-        return chunk.start == 0
-    count = _COUNT.fullmatch(before[-1].text.strip())
-    return count is None or int(count[1]) == sum(len(row.cells) for row in rows)
+def _extent(lines: Sequence[_Line], run: Sequence[_Line]) -> tuple[int, int]:
+    """A chart's data with the lines around it that count its values or name no category."""
+    first, last = lines.index(run[0]), lines.index(run[-1])
+    while first and _COUNT.fullmatch(lines[first - 1].text.strip()):
+        first -= 1
+    while last + 1 < len(lines) and (
+        lines[last + 1].text.startswith(NO_LABEL) or _COUNT.fullmatch(lines[last + 1].text.strip())
+    ):
+        last += 1
+    return lines[first].start, lines[last].end
+
+
+def _is_whole(rows: Sequence[Row], lines: Sequence[_Line], run: Sequence[_Line]) -> bool:
+    """Whether a chart's data is no part of a table that was cut: a long one says twice how many values it has."""
+    said = [
+        int(match[1])
+        for line in lines
+        if line not in run and (match := _COUNT.fullmatch(line.text.strip())) is not None
+    ]
+    count = sum(len(row.cells) for row in rows)
+    return said == [count, count] if said else count <= LONG
 
 
 def _lines(text: str) -> Iterator[_Line]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmrag.generation.grids import parse_grid
+from mmrag.text.chart_text import AXES
 from mmrag.text.sentences import leans_on_the_one_before, sentence_spans
 from mmrag.text.words import HAN, is_chinese
 
@@ -69,7 +70,7 @@ def sentences(number: int, hit: Hit) -> tuple[Sentence, ...]:
             lead = verbatim
             continue
         text = tidy(verbatim)
-        if hit.chunk.kind == "figure" and _is_label(verbatim):
+        if hit.chunk.kind == "figure" and (_is_label(verbatim) or verbatim.startswith(AXES)):
             continue
         if _says_something(text) and not _repeats_title(text, hit):
             depends = leans_on_the_one_before(text)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _CONTEXT_SEPARATOR = " > "
 _SLACK = 1.5  # a table or figure of up to so many targets stays whole
+_CHART_SLACK = 3.0  # a chart with its data: a part of that ranks and counts nothing
 _MAX_CHARACTERS_PER_TOKEN = 8  # of any text
 _MENTION_SHARE = 0.5  # of the target that sentences about a figure may take in its context
 _MAX_HEADER_ROWS = 3
@@ -114,7 +115,8 @@ class SentenceChunker:
     def _chunk_region(self, page: Page, region: _Region, title: str) -> Iterator[ChunkDraft]:
         above = [title, *(heading.title for heading in region.path)]
         context = _CONTEXT_SEPARATOR.join(filter(None, above))
-        for start, end in self._packed(page.text, region):
+        slack = _CHART_SLACK if _is_chart(page, region) else _SLACK
+        for start, end in self._packed(page.text, region, slack):
             repeats = region.header and start >= region.start + len(region.header)
             yield ChunkDraft(
                 page=page.number,
@@ -126,11 +128,11 @@ class SentenceChunker:
                 figure=region.figure,
             )
 
-    def _packed(self, text: str, region: _Region) -> Iterator[tuple[int, int]]:
-        """Spans of neighbouring pieces up to the target; a table or figure whole where it nearly fits."""
+    def _packed(self, text: str, region: _Region, slack: float) -> Iterator[tuple[int, int]]:
+        """Spans of neighbouring pieces up to the target; a table or figure whole up to `slack` targets."""
         pieces = list(self._pieces(text, region))
         total = sum(piece.tokens for piece in pieces)
-        limit = total if region.kind != "text" and total <= _SLACK * self._target else self._target
+        limit = total if region.kind != "text" and total <= slack * self._target else self._target
         first = 0
         while first < len(pieces):
             last = _last_that_fits(pieces, first, limit)
@@ -383,6 +385,10 @@ def _parts(text: str, start: int, end: int, count: int) -> list[tuple[int, int]]
         parts.append((start, cut))
         start = cut
     return [*parts, (start, end)]
+
+
+def _is_chart(page: Page, region: _Region) -> bool:
+    return region.figure is not None and page.figures[region.figure].table is not None
 
 
 def _cut(text: str, start: int, target: int) -> int:

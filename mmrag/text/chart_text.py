@@ -4,5 +4,8 @@ from __future__ import annotations
 
 MEASURED = "≈"  # stands before a value that was measured on the chart's axis, not printed there
 NO_LABEL = "(no label)"  # names the values whose labels the chart leaves out, in one line
-VALUES = "{} values:"  # heads a long table
+VALUES = "{} values:"  # heads a long table, as `COUNT` reads it
+IN_ALL = "{} values in all"  # ends it: a part of it shows that it is one
+COUNT = r"(\d+) values(?::| in all)"  # either of these
+LONG = 16  # values: a table of more may be cut in two when it is stored
 AXES = ("Vertical axis", "Horizontal axis")  # name a value axis, before its ticks

@@ -9,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrag.reading.charts import read_chart
+from mmrag.reading.charts.table import rows_as_text
+from mmrag.reading.chunking import SentenceChunker
 from mmrag.reading.ocr import TextLine
+from mmrag.reading.page_builder import PageBuilder
 
 PAPER = (255, 255, 255)
 COLOURS = ((76, 114, 176), (221, 132, 82), (85, 168, 104))
@@ -203,6 +206,19 @@ def test_whatever_stands_in_a_picture_reading_it_ends_in_a_table_or_a_reason(dat
     assert (reading.table is None) == bool(reading.reason)
 
 
+def test_a_chart_with_its_data_stays_in_one_chunk_where_prose_would_be_cut():
+    page = PageBuilder()
+    rows = (("", ""), *((f"City{number}", str(number)) for number in range(40)))
+    with page.figure("chart", image=None):
+        page.paragraph("Rain by city")
+        span = page.paragraph(rows_as_text(rows))
+    page.last_figure_table(rows, span)
+    chunker = SentenceChunker(count_tokens=lambda text: len(text.split()), target_tokens=40)
+    [draft] = chunker.chunk([page.build(1)], title="Rain")
+    assert draft.text.count("City") == 40
+    assert draft.text.splitlines()[-1] == "40 values in all"
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_drawn_charts_cells_say_where_they_come_from(read, draw_chart, dark):
     def draw(axes):
@@ -212,7 +228,8 @@ def test_a_drawn_charts_cells_say_where_they_come_from(read, draw_chart, dark):
             axes.tick_params(colors="white")
         axes.barh(("Porto", "Leiden", "Oslo", "Suzhou"), (12, 31, 22, 44), color="#4c72b0")
 
-    [figure] = read(draw_chart(draw)).pages[0].figures
+    reading = read(draw_chart(draw))
+    [figure] = reading.pages[0].figures
     assert figure.chart == "horizontal"
     assert {name: float(value) for name, value in figure.table.rows[1:]} == pytest.approx(
         {"Porto": 12, "Leiden": 31, "Oslo": 22, "Suzhou": 44}, rel=0.05

@@ -1,9 +1,10 @@
 """Charts: the data table of a picture, each value printed or measured, or the reason why there is none.
 
-    lines and pixels --labels, marks--> axes --bars | printed--> ChartReading
+    lines of text --labels--> printed values beside their categories           --printed--> table
+    pixels --marks--> rectangles --layouts--> bars + labels + axis             --bars-----> table
+    pixels --marks--> inks followed from column to column + labels + axis      --lines----> table
 
-`printed` pairs values that stand in the picture with their labels; `bars` measures what is only
-drawn. It knows no OCR: the lines of text come with the picture.
+It knows no OCR: the lines of text come with the picture.
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from mmrag.reading.charts.marks import Rectangle
 
+    Clusters = Sequence[Sequence["Bar"]]
+
 ALIGNED = 2.5  # pixels
 _TOUCHING = 4.0  # pixels between the segments of a stack
 _ALIKE = (0.65, 1.55)  # widths of bars of one chart, as ratios

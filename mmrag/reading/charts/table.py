@@ -6,18 +6,19 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmrag.text.chart_text import MEASURED, NO_LABEL, VALUES
+from mmrag.text.chart_text import IN_ALL, LONG, MEASURED, NO_LABEL, VALUES
 from mmrag.types import CellSource
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mmrag.types import CellOrigin
 
     Rows = tuple[tuple[str, ...], ...]
 
-LONG = 16  # values: a longer table may be cut in two when it is stored
-# Shares of cells that were right on the drawn charts of `python -m benchmarks.charts`, which prints them.
-CONFIRMED = 0.98  # printed values that agree with their place
-MEASURED_CONFIDENCE = 0.9
+# The shares of cells that were right, rounded down, which `python -m benchmarks.charts` prints.
+CONFIRMED = 0.99  # printed values that agree with their place
+MEASURED_CONFIDENCE = 0.99
 
 
 class NoTable(Exception):
@@ -74,21 +75,24 @@ def measured(value: float, step: float) -> str:
 
 
 def rows_as_text(rows: Rows) -> str:
-    """A line for each value, to be quoted: `Q3 2025 | Revenue: 4.2`."""
+    """A line for each value, to be quoted: `Q3 2025 | Revenue: 4.2`.
+
+    A long table begins and ends with their number: who reads a part of it can tell that it is one.
+    """
     header = rows[0]
-    return "\n".join(
+    lines = [
         f"{row[0]} | {name}: {cell}" if name else f"{row[0]}: {cell}"
         for row in rows[1:]
         for name, cell in zip(header[1:], row[1:], strict=True)
         if cell
-    )
+    ]
+    return _framed(lines, len(lines))
 
 
 def table_as_text(table: ChartTable) -> str:
     """As `rows_as_text`; a value that was measured is written `≈4.2`.
 
-    Values whose labels the chart leaves out follow in one line a column, and a long table begins with
-    their number: who reads a part of it can tell that it is one.
+    Values whose labels the chart leaves out follow in one line a column.
     """
     named = tuple(row for row in table.rows if row[0] != NO_LABEL)
     lines = [
@@ -101,8 +105,12 @@ def table_as_text(table: ChartTable) -> str:
         values = [cells[index] for name, cells in table.rows if name == NO_LABEL]
         if written := ", ".join(_marked(cell) for cell in values if cell):
             lines.append(f"{NO_LABEL} | {column}: {written}" if column else f"{NO_LABEL}: {written}")
-    count = sum(cell is not None for _, cells in table.rows for cell in cells)
-    return "\n".join([VALUES.format(count), *lines] if count > LONG else lines)
+    return _framed(lines, sum(cell is not None for _, cells in table.rows for cell in cells))
+
+
+def _framed(lines: Sequence[str], count: int) -> str:
+    """Lines of so many values; many of them between two lines that say how many."""
+    return "\n".join([VALUES.format(count), *lines, IN_ALL.format(count)] if count > LONG else lines)
 
 
 def _marked(cell: Cell) -> str:
