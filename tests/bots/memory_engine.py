@@ -152,7 +152,16 @@ class MemoryEngine:
         self.rate(replace(rating, correction=None))
         self.proposals.setdefault(proposal_id, rating)
 
-    def decide(self, proposal_id, *, approved):
+    @property
+    def insight(self):
+        """Of what owners see, the names alone."""
+        return self
+
+    def places(self):
+        return self.collections()
+
+    def decide(self, proposal_id, *, approved, collections=None):
+        del collections
         if proposal_id not in self.proposals:
             raise NotFound("It does not wait any more.")
         rating = self.proposals.pop(proposal_id)
