@@ -100,7 +100,7 @@ def build_app(
         await next_()
 
     app = AsyncApp(
-        name="mmrag",
+        name="bots.slack",  # Bolt gives the logger of this name the level and filters of `logger`
         client=client,
         signing_secret="",  # see above
         request_verification_enabled=False,

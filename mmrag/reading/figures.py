@@ -69,7 +69,13 @@ def read_figure(image: Image.Image, recognition: TextRecognition) -> FigureReadi
     import numpy as np  # noqa: PLC0415 - heavy
 
     image, lines = _upright(image, recognition)
-    reading = read_chart(lines, np.asarray(image, dtype=np.uint8))
+    pixels = np.asarray(image, dtype=np.uint8)
+    reading = read_chart(lines, pixels)
+    if reading.table is None and has_axis(lines):  # most often a short label that was not seen
+        closer = recognition.read_closely(pixels, lines)
+        second = read_chart(closer, pixels)
+        if second.table is not None:
+            lines, reading = closer, second
     is_chart = reading.table is not None or has_axis(lines)
     return FigureReading(
         kind="chart" if is_chart else _kind(lines, image.size),

@@ -110,6 +110,11 @@ class TextRecognition:
             return _completed(self._read_enlarged(pixels, factor), lines)
         return lines
 
+    def read_closely(self, pixels: Pixels, lines: Sequence[TextLine]) -> tuple[TextLine, ...]:
+        """These lines of a picture, and what is seen of it besides where it is enlarged."""
+        factor = _enlargement(*pixels.shape[:2])
+        return _completed(self._read_enlarged(pixels, factor), lines) if factor > 1.0 else tuple(lines)
+
     def _read_tiles(self, pixels: Pixels, most: int) -> tuple[TextLine, ...]:
         lines: list[TextLine] = []
         for left, top, tile in _tiles(pixels):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -60,9 +62,11 @@ def tool():
     """Run a program on files; skips where it is not installed."""
 
     def run(program, *arguments, stdin=None):
-        if shutil.which(program) is None:
+        beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        found = shutil.which(program, path=beside)
+        if found is None:
             pytest.skip(f"{program} is not installed")
-        command = [program, *map(str, arguments)]
+        command = [found, *map(str, arguments)]
         process = subprocess.run(command, input=stdin, cwd=ROOT, capture_output=True, text=True, check=False)
         assert process.returncode == 0, process.stdout + process.stderr
         return process.stdout

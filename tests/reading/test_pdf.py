@@ -136,7 +136,7 @@ def test_an_embedded_chart_is_a_figure_with_its_caption_and_table(read, make_pdf
     [figure] = page.figures
     text = page.text[figure.start : figure.end]
     assert text.startswith("Figure 1. Orders by quarter.")
-    assert text.endswith("Q1: 12\nQ2: 31\nQ3: 22\nQ4: 44")
+    assert text.endswith("Q1: 12\nQ2: 31\nQ3: 22\nQ4: 44\n\nVertical axis: 0, 10, 20, 30, 40")
     assert page.text.endswith("What follows the figure.")
     assert Pillow.open(io.BytesIO(figure.image)).size == (720, 660)
 
