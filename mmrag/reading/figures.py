@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from mmrag.reading.charts import ChartReading
     from mmrag.reading.charts.table import ChartTable
-    from mmrag.reading.ocr import TextLine, TextRecognition
+    from mmrag.reading.ocr import Pixels, TextLine, TextRecognition
     from mmrag.reading.page_builder import PageBuilder, Place
 
 _MIN_LINES = 4  # with fewer nothing is known of how a picture lies
@@ -69,13 +70,7 @@ def read_figure(image: Image.Image, recognition: TextRecognition) -> FigureReadi
     import numpy as np  # noqa: PLC0415 - heavy
 
     image, lines = _upright(image, recognition)
-    pixels = np.asarray(image, dtype=np.uint8)
-    reading = read_chart(lines, pixels)
-    if reading.table is None and has_axis(lines):  # most often a short label that was not seen
-        closer = recognition.read_closely(pixels, lines)
-        second = read_chart(closer, pixels)
-        if second.table is not None:
-            lines, reading = closer, second
+    lines, reading = chart_in(np.asarray(image, dtype=np.uint8), lines, recognition)
     is_chart = reading.table is not None or has_axis(lines)
     return FigureReading(
         kind="chart" if is_chart else _kind(lines, image.size),
@@ -86,6 +81,22 @@ def read_figure(image: Image.Image, recognition: TextRecognition) -> FigureReadi
         reason=reading.reason if is_chart else "",
         axis=reading.axis if is_chart else "",
     )
+
+
+def chart_in(
+    pixels: Pixels, lines: Sequence[TextLine], recognition: TextRecognition
+) -> tuple[Sequence[TextLine], ChartReading]:
+    """A picture with these lines as a chart, and its lines: more of them where it had to be enlarged.
+
+    That is tried where an axis is seen and no table: most often a short label was missed.
+    """
+    reading = read_chart(lines, pixels)
+    if reading.table is None and has_axis(lines):
+        closer = recognition.read_closely(pixels, lines)
+        second = read_chart(closer, pixels)
+        if second.table is not None:
+            return closer, second
+    return lines, reading
 
 
 def read_drawing(image: Image.Image, lines: Sequence[TextLine]) -> FigureReading:
