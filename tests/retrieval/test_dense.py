@@ -59,7 +59,7 @@ def test_a_graph_that_was_written_is_read_again_and_finds_the_same(tmp_path):
     for index in (DenseIndex.exact(np.arange(3000), vectors), graph(vectors), scan(vectors)):
         index.write(tmp_path / "dense.faiss")
         again = DenseIndex.open(index.ids, tmp_path / "dense.faiss")
-        assert ids_found([again], question, depth=30) == ids_found([index], question, depth=30)
+        assert dense.search([again], question, depth=30) == dense.search([index], question, depth=30)
 
 
 def test_no_rows_make_an_index_that_can_be_written_and_read(tmp_path):
