@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from mmrag.text.display import neutralise, one_line, shorten_quote
+from mmrag.text.display import neutralise, one_line, shorten, shorten_quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,7 +66,7 @@ def lay_out(answer: Answer) -> Layout:
     return Layout(
         paragraphs=tuple(_spans(paragraph.strip("\n"), markers) for paragraph in paragraphs),
         sources_heading="Nearest in the documents" if answer.abstained else "Sources",
-        sources=tuple(_source_line(citation) for citation in answer.citations),
+        sources=tuple(_source_line(citation, nearest=answer.abstained) for citation in answer.citations),
         notes=tuple(_note(unread) for unread in answer.unread),
         footer=_footer(answer),
     )
@@ -119,13 +119,14 @@ def _spans(paragraph: str, markers: frozenset[int]) -> tuple[str | Marker, ...]:
     return tuple(span for span in spans if span)
 
 
-def _source_line(citation: Citation) -> SourceLine:
+def _source_line(citation: Citation, *, nearest: bool) -> SourceLine:
+    shortened = shorten if nearest else shorten_quote  # of what is merely near, only the beginning is shown
     return SourceLine(
         marker=citation.marker,
         title=one_line(citation.title),
         place=_place(citation),
         link=safe_link(citation.link or citation.uri),
-        snippet=shorten_quote(one_line(citation.quote), SNIPPET_CHARS),
+        snippet=shortened(one_line(citation.quote), SNIPPET_CHARS),
     )
 
 

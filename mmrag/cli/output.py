@@ -266,7 +266,7 @@ def print_answer(answer: Answer) -> None:
     if answer.citations:
         console.print("\n[bold]Nearest sources[/]" if answer.abstained else "\n[bold]Sources[/]")
     for citation in answer.citations:
-        console.print(_source(citation))
+        console.print(_source(citation, nearest=answer.abstained))
     _print_unread(console, answer.unread)
     made = (
         f"from the cache, {answer.timings_ms['total']:.0f} ms"
@@ -277,12 +277,13 @@ def print_answer(answer: Answer) -> None:
     console.print(f"\n[dim]answer {answer.id} · {made}{note}[/]")
 
 
-def _source(citation: Citation) -> str:
+def _source(citation: Citation, *, nearest: bool) -> str:
+    shortened = shorten if nearest else shorten_quote  # of what is merely near, only the beginning is shown
     place = {"collection": citation.link or citation.uri, "attachment": "attached", "thread": "this thread"}[
         citation.origin
     ]
     page = f", page {citation.page}" if citation.page else ""
-    quote = shorten_quote(one_line(citation.quote), QUOTE_CHARS)
+    quote = shortened(one_line(citation.quote), QUOTE_CHARS)
     title, where = escape(neutralise(citation.title)), escape(neutralise(place or ""))
     head = f"\\[{citation.marker}] {title}{page}  [dim]{where}[/]"
     return f"{head}\n    [italic]{escape(quote)}[/]" if quote else head

@@ -84,6 +84,14 @@ def test_a_long_quote_shows_both_its_ends_in_whole_words():
 
 def test_an_abstention_calls_its_citations_the_nearest():
     assert lay_out(replace(ANSWER, abstained=True)).sources_heading == "Nearest in the documents"
+
+
+def test_of_a_source_that_is_merely_near_the_beginning_is_shown():
+    long = replace(CITATION, quote="The beginning. " + "word " * 100 + "cut off in")
+    [source] = lay_out(replace(ANSWER, abstained=True, citations=(long,))).sources
+    assert len(source.snippet) <= SNIPPET_CHARS
+    assert source.snippet.startswith("The beginning. word")
+    assert source.snippet.endswith("word…")
     assert lay_out(ANSWER).sources_heading == "Sources"
 
 
