@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import urlsplit
 
 from mmrag.errors import UserFacingError
 from mmrag.service.problems import Problem, problem_of
@@ -13,6 +14,7 @@ from mmrag.storage.keys import ApiKey
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from starlette.datastructures import Headers
     from starlette.requests import Request
 
     from mmrag.config import Settings
@@ -26,6 +28,9 @@ T = TypeVar("T")
 
 # Who asks where there is no key at all and the address can only be reached from this machine.
 LOCAL = ApiKey("local", "this machine", ("*",), "admin", "")
+
+# A proxy adds one of these; then the loopback address is the proxy's, and says nothing of the person.
+_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 
 @dataclass(slots=True)
@@ -103,6 +108,12 @@ def named_or_allowed(
     if collections is not None or "*" in client.collections:
         return collections
     return [name for name in engine.collections() if client.may_name(name)]
+
+
+def is_addressed_here(headers: Headers) -> bool:
+    """Whether a request names this machine as its host and was passed on by no proxy that says so."""
+    host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    return is_loopback(host) and not any(name in headers for name in _FORWARDED)
 
 
 def is_loopback(host: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qs, quote
 
 from fastapi import APIRouter, Query
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mmrag.config import Settings
-    from mmrag.ports import CacheSize, Insight
-    from mmrag.service.admin.door import AdminKeys, Visitor
-    from mmrag.types import Day, RatingReceipt
+    from mmrag.ports import ServedEngine
+    from mmrag.service.admin.door import Visitor
+    from mmrag.storage.keys import ApiKeys
+    from mmrag.types import Day
 
 PATH = "/admin"
 
@@ -41,23 +42,6 @@ _SHOWN = 100
 _GLANCE = 5
 
 Period = Annotated[int, Query(alias="days")]
-
-
-class Looked(Protocol):
-    """What the pages need of the engine."""
-
-    @property
-    def insight(self) -> Insight: ...
-
-    def cache_size(self) -> CacheSize:
-        """How much the answer cache holds."""
-        ...
-
-    def decide(
-        self, proposal_id: str, *, approved: bool, collections: Sequence[str] | None = None
-    ) -> RatingReceipt:
-        """End the waiting of a correction for one of these collections. Raises NotFound."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +56,7 @@ class _Place:
     spark: str
 
 
-def admin_router(engine: Looked, settings: Settings, keys: AdminKeys, secret: bytes) -> APIRouter:
+def admin_router(engine: ServedEngine, settings: Settings, keys: ApiKeys, secret: bytes) -> APIRouter:
     """The look inside, with the door that these settings describe. Raises InvalidSettings."""
     router = APIRouter(prefix=PATH, include_in_schema=False)
     pages = _Pages(engine, settings, Door(settings, keys, secret))
@@ -91,7 +75,7 @@ def admin_router(engine: Looked, settings: Settings, keys: AdminKeys, secret: by
 
 
 class _Pages:
-    def __init__(self, engine: Looked, settings: Settings, door: Door) -> None:
+    def __init__(self, engine: ServedEngine, settings: Settings, door: Door) -> None:
         self._engine = engine
         self._settings = settings
         self._door = door

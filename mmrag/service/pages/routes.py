@@ -10,7 +10,7 @@ import functools
 import re
 import threading
 from pathlib import PurePath
-from typing import TYPE_CHECKING, ParamSpec, Protocol
+from typing import TYPE_CHECKING, ParamSpec
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mmrag.config import Settings
-    from mmrag.ports import Cited, Sources
+    from mmrag.ports import Cited, ServedEngine, Sources
     from mmrag.types import Document
 
 P = ParamSpec("P")
@@ -50,16 +50,7 @@ _DRAWN_AT_ONCE = 2  # pages: while files are read they wait, and must not take a
 _DRAWN_WITHIN = 5.0  # seconds until it is another page's turn
 
 
-class Cites(Protocol):
-    """What the pages need of the engine."""
-
-    @property
-    def sources(self) -> Sources:
-        """What answers cite."""
-        ...
-
-
-def pages_router(engine: Cites, settings: Settings) -> APIRouter:
+def pages_router(engine: ServedEngine, settings: Settings) -> APIRouter:
     """The pages that the links of these settings open."""
     router = APIRouter(prefix=PATH, include_in_schema=False)
     pages = _Pages(engine, settings)
@@ -75,7 +66,7 @@ def pages_router(engine: Cites, settings: Settings) -> APIRouter:
 
 
 class _Pages:
-    def __init__(self, engine: Cites, settings: Settings) -> None:
+    def __init__(self, engine: ServedEngine, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
         self._drawing = threading.BoundedSemaphore(_DRAWN_AT_ONCE)
