@@ -155,32 +155,30 @@ def search_from_json(value: Mapping[str, Any]) -> SearchResult:
     return _SEARCH.validate_python({**value, "hits": hits}, strict=False)
 
 
-def report_to_json(path: str, report: AddReport) -> dict[str, Any]:
-    """A line of `add --json` for a source that went in."""
+def outcome_to_json(path: str, outcome: AddReport | UserFacingError) -> dict[str, Any]:
+    """A line of `add --json`: what came of a source."""
+    if isinstance(outcome, UserFacingError):
+        return {
+            "path": path,
+            "document_id": None,
+            "pages": 0,
+            "chunks": 0,
+            "figures": 0,
+            "status": "failed",
+            "reason": str(outcome),
+            "warnings": [],
+            "code": problem_code(outcome),
+        }
     return {
         "path": path,
-        "document_id": report.document_id,
-        "pages": report.pages,
-        "chunks": report.chunks,
-        "figures": report.figures,
-        "status": report.status,
+        "document_id": outcome.document_id,
+        "pages": outcome.pages,
+        "chunks": outcome.chunks,
+        "figures": outcome.figures,
+        "status": outcome.status,
         "reason": None,
-        "warnings": list(report.warnings),
-    }
-
-
-def failure_to_json(path: str, error: UserFacingError) -> dict[str, Any]:
-    """A line of `add --json` for a source that did not go in."""
-    return {
-        "path": path,
-        "document_id": None,
-        "pages": 0,
-        "chunks": 0,
-        "figures": 0,
-        "status": "failed",
-        "reason": str(error),
-        "warnings": [],
-        "code": problem_code(error),
+        "warnings": list(outcome.warnings),
+        "code": None,
     }
 
 

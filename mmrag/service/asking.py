@@ -10,8 +10,8 @@ from mmrag.service.context import check_may_name, client_of, looked_up, service_
 from mmrag.service.openapi import bytes_of, event_stream, problems, question_body, replied
 from mmrag.service.problems import Problem
 from mmrag.service.questions import answer, read_question, sentences
-from mmrag.service.streams import EventStream, Tell, event, events_of, unless_left, wants_events
-from mmrag.types import Answer, Question, Stage
+from mmrag.service.streams import EventStream, Tell, event, events_of, unheard, unless_left, wants_events
+from mmrag.types import Answer, Question
 
 router = APIRouter(prefix="/v1", tags=["questions"])
 
@@ -42,7 +42,7 @@ async def ask(request: Request) -> Response:
     """
     _, question, raw = await read_question(request, schemas.AskBody)
     if not wants_events(request):
-        answered = await unless_left(request.receive, _answer_once(request, question, raw, _unheard))
+        answered = await unless_left(request.receive, _answer_once(request, question, raw, unheard))
         return JSONResponse(wire.answer_to_json(answered))
 
     async def work(tell: Tell) -> None:
@@ -67,10 +67,6 @@ def _tell_answer(answered: Answer, tell: Tell) -> None:
             markers = [c.marker for c in answered.citations if f"[{c.marker}]" in text]
             tell(event("claim", {"text": text, "markers": markers}))
     tell(event("answer", wire.answer_to_json(answered)))
-
-
-def _unheard(stage: Stage) -> None:
-    """The listener where only the answer is waited for."""
 
 
 @router.post(

@@ -25,7 +25,7 @@ from mmrag.service.context import (
 from mmrag.service.openapi import event_stream, problems, replied, upload_body
 from mmrag.service.problems import Problem, problem_of
 from mmrag.service.questions import body_of
-from mmrag.service.streams import EventStream, Tell, event, events_of, wants_events
+from mmrag.service.streams import EventStream, Tell, event, events_of, unheard, wants_events
 from mmrag.storage.keys import ApiKey
 from mmrag.types import DEFAULT_COLLECTION, Source
 
@@ -99,7 +99,7 @@ async def upload(request: Request) -> Response:
         return await asyncio.shield(adding)
 
     if not wants_events(request):
-        return JSONResponse({"outcomes": await add(_unheard)})
+        return JSONResponse({"outcomes": await add(unheard)})
 
     async def work(tell: Tell) -> None:
         tell(event("done", {"outcomes": await add(tell)}))
@@ -155,7 +155,7 @@ async def _add(
         done = []
         added = service.engine.add_many(loaders, collection=collection, listener=listener)
         for source, outcome in zip(sources, added, strict=True):
-            reply = _outcome_to_json(source.name, outcome)
+            reply = wire.outcome_to_json(source.name, outcome)
             told(event("document", reply))
             done.append((outcome, reply))
         return done
@@ -177,16 +177,6 @@ async def _add(
 
 def _same(source: Source) -> Source:
     return source
-
-
-def _outcome_to_json(path: str, outcome: AddOutcome) -> dict[str, Any]:
-    if isinstance(outcome, UserFacingError):
-        return wire.failure_to_json(path, outcome)
-    return wire.report_to_json(path, outcome) | {"code": None}
-
-
-def _unheard(piece: bytes) -> None:
-    """Where only the end is waited for."""
 
 
 @router.delete(
