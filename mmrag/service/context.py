@@ -79,6 +79,11 @@ async def looked_up(request: Request, work: Callable[[], T]) -> T:
         raise problem_of(error) from error
 
 
+async def changed(request: Request, work: Callable[[], T], *, of: bytes) -> T:
+    """As `looked_up`, but once however often the same is sent; `of` is what is asked for, as bytes."""
+    return await service_of(request).replies.once(request, lambda: looked_up(request, work), of=of)
+
+
 def check_may_name(client: ApiKey, collections: Iterable[str]) -> None:
     """Raise Problem where the key does not allow one of these; whether it exists is not said."""
     for collection in collections:

@@ -15,6 +15,7 @@ from mmrag.ports import AddOutcome
 from mmrag.service import schemas
 from mmrag.service.context import (
     Service,
+    changed,
     check_may_name,
     check_may_write,
     client_of,
@@ -235,5 +236,5 @@ async def share(request: Request, body: schemas.ShareBody) -> Response:
 
 
 async def _changed(request: Request, work: Callable[[], Any], *, of: bytes) -> Response:
-    changed = await service_of(request).replies.once(request, lambda: looked_up(request, work), of=of)
-    return JSONResponse({"documents": [wire.document_to_json(document) for document in changed]})
+    found = await changed(request, work, of=of)
+    return JSONResponse({"documents": [wire.document_to_json(document) for document in found]})
