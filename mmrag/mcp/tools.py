@@ -19,19 +19,11 @@ from pydantic import Field
 from mmrag import __version__, wire
 from mmrag.errors import GenerationFailed, NotFound, UserFacingError
 from mmrag.mcp.desk import Desk
-from mmrag.mcp.shapes import (
-    MOST_ATTACHMENTS,
-    MOST_TURNS,
-    AnswerOutput,
-    AttachmentInput,
-    DocumentsOutput,
-    SearchOutput,
-    SourcePage,
-    TurnInput,
-)
+from mmrag.mcp.shapes import MOST_ATTACHMENTS, AttachmentInput, DocumentsOutput, SourcePage
 from mmrag.ports import StoredPage
+from mmrag.service.schemas import MOST_TURNS, AnswerReply, SearchReply, TurnBody
 from mmrag.text.display import neutralise, one_line, shorten, shorten_quote
-from mmrag.types import Answer, Citation, Document, Question, Stage
+from mmrag.types import Answer, Citation, Document, Question, Stage, Turn
 
 _INSTRUCTIONS = (
     "A team's own documents and charts. Prefer `ask` for a question: every sentence of its answer is "
@@ -56,7 +48,7 @@ _Attachments = Annotated[
     ),
 ]
 _History = Annotated[
-    list[TurnInput] | None,
+    list[TurnBody] | None,
     Field(
         description="The conversation before it, oldest first, where it follows up.", max_length=MOST_TURNS
     ),
@@ -107,7 +99,7 @@ class _Tools:
         collections: _Collections = None,
         attachments: _Attachments = None,
         history: _History = None,
-    ) -> Annotated[CallToolResult, AnswerOutput]:
+    ) -> Annotated[CallToolResult, AnswerReply]:
         """Answer a question from the documents, each sentence with its source, or say that they do not know.
 
         Attach a chart or a screenshot to have it read. When `abstained` is true the sources are only the
@@ -131,7 +123,7 @@ class _Tools:
         collections: _Collections = None,
         attachments: _Attachments = None,
         history: _History = None,
-    ) -> Annotated[CallToolResult, SearchOutput]:
+    ) -> Annotated[CallToolResult, SearchReply]:
         """Find the passages of the documents that fit best, word for word, without answering."""
         async with _told():
             asked = await self._question(context, query, collections, attachments, history)
@@ -203,13 +195,13 @@ class _Tools:
         text: str,
         collections: Sequence[str] | None,
         attachments: Sequence[AttachmentInput] | None,
-        history: Sequence[TurnInput] | None,
+        history: Sequence[TurnBody] | None,
     ) -> Question:
         return Question(
             text=text,
             collections=await self._desk.allowed(context, collections),
             attachments=tuple(each.attachment() for each in attachments or ()),
-            history=tuple(each.turn() for each in history or ()),
+            history=tuple(Turn(each.role, each.text) for each in history or ()),
         )
 
     def _read(

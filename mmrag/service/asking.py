@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse, Response
 from mmrag import wire
 from mmrag.ports import Listener
 from mmrag.service import schemas
-from mmrag.service.context import check_may_name, client_of, looked_up, service_of
+from mmrag.service.context import CollectionQuery, check_may_name, client_of, looked_up, service_of
 from mmrag.service.openapi import bytes_of, event_stream, problems, question_body, replied
 from mmrag.service.problems import Problem
 from mmrag.service.questions import answer, read_question, sentences
@@ -91,7 +91,7 @@ async def search(request: Request) -> Response:
     response_class=Response,
     responses=bytes_of("The picture", "image/png", "image/jpeg") | problems(401, 403, 404, 422, 429, 503),
 )
-async def figure(request: Request, name: str, collection: schemas.CollectionQuery = ()) -> Response:
+async def figure(request: Request, name: str, collection: CollectionQuery = ()) -> Response:
     """`image` of a citation or a hit; the collections are those that may be looked into."""
     check_may_name(client_of(request), collection)
     engine = service_of(request).engine

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 from urllib.parse import urlsplit
+
+from fastapi import Query
 
 from mmrag.errors import UserFacingError
 from mmrag.service.problems import Problem, problem_of
+from mmrag.service.schemas import MOST_COLLECTIONS, CollectionName
 from mmrag.storage.keys import ApiKey
 
 if TYPE_CHECKING:
@@ -25,6 +28,11 @@ if TYPE_CHECKING:
     from mmrag.storage.keys import ApiKeys
 
 T = TypeVar("T")
+
+CollectionQuery = Annotated[
+    list[CollectionName] | tuple[()],
+    Query(max_length=MOST_COLLECTIONS, description="May be given several times."),
+]
 
 # Who asks where there is no key at all and the address can only be reached from this machine.
 LOCAL = ApiKey("local", "this machine", ("*",), "admin", "")

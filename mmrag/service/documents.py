@@ -14,6 +14,7 @@ from mmrag.errors import UserFacingError
 from mmrag.ports import AddOutcome
 from mmrag.service import schemas
 from mmrag.service.context import (
+    CollectionQuery,
     Service,
     changed,
     check_may_name,
@@ -42,7 +43,7 @@ _MOST_FIELD_BYTES = 100_000  # of a uri or title
     response_class=JSONResponse,
     responses=replied(schemas.DocumentsReply, "Documents, newest first") | problems(401, 403, 422, 429, 503),
 )
-async def documents(request: Request, collection: schemas.CollectionQuery = ()) -> Response:
+async def documents(request: Request, collection: CollectionQuery = ()) -> Response:
     """Of these collections, or of all that the key may name."""
     client, engine = client_of(request), service_of(request).engine
     check_may_name(client, collection)
@@ -186,9 +187,7 @@ def _same(source: Source) -> Source:
     response_class=JSONResponse,
     responses=replied(schemas.DocumentsReply, "What was removed") | problems(401, 403, 404, 422, 429, 503),
 )
-async def remove_one(
-    request: Request, document_id: str, collection: schemas.CollectionQuery = ()
-) -> Response:
+async def remove_one(request: Request, document_id: str, collection: CollectionQuery = ()) -> Response:
     """It and all that was derived from it; the answers that quote it lose their text."""
     return await _remove(request, [document_id], list(collection) or None)
 

@@ -44,7 +44,7 @@ async def rate(request: Request, body: schemas.RatingBody) -> Response:
     responses=replied(schemas.WithdrawnReply, "Nothing is said of it by this author any more")
     | problems(401, 404, 422, 429, 503),
 )
-async def withdraw(request: Request, answer_id: str, author: schemas.AuthorQuery = "someone") -> Response:
+async def withdraw(request: Request, answer_id: str, author: schemas.Author = "someone") -> Response:
     """What this author said of the answer; nothing happens where nothing was said."""
     client, engine = client_of(request), service_of(request).engine
 
