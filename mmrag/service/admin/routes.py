@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qs, quote
 
@@ -24,7 +25,7 @@ from mmrag.service.admin.door import COOKIE, SESSION_SECONDS, Door
 from mmrag.service.admin.grouping import grouped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
     from mmrag.config import Settings
     from mmrag.ports import ServedEngine
@@ -50,7 +51,7 @@ class _Place:
 
     name: str
     href: str
-    totals: figures.Totals
+    totals: Day
     documents: int
     waiting: int
     spark: str
@@ -93,14 +94,13 @@ class _Pages:
                 return self._to(self._inside(names[0]))
             since = figures.begin_of(period, now=now)
             by_name = {name: insight.days(name, since=since) for name in names}
-            together = figures.merge_days(by_name.values())
             return self._page(
                 visitor,
                 "overview.html",
                 period=period,
                 here=self._root,
                 places=[self._place(name, by_name[name], period, now) for name in names],
-                **self._plotted(together, period, now),
+                **self._plotted(chain.from_iterable(by_name.values()), period, now),
                 cache=self._engine.cache_size() if visitor.sees_all else None,
             )
 
@@ -277,20 +277,21 @@ class _Pages:
     def _inside(self, collection: str) -> str:
         return f"{self._root}/in/{quote(collection, safe='')}"
 
-    def _place(self, name: str, days: Sequence[Day], period: int, now: float) -> _Place:
+    def _place(self, name: str, days: Iterable[Day], period: int, now: float) -> _Place:
+        spread = figures.calendar(days, period=period, now=now)
         return _Place(
             name,
             self._inside(name),
-            figures.totals(days),
+            figures.together(spread, since=spread[0].date),
             len(self._engine.insight.uses(name, since=now)),
             len(self._engine.insight.proposals(name)),
-            plots.spark(figures.calendar(days, period=period, now=now)),
+            plots.spark(spread),
         )
 
-    def _plotted(self, days: Sequence[Day], period: int, now: float) -> dict[str, Any]:
+    def _plotted(self, days: Iterable[Day], period: int, now: float) -> dict[str, Any]:
         spread = figures.calendar(days, period=period, now=now)
         return {
-            "totals": figures.totals(days),
+            "totals": figures.together(spread, since=spread[0].date),
             "spread": spread,
             "bars": plots.day_bars(spread),
             "plot": plots,
