@@ -201,6 +201,11 @@ def receipt_from_json(value: Mapping[str, Any]) -> RatingReceipt:
     return _RECEIPT.validate_python(value, strict=False)
 
 
+def picture_type(image: bytes) -> str:
+    """The media type of a stored picture, which is PNG or JPEG."""
+    return "image/png" if image.startswith(b"\x89PNG") else "image/jpeg"
+
+
 def reading_to_json(reading: Reading) -> dict[str, Any]:
     """`read --json`; a figure's `image` is its media type and size, not its bytes."""
     return {

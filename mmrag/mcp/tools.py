@@ -339,8 +339,7 @@ def _once(links: Iterable[ResourceLink]) -> list[ContentBlock]:
 
 
 def _picture(data: bytes) -> ImageContent:
-    kind = "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"
-    return ImageContent(type="image", data=base64.b64encode(data).decode(), mime_type=kind)
+    return ImageContent(type="image", data=base64.b64encode(data).decode(), mime_type=wire.picture_type(data))
 
 
 def _page_to_json(document: Document, number: int, page: StoredPage) -> dict[str, Any]:

@@ -100,4 +100,4 @@ async def figure(request: Request, name: str, collection: CollectionQuery = ()) 
         raise Problem(
             404, "not-found", "There is no such figure in these collections: name both as a citation does."
         )
-    return Response(data, media_type="image/png" if data.startswith(b"\x89PNG") else "image/jpeg")
+    return Response(data, media_type=wire.picture_type(data))

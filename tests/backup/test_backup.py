@@ -57,17 +57,17 @@ def test_what_was_backed_up_is_there_after_a_restore_into_another_folder(
     fill, run, folder, file, monkeypatch
 ):
     fill(1, 2, 3)
-    (folder / "spending.json").write_text("{}")
+    (folder / "tokens.key").write_text("{}")
     code, out, _ = run("backup", file, "--json")
     assert code == 0
-    assert [entry["name"] for entry in json.loads(out)["entries"]] == ["spending.json", "store.sqlite3"]
+    assert [entry["name"] for entry in json.loads(out)["entries"]] == ["tokens.key", "store.sqlite3"]
     elsewhere = folder.with_name("elsewhere")
     monkeypatch.setenv("MMRAG_HOME", str(elsewhere))
     code, out, _ = run("restore", file)
     assert code == 0
     assert "restored as of" in out
     assert titles(elsewhere) == titles(folder)
-    assert (elsewhere / "spending.json").read_text() == "{}"
+    assert (elsewhere / "tokens.key").read_text() == "{}"
 
 
 def test_only_the_owner_may_read_a_backup_and_what_is_restored(fill, folder, file):
@@ -200,6 +200,24 @@ def test_a_backup_can_be_checked_without_restoring_it(fill, run, folder, file):
     code, _, err = run("restore", file, "--check")
     assert code == 1
     assert "checksum" in err
+
+
+def test_a_damaged_store_makes_no_backup_and_says_so(fill, run, folder, file):
+    fill(*range(20))
+    store = bytearray((folder / home.STORE).read_bytes())
+    middle = len(store) // 2
+    store[middle : middle + 8192] = b"\xff" * 8192
+    (folder / home.STORE).write_bytes(store)
+    code, _, err = run("backup", file)
+    assert code == 1
+    assert "is damaged" in err
+    assert [*file.parent.iterdir()] == [folder]
+
+
+def test_a_backup_of_a_newer_form_says_that_it_is_newer(folder, file):
+    backup.archive.write(file, backup.Manifest(2, "99", "then", ()), lambda _entry: file)
+    with pytest.raises(NotReadable, match="upgrade"):
+        backup.restore(folder, file)
 
 
 @pytest.mark.parametrize("name", ["../outside", "/outside", "a/../../outside", "a//b", "./a", ""])

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 from fastapi import APIRouter
 from starlette.responses import Response  # noqa: TC002 - FastAPI reads the annotations
 
+from mmrag import wire
 from mmrag.errors import NotFound, StoreUnavailable
 from mmrag.links import PATH, ExpiredLinkError, ForgedLinkError
 from mmrag.service import html
@@ -45,7 +46,6 @@ _KINDS = {
     "text/csv": "Table",
     "message/rfc822": "Mail",
 }
-_PNG = b"\x89PNG"
 _DRAWN_AT_ONCE = 2  # pages: while files are read they wait, and must not take all threads with them
 _DRAWN_WITHIN = 5.0  # seconds until it is another page's turn
 
@@ -91,7 +91,7 @@ class _Pages:
             if name not in {chunk.image for chunk in page.chunks}:
                 raise NotFound("This page has no such picture.")
         data = self._sources.figure(cited.document, name)
-        return html.file(data, "image/png" if data.startswith(_PNG) else "image/jpeg")
+        return html.file(data, wire.picture_type(data))
 
     def original(self, token: str) -> Response:
         """The file that was added, to be saved."""
