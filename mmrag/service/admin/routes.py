@@ -310,4 +310,4 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 def _period(days: int) -> int:
-    return days if days in figures.PERIODS else min(figures.PERIODS, key=lambda known: abs(known - days))
+    return min(figures.PERIODS, key=lambda known: abs(known - days))
