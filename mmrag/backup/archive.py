@@ -14,7 +14,7 @@ import tarfile
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from mmrag.errors import NotReadable
 
@@ -179,7 +179,7 @@ def _writing() -> Iterator[None]:
         raise _WritingFailed(error) from None
 
 
-def _copy(source: BinaryIO, target: Path) -> str:
+def _copy(source: io.BufferedReader, target: Path) -> str:
     digest = hashlib.sha256()
     with _writing():
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -221,5 +221,5 @@ def entry_of(name: str, path: Path) -> Entry:
         return Entry(name, os.fstat(file.fileno()).st_size, _checksum(file))
 
 
-def _checksum(source: BinaryIO) -> str:
+def _checksum(source: io.BufferedReader) -> str:
     return hashlib.file_digest(source, "sha256").hexdigest()

@@ -81,9 +81,9 @@ class Gate:
 
     def _client(self, scope: Scope) -> ApiKey:
         headers = Headers(scope=scope)
-        scheme, _, presented = headers.get("authorization", "").partition(" ")
         if scope["path"].startswith(self._open_paths):
             return replace(VISITOR, id=f"visitor {(scope.get('client') or ('unknown',))[0]}")
+        scheme, _, presented = headers.get("authorization", "").partition(" ")
         presented = presented.strip() if scheme.lower() == "bearer" else ""
         client = self._service.keys.find(presented)
         if client is not None:
