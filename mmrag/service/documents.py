@@ -29,7 +29,7 @@ from mmrag.service.problems import Problem, problem_of
 from mmrag.service.questions import body_of
 from mmrag.service.streams import EventStream, Tell, event, events_of, unheard, wants_events
 from mmrag.storage.keys import ApiKey
-from mmrag.types import DEFAULT_COLLECTION, Source
+from mmrag.types import DEFAULT_COLLECTION, Document, Source
 
 router = APIRouter(prefix="/v1", tags=["documents"])
 
@@ -209,7 +209,7 @@ async def _remove(request: Request, ids: list[str], collections: list[str] | Non
     check_may_write(client)
     check_may_name(client, collections or ())
 
-    def work() -> Any:  # noqa: ANN401 - documents
+    def work() -> tuple[Document, ...]:
         return engine.remove(ids, collections=named_or_allowed(client, engine, collections))
 
     return await _changed(request, work, of=body_of([ids, collections]))
@@ -228,12 +228,12 @@ async def share(request: Request, body: schemas.ShareBody) -> Response:
     check_may_write(client)
     check_may_name(client, [*body.collections, body.into])
 
-    def work() -> Any:  # noqa: ANN401 - documents
+    def work() -> tuple[Document, ...]:
         return engine.share(body.document_ids, collections=body.collections, into=body.into)
 
     return await _changed(request, work, of=body.model_dump_json().encode())
 
 
-async def _changed(request: Request, work: Callable[[], Any], *, of: bytes) -> Response:
+async def _changed(request: Request, work: Callable[[], tuple[Document, ...]], *, of: bytes) -> Response:
     found = await changed(request, work, of=of)
     return JSONResponse({"documents": [wire.document_to_json(document) for document in found]})

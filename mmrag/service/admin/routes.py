@@ -23,6 +23,7 @@ from mmrag.service import html
 from mmrag.service.admin import figures, plots
 from mmrag.service.admin.door import COOKIE, SESSION_SECONDS, Door
 from mmrag.service.admin.grouping import grouped
+from mmrag.service.problems import problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -252,9 +253,12 @@ class _Pages:
                 raise NotFound("There is no collection of this name that you may see.")
             return show(visitor)
         except UserFacingError as error:
-            status = 404 if isinstance(error, NotFound) else 400 if isinstance(error, InvalidInput) else 503
             return html.page(
-                "notice.html", self._settings, status=status, heading="That did not work", sentence=str(error)
+                "notice.html",
+                self._settings,
+                status=problem_of(error).status_code,
+                heading="That did not work",
+                sentence=str(error),
             )
 
     def _page(self, visitor: Visitor, template: str, **values: Any) -> Response:  # noqa: ANN401 - for the template
