@@ -7,8 +7,8 @@ say is data: nothing in it is made to act.
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, Self
 
 from mcp.server.mcpserver import Context, MCPServer
@@ -105,7 +105,7 @@ class _Tools:
         Attach a chart or a screenshot to have it read. When `abstained` is true the sources are only the
         nearest ones: do not present them as an answer.
         """
-        async with _told():
+        with _told():
             asked = await self._question(context, question, collections, attachments, history)
             with _Progress(context) as progress:
                 answer = await self._desk.ask(context, asked, progress.tell)
@@ -125,7 +125,7 @@ class _Tools:
         history: _History = None,
     ) -> Annotated[CallToolResult, SearchReply]:
         """Find the passages of the documents that fit best, word for word, without answering."""
-        async with _told():
+        with _told():
             asked = await self._question(context, query, collections, attachments, history)
             found = await self._desk.look(context, lambda: self._desk.engine.search(asked, k=k))
         lines = [
@@ -151,7 +151,7 @@ class _Tools:
         collections: _Collections = None,
     ) -> Annotated[CallToolResult, SourcePage]:
         """Read one page of a document in full, with its pictures."""
-        async with _told():
+        with _told():
             allowed = await self._desk.allowed(context, collections)
             document, stored, pictures = await self._desk.look(
                 context, lambda: self._read(document_id, page, allowed)
@@ -172,7 +172,7 @@ class _Tools:
         most: Annotated[int, Field(ge=1, le=1_000, description="How many at most, the newest first.")] = 100,
     ) -> Annotated[CallToolResult, DocumentsOutput]:
         """List the documents that there are, the newest first."""
-        async with _told():
+        with _told():
             allowed = await self._desk.allowed(context, collections)
             documents = await self._desk.look(
                 context, lambda: self._desk.engine.documents(collections=allowed)
@@ -222,7 +222,7 @@ class _Resources:
 
     async def page(self, document_id: str, page: int, context: Context[Any, Any]) -> str:
         """The text of a page, as it was read."""
-        async with _found():
+        with _found():
             allowed = await self._desk.allowed(context, None)
             _, stored = await self._desk.look(
                 context, lambda: self._desk.engine.page(document_id, page, collections=allowed)
@@ -231,7 +231,7 @@ class _Resources:
 
     async def figure(self, name: str, context: Context[Any, Any]) -> bytes:
         """The picture that a source names, as PNG or JPEG."""
-        async with _found():
+        with _found():
             allowed = await self._desk.allowed(context, None)
             data = await self._desk.look(context, lambda: self._desk.engine.figure(name, collections=allowed))
             if data is None:
@@ -265,8 +265,8 @@ class _Progress:
             task.exception()  # a client that left hears of the answer no more either
 
 
-@asynccontextmanager
-async def _told() -> AsyncIterator[None]:
+@contextmanager
+def _told() -> Iterator[None]:
     """What may be shown goes to the model as the tool's error."""
     try:
         yield
@@ -274,8 +274,8 @@ async def _told() -> AsyncIterator[None]:
         raise ToolError(str(error)) from None
 
 
-@asynccontextmanager
-async def _found() -> AsyncIterator[None]:
+@contextmanager
+def _found() -> Iterator[None]:
     """As `_told`, for resources."""
     try:
         yield
