@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -90,6 +91,8 @@ def test_what_is_disposable_stays_out(fill, folder, file):
             (folder / name / "some").touch()
     manifest = backup.back_up(folder, file).manifest
     assert [entry.name for entry in manifest.entries] == ["store.sqlite3"]
+    told = (Path(__file__).parents[2] / "docs" / "backup.md").read_text(encoding="utf-8")
+    assert {name for name in home.DISPOSABLE if f"`{name}/`" not in told} == set()
 
 
 def test_what_was_deleted_does_not_come_along(folder, file):
