@@ -7,8 +7,10 @@ import subprocess
 import sys
 import tarfile
 import threading
+from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 
 from mmrag import backup, home
@@ -205,12 +207,23 @@ def test_a_backup_can_be_checked_without_restoring_it(fill, run, folder, file):
     assert "checksum" in err
 
 
-def test_a_damaged_store_makes_no_backup_and_says_so(fill, run, folder, file):
+def overwrite_pages(store):
+    data = bytearray(store.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 8192] = b"\xff" * 8192
+    store.write_bytes(data)
+
+
+def lose_rows(store):
+    """As SQLite itself does not notice when it copies them."""
+    with closing(apsw.Connection(str(store))) as db:
+        db.execute("DELETE FROM documents")
+
+
+@pytest.mark.parametrize("damage", [overwrite_pages, lose_rows])
+def test_a_damaged_store_makes_no_backup_and_says_so(damage, fill, run, folder, file):
     fill(*range(20))
-    store = bytearray((folder / home.STORE).read_bytes())
-    middle = len(store) // 2
-    store[middle : middle + 8192] = b"\xff" * 8192
-    (folder / home.STORE).write_bytes(store)
+    damage(folder / home.STORE)
     code, _, err = run("backup", file)
     assert code == 1
     assert "is damaged" in err
