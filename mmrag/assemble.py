@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mmrag.engine import Engine, Limits, Stages
 from mmrag.errors import MissingExtra, StoreUnavailable, UserFacingError
+from mmrag.home import STORE
 from mmrag.links import PageLinks, read_key
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def build_keys(settings: Settings) -> ApiKeys:
 
 
 def _store_file(settings: Settings) -> Path:
-    return settings.home / "store.sqlite3"
+    return settings.home / STORE
 
 
 def build_embedder(settings: Settings) -> SentenceTransformerEmbedder:

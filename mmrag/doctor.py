@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mmrag.config import source_of
 from mmrag.errors import GenerationFailed, UserFacingError
+from mmrag.home import STORE
 from mmrag.types import Chunk, Hit, Prompt
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _version(distribution: str) -> str | None:
 def _data_folder(settings: Settings) -> Iterator[Finding]:
     from mmrag.storage.catalog import SqliteStore  # noqa: PLC0415 - needs an extra; its lack is a finding
 
-    store = SqliteStore(settings.home / "store.sqlite3")
+    store = SqliteStore(settings.home / STORE)
     try:
         documents = store.documents(None)
     finally:
@@ -157,7 +158,7 @@ def _collections(settings: Settings) -> Iterator[Finding]:
     from mmrag.retrieval.layout import Limits  # noqa: PLC0415 - as above
     from mmrag.storage.catalog import SqliteStore  # noqa: PLC0415 - as above
 
-    with SqliteStore(settings.home / "store.sqlite3") as store:
+    with SqliteStore(settings.home / STORE) as store:
         rows = Counter[str]()
         for document in store.documents(None):
             rows[document.collection] += document.chunks

@@ -385,7 +385,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The questions of one UTC day: answered, not answered, from the cache; rated down of the answered."""
+    """The questions of a UTC day, or of several from `date` on.
+
+    Answered, not answered, from the cache; rated down of the answered.
+    """
 
     date: str
     answered: int

@@ -155,32 +155,30 @@ def search_from_json(value: Mapping[str, Any]) -> SearchResult:
     return _SEARCH.validate_python({**value, "hits": hits}, strict=False)
 
 
-def report_to_json(path: str, report: AddReport) -> dict[str, Any]:
-    """A line of `add --json` for a source that went in."""
+def outcome_to_json(path: str, outcome: AddReport | UserFacingError) -> dict[str, Any]:
+    """A line of `add --json`: what came of a source."""
+    if isinstance(outcome, UserFacingError):
+        return {
+            "path": path,
+            "document_id": None,
+            "pages": 0,
+            "chunks": 0,
+            "figures": 0,
+            "status": "failed",
+            "reason": str(outcome),
+            "warnings": [],
+            "code": problem_code(outcome),
+        }
     return {
         "path": path,
-        "document_id": report.document_id,
-        "pages": report.pages,
-        "chunks": report.chunks,
-        "figures": report.figures,
-        "status": report.status,
+        "document_id": outcome.document_id,
+        "pages": outcome.pages,
+        "chunks": outcome.chunks,
+        "figures": outcome.figures,
+        "status": outcome.status,
         "reason": None,
-        "warnings": list(report.warnings),
-    }
-
-
-def failure_to_json(path: str, error: UserFacingError) -> dict[str, Any]:
-    """A line of `add --json` for a source that did not go in."""
-    return {
-        "path": path,
-        "document_id": None,
-        "pages": 0,
-        "chunks": 0,
-        "figures": 0,
-        "status": "failed",
-        "reason": str(error),
-        "warnings": [],
-        "code": problem_code(error),
+        "warnings": list(outcome.warnings),
+        "code": None,
     }
 
 
@@ -201,6 +199,11 @@ def receipt_to_json(receipt: RatingReceipt) -> dict[str, Any]:
 def receipt_from_json(value: Mapping[str, Any]) -> RatingReceipt:
     """Raises ValueError where this is not a receipt."""
     return _RECEIPT.validate_python(value, strict=False)
+
+
+def picture_type(image: bytes) -> str:
+    """The media type of a stored picture, which is PNG or JPEG."""
+    return "image/png" if image.startswith(b"\x89PNG") else "image/jpeg"
 
 
 def reading_to_json(reading: Reading) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import tarfile
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from mmrag.errors import NotReadable
 
@@ -70,7 +70,7 @@ def write(path: Path, manifest: Manifest, content: Callable[[Entry], Path]) -> N
     On disk when it returns. Raises OSError, and ValueError where an entry is not what it says.
     """
     body = asdict(manifest)
-    sealed = json.dumps({"sha256": _checksum(body), "body": body}).encode()
+    sealed = json.dumps({"sha256": _seal(body), "body": body}).encode()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -103,7 +103,7 @@ def unpack(path: Path, *, into: Callable[[Entry], Path | None]) -> Manifest:
                 raise _Damaged("a file is missing or in another's place")
             target = into(entry)
             with _source(tar, member) as source:
-                found = _hash(source) if target is None else _copy(source, target)
+                found = _checksum(source) if target is None else _copy(source, target)
             if found != entry.sha256:
                 raise _Damaged("a file's checksum is wrong")
         if tar.next() is not None:
@@ -140,7 +140,7 @@ def _manifest(tar: tarfile.TarFile) -> Manifest:
     with _source(tar, member) as source:
         sealed = json.loads(source.read())
     body: dict[str, Any] = sealed["body"]
-    if sealed["sha256"] != _checksum(body):
+    if sealed["sha256"] != _seal(body):
         raise _Damaged("its list of files was changed")
     if body["format"] != FORMAT:
         raise NotReadable("This backup was made by a newer version of mmrag: upgrade mmrag to restore it.")
@@ -163,13 +163,6 @@ def _source(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Any:  # noqa: ANN4
     return tar.extractfile(member)
 
 
-def _hash(source: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while block := source.read(_BLOCK):
-        digest.update(block)
-    return digest.hexdigest()
-
-
 class _WritingFailed(Exception):
     """The disk refuses, which is not the archive's fault."""
 
@@ -178,21 +171,26 @@ class _WritingFailed(Exception):
         self.cause = cause
 
 
-def _copy(source: BinaryIO, target: Path) -> str:
-    digest = hashlib.sha256()
+@contextmanager
+def _writing() -> Iterator[None]:
     try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        yield
     except OSError as error:
         raise _WritingFailed(error) from None
+
+
+def _copy(source: io.BufferedReader, target: Path) -> str:
+    digest = hashlib.sha256()
+    with _writing():
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb", buffering=0) as file:
         while block := source.read(_BLOCK):
             digest.update(block)
-            try:
+            with _writing():
                 _write_all(file.fileno(), block)
-            except OSError as error:
-                raise _WritingFailed(error) from None
-        os.fsync(file.fileno())
+        with _writing():
+            os.fsync(file.fileno())
     return digest.hexdigest()
 
 
@@ -213,11 +211,15 @@ def _header(name: str, size: int) -> tarfile.TarInfo:
     return header
 
 
-def _checksum(body: dict[str, Any]) -> str:
+def _seal(body: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def entry_of(name: str, path: Path) -> Entry:
     """The entry of a file as it is now. Raises OSError."""
     with path.open("rb") as file:
-        return Entry(name, os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest())
+        return Entry(name, os.fstat(file.fileno()).st_size, _checksum(file))
+
+
+def _checksum(source: io.BufferedReader) -> str:
+    return hashlib.file_digest(source, "sha256").hexdigest()

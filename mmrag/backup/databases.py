@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -78,8 +79,6 @@ def _faults(path: Path) -> Iterator[None]:
         import apsw  # noqa: PLC0415 - as above
 
         if isinstance(error, apsw.FullError):
-            import errno  # noqa: PLC0415 - only here
-
             raise OSError(errno.ENOSPC, "no space left") from error
         if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
             raise _damaged(path) from error

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 STAGE = "restoring"  # where a restore unpacks
 ASIDE = "replaced-"  # where a restore moves what was there
-_OWN = frozenset({STAGE, home.RESTORE_PLAN, "restore.new"})
+_OWN = frozenset({STAGE, home.RESTORE_PLAN, "restore.new"})  # the last is a draft of the plan
 # What SQLite keeps beside a database is in the copy of it; a lock means nothing elsewhere.
 _BESIDE = ("-wal", "-shm", "-journal", ".lock")
 

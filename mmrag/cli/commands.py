@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from mmrag.config import Settings
     from mmrag.engine import Engine
-    from mmrag.ports import AddOutcome
     from mmrag.storage.keys import ApiKeys, Role
 
 
@@ -48,17 +47,8 @@ def add(arguments: argparse.Namespace, settings: Settings) -> int:
             else:
                 progress.done(number, item.path, outcome)
             if arguments.json:
-                _print_json(_outcome_to_json(item.path, outcome))
+                _print_json(wire.outcome_to_json(str(item.path), outcome))
     return FAILED if failed else DONE
-
-
-_FAILED_REPORT = {"document_id": None, "pages": 0, "chunks": 0, "figures": 0, "status": "failed"}
-
-
-def _outcome_to_json(path: Path, outcome: AddOutcome) -> dict[str, Any]:
-    if isinstance(outcome, UserFacingError):
-        return {"path": str(path), **_FAILED_REPORT, "reason": str(outcome)}
-    return wire.report_to_json(str(path), outcome)
 
 
 def documents(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -117,8 +116,4 @@ def _file_bytes(path: Path) -> int:
 
 def folder_bytes(folder: Path) -> int:
     """The size of all files of a folder together; of what goes meanwhile, nothing."""
-    total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            total += path.stat().st_size if path.is_file() else 0
-    return total
+    return sum(_file_bytes(path) for path in folder.rglob("*") if path.is_file())

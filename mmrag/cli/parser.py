@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TypeAlias
 
 from mmrag import __version__
 from mmrag.types import DEFAULT_COLLECTION
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - it has no public name
 
 DESCRIPTION = "Answers from your own documents and charts, with cited sources."
 
@@ -17,17 +20,23 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mmrag {__version__}")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add_to in (_documents, _questions, _read, _backup, _serve, _keys, _mcp, _evaluation, _doctor):
+        add_to(commands)
+    return parser
 
+
+def _documents(commands: Commands) -> None:
     add = _command(commands, "add", "read files and folders into the knowledge base")
     add.add_argument("paths", nargs="+", type=Path, metavar="PATH|DIR")
-    _collection(add)
+    add.add_argument(
+        "--collection", default=DEFAULT_COLLECTION, metavar="NAME", help=f"where to ({DEFAULT_COLLECTION})"
+    )
 
     documents = _command(commands, "documents", "list what is in the knowledge base")
     documents.add_argument("--collection", metavar="NAME", help="only this collection")
 
     remove = _command(commands, "remove", "remove documents and all that was derived from them")
     remove.add_argument("document_ids", nargs="+", metavar="DOCUMENT_ID")
-
     remove.add_argument(
         "--later",
         action="store_true",
@@ -41,6 +50,8 @@ def build_parser() -> argparse.ArgumentParser:
         commands, "compact", "leave no byte of what was removed, and bring vectors and indexes up to date"
     )
 
+
+def _questions(commands: Commands) -> None:
     search = _command(commands, "search", "find passages without answering")
     _question(search)
     search.add_argument("-k", type=int, default=10, metavar="N", help="how many hits (10)")
@@ -56,9 +67,13 @@ def build_parser() -> argparse.ArgumentParser:
     rate.add_argument("verdict", choices=["up", "down"])
     rate.add_argument("--correction", metavar="TEXT", help="the right answer; it becomes a source at once")
 
+
+def _read(commands: Commands) -> None:
     read = _command(commands, "read", "show what the readers see in a file; nothing is stored")
     read.add_argument("path", type=Path, metavar="PATH")
 
+
+def _backup(commands: Commands) -> None:
     backup = _command(commands, "backup", "write all that is kept to one file, also while it is used")
     backup.add_argument("file", type=Path, metavar="FILE", help="a new file; it is read back and checked")
 
@@ -73,35 +88,14 @@ def build_parser() -> argparse.ArgumentParser:
         "--check", action="store_true", help="only read the file and say whether it is whole"
     )
 
+
+def _serve(commands: Commands) -> None:
     serve = _command(commands, "serve", "answer over HTTP, for chat bots and other programs")
     serve.add_argument("--host", metavar="H", help="address to listen on (the setting serve_host)")
     serve.add_argument("--port", type=_port, metavar="P", help="port to listen on (the setting serve_port)")
 
-    _keys(commands)
 
-    mcp = _command(
-        commands, "mcp", "let other assistants use the knowledge base, by the Model Context Protocol"
-    )
-    mcp.add_argument(
-        "--collection",
-        action="append",
-        metavar="NAME",
-        help=f"what may be looked into; may be given several times ({DEFAULT_COLLECTION})",
-    )
-    mcp.add_argument(
-        "--http", action="store_true", help="over HTTP instead of standard input and output: serve, with /mcp"
-    )
-    mcp.add_argument("--host", metavar="H", help="with --http, as of serve")
-    mcp.add_argument("--port", type=_port, metavar="P", help="with --http, as of serve")
-
-    _evaluation(commands)
-
-    doctor = _command(commands, "doctor", "show what is installed, chosen and why, and what to mend")
-    doctor.add_argument("--settings", action="store_true", help="list every setting with its value")
-    return parser
-
-
-def _keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _keys(commands: Commands) -> None:
     summary = "who may ask over HTTP, and of which collections"
     command = commands.add_parser("keys", help=summary, description=summary.capitalize() + ".")
     actions = command.add_subparsers(dest="action", required=True, metavar="WHAT")
@@ -129,7 +123,24 @@ def _keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     remove.add_argument("names", nargs="+", metavar="NAME|ID")
 
 
-def _evaluation(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _mcp(commands: Commands) -> None:
+    mcp = _command(
+        commands, "mcp", "let other assistants use the knowledge base, by the Model Context Protocol"
+    )
+    mcp.add_argument(
+        "--collection",
+        action="append",
+        metavar="NAME",
+        help=f"what may be looked into; may be given several times ({DEFAULT_COLLECTION})",
+    )
+    mcp.add_argument(
+        "--http", action="store_true", help="over HTTP instead of standard input and output: serve, with /mcp"
+    )
+    mcp.add_argument("--host", metavar="H", help="with --http, as of serve")
+    mcp.add_argument("--port", type=_port, metavar="P", help="with --http, as of serve")
+
+
+def _evaluation(commands: Commands) -> None:
     summary = "measure the engine on questions whose answers are known"
     command = commands.add_parser("eval", help=summary, description=summary.capitalize() + ".")
     subjects = command.add_subparsers(dest="subject", required=True, metavar="WHAT")
@@ -172,6 +183,11 @@ def _evaluation(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     truthfulqa.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
 
 
+def _doctor(commands: Commands) -> None:
+    doctor = _command(commands, "doctor", "show what is installed, chosen and why, and what to mend")
+    doctor.add_argument("--settings", action="store_true", help="list every setting with its value")
+
+
 def _cuts(text: str) -> tuple[int, ...]:
     cuts = tuple(sorted({int(part) for part in text.split(",")}))
     if cuts[0] < 1:
@@ -192,20 +208,12 @@ def _port(text: str) -> int:
 _port.__name__ = "port from 0 to 65535"  # as above
 
 
-def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str
-) -> argparse.ArgumentParser:
+def _command(commands: Commands, name: str, summary: str) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
     command.add_argument("--json", action="store_true", help="print JSON")
     # SUPPRESS keeps a --debug that stood before the command from being reset to False.
     command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return command
-
-
-def _collection(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--collection", default=DEFAULT_COLLECTION, metavar="NAME", help=f"where to ({DEFAULT_COLLECTION})"
-    )
 
 
 def _question(command: argparse.ArgumentParser) -> None:

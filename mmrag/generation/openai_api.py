@@ -19,6 +19,7 @@ from mmrag.generation.inert import Inert
 from mmrag.generation.prompting import CHAT, PROMPT_VERSION, written
 from mmrag.text.words import is_han
 from mmrag.types import Draft
+from mmrag.wire import picture_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,8 +150,7 @@ def estimated_tokens(text: str) -> int:
 
 def data_url(picture: Picture) -> str:
     """The picture's bytes as a URL that holds them."""
-    kind = "png" if picture.data.startswith(b"\x89PNG") else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(picture.data).decode()}"
+    return f"data:{picture_type(picture.data)};base64,{base64.b64encode(picture.data).decode()}"
 
 
 _EXPLANATIONS: tuple[tuple[type[openai.OpenAIError], str], ...] = (

@@ -7,6 +7,7 @@ log hold. It keeps no session: any request may go to any process.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mcp.server.transport_security import TransportSecuritySettings
@@ -97,5 +98,8 @@ def _request(context: Context[Any, Any]) -> Request:
 
 def _shown(problem: Problem) -> InvalidInput | EngineUnavailable:
     """A problem's sentence as an error that may be shown."""
-    busy = problem.status_code >= 500 or problem.status_code == 429  # noqa: PLR2004 - HTTP's own numbers
+    busy = (
+        problem.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+        or problem.status_code == HTTPStatus.TOO_MANY_REQUESTS
+    )
     return (EngineUnavailable if busy else InvalidInput)(problem.detail)

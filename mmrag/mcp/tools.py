@@ -7,8 +7,8 @@ say is data: nothing in it is made to act.
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, Self
 
 from mcp.server.mcpserver import Context, MCPServer
@@ -19,19 +19,11 @@ from pydantic import Field
 from mmrag import __version__, wire
 from mmrag.errors import GenerationFailed, NotFound, UserFacingError
 from mmrag.mcp.desk import Desk
-from mmrag.mcp.shapes import (
-    MOST_ATTACHMENTS,
-    MOST_TURNS,
-    AnswerOutput,
-    AttachmentInput,
-    DocumentsOutput,
-    SearchOutput,
-    SourcePage,
-    TurnInput,
-)
+from mmrag.mcp.shapes import MOST_ATTACHMENTS, AttachmentInput, DocumentsOutput, SourcePage
 from mmrag.ports import StoredPage
+from mmrag.service.schemas import MOST_TURNS, AnswerReply, SearchReply, TurnBody
 from mmrag.text.display import neutralise, one_line, shorten, shorten_quote
-from mmrag.types import Answer, Citation, Document, Question, Stage
+from mmrag.types import Answer, Citation, Document, Question, Stage, Turn
 
 _INSTRUCTIONS = (
     "A team's own documents and charts. Prefer `ask` for a question: every sentence of its answer is "
@@ -56,7 +48,7 @@ _Attachments = Annotated[
     ),
 ]
 _History = Annotated[
-    list[TurnInput] | None,
+    list[TurnBody] | None,
     Field(
         description="The conversation before it, oldest first, where it follows up.", max_length=MOST_TURNS
     ),
@@ -107,13 +99,13 @@ class _Tools:
         collections: _Collections = None,
         attachments: _Attachments = None,
         history: _History = None,
-    ) -> Annotated[CallToolResult, AnswerOutput]:
+    ) -> Annotated[CallToolResult, AnswerReply]:
         """Answer a question from the documents, each sentence with its source, or say that they do not know.
 
         Attach a chart or a screenshot to have it read. When `abstained` is true the sources are only the
         nearest ones: do not present them as an answer.
         """
-        async with _told():
+        with _told():
             asked = await self._question(context, question, collections, attachments, history)
             with _Progress(context) as progress:
                 answer = await self._desk.ask(context, asked, progress.tell)
@@ -131,9 +123,9 @@ class _Tools:
         collections: _Collections = None,
         attachments: _Attachments = None,
         history: _History = None,
-    ) -> Annotated[CallToolResult, SearchOutput]:
+    ) -> Annotated[CallToolResult, SearchReply]:
         """Find the passages of the documents that fit best, word for word, without answering."""
-        async with _told():
+        with _told():
             asked = await self._question(context, query, collections, attachments, history)
             found = await self._desk.look(context, lambda: self._desk.engine.search(asked, k=k))
         lines = [
@@ -159,7 +151,7 @@ class _Tools:
         collections: _Collections = None,
     ) -> Annotated[CallToolResult, SourcePage]:
         """Read one page of a document in full, with its pictures."""
-        async with _told():
+        with _told():
             allowed = await self._desk.allowed(context, collections)
             document, stored, pictures = await self._desk.look(
                 context, lambda: self._read(document_id, page, allowed)
@@ -180,7 +172,7 @@ class _Tools:
         most: Annotated[int, Field(ge=1, le=1_000, description="How many at most, the newest first.")] = 100,
     ) -> Annotated[CallToolResult, DocumentsOutput]:
         """List the documents that there are, the newest first."""
-        async with _told():
+        with _told():
             allowed = await self._desk.allowed(context, collections)
             documents = await self._desk.look(
                 context, lambda: self._desk.engine.documents(collections=allowed)
@@ -203,13 +195,13 @@ class _Tools:
         text: str,
         collections: Sequence[str] | None,
         attachments: Sequence[AttachmentInput] | None,
-        history: Sequence[TurnInput] | None,
+        history: Sequence[TurnBody] | None,
     ) -> Question:
         return Question(
             text=text,
             collections=await self._desk.allowed(context, collections),
             attachments=tuple(each.attachment() for each in attachments or ()),
-            history=tuple(each.turn() for each in history or ()),
+            history=tuple(Turn(each.role, each.text) for each in history or ()),
         )
 
     def _read(
@@ -230,7 +222,7 @@ class _Resources:
 
     async def page(self, document_id: str, page: int, context: Context[Any, Any]) -> str:
         """The text of a page, as it was read."""
-        async with _found():
+        with _found():
             allowed = await self._desk.allowed(context, None)
             _, stored = await self._desk.look(
                 context, lambda: self._desk.engine.page(document_id, page, collections=allowed)
@@ -239,7 +231,7 @@ class _Resources:
 
     async def figure(self, name: str, context: Context[Any, Any]) -> bytes:
         """The picture that a source names, as PNG or JPEG."""
-        async with _found():
+        with _found():
             allowed = await self._desk.allowed(context, None)
             data = await self._desk.look(context, lambda: self._desk.engine.figure(name, collections=allowed))
             if data is None:
@@ -273,8 +265,8 @@ class _Progress:
             task.exception()  # a client that left hears of the answer no more either
 
 
-@asynccontextmanager
-async def _told() -> AsyncIterator[None]:
+@contextmanager
+def _told() -> Iterator[None]:
     """What may be shown goes to the model as the tool's error."""
     try:
         yield
@@ -282,8 +274,8 @@ async def _told() -> AsyncIterator[None]:
         raise ToolError(str(error)) from None
 
 
-@asynccontextmanager
-async def _found() -> AsyncIterator[None]:
+@contextmanager
+def _found() -> Iterator[None]:
     """As `_told`, for resources."""
     try:
         yield
@@ -347,8 +339,7 @@ def _once(links: Iterable[ResourceLink]) -> list[ContentBlock]:
 
 
 def _picture(data: bytes) -> ImageContent:
-    kind = "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"
-    return ImageContent(type="image", data=base64.b64encode(data).decode(), mime_type=kind)
+    return ImageContent(type="image", data=base64.b64encode(data).decode(), mime_type=wire.picture_type(data))
 
 
 def _page_to_json(document: Document, number: int, page: StoredPage) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from starlette.responses import JSONResponse, Response
 from mmrag import wire
 from mmrag.ports import Listener
 from mmrag.service import schemas
-from mmrag.service.context import check_may_name, client_of, looked_up, service_of
+from mmrag.service.context import CollectionQuery, check_may_name, client_of, looked_up, service_of
 from mmrag.service.openapi import bytes_of, event_stream, problems, question_body, replied
 from mmrag.service.problems import Problem
 from mmrag.service.questions import answer, read_question, sentences
-from mmrag.service.streams import EventStream, Tell, event, events_of, unless_left, wants_events
-from mmrag.types import Answer, Question, Stage
+from mmrag.service.streams import EventStream, Tell, event, events_of, unheard, unless_left, wants_events
+from mmrag.types import Answer, Question
 
 router = APIRouter(prefix="/v1", tags=["questions"])
 
@@ -42,7 +42,7 @@ async def ask(request: Request) -> Response:
     """
     _, question, raw = await read_question(request, schemas.AskBody)
     if not wants_events(request):
-        answered = await unless_left(request.receive, _answer_once(request, question, raw, _unheard))
+        answered = await unless_left(request.receive, _answer_once(request, question, raw, unheard))
         return JSONResponse(wire.answer_to_json(answered))
 
     async def work(tell: Tell) -> None:
@@ -69,10 +69,6 @@ def _tell_answer(answered: Answer, tell: Tell) -> None:
     tell(event("answer", wire.answer_to_json(answered)))
 
 
-def _unheard(stage: Stage) -> None:
-    """The listener where only the answer is waited for."""
-
-
 @router.post(
     "/search",
     summary="Find passages without answering",
@@ -95,7 +91,7 @@ async def search(request: Request) -> Response:
     response_class=Response,
     responses=bytes_of("The picture", "image/png", "image/jpeg") | problems(401, 403, 404, 422, 429, 503),
 )
-async def figure(request: Request, name: str, collection: schemas.CollectionQuery = ()) -> Response:
+async def figure(request: Request, name: str, collection: CollectionQuery = ()) -> Response:
     """`image` of a citation or a hit; the collections are those that may be looked into."""
     check_may_name(client_of(request), collection)
     engine = service_of(request).engine
@@ -104,4 +100,4 @@ async def figure(request: Request, name: str, collection: schemas.CollectionQuer
         raise Problem(
             404, "not-found", "There is no such figure in these collections: name both as a citation does."
         )
-    return Response(data, media_type="image/png" if data.startswith(b"\x89PNG") else "image/jpeg")
+    return Response(data, media_type=wire.picture_type(data))

@@ -22,8 +22,8 @@ from mmrag.service.context import check_may_name, client_of, looked_up, service_
 from mmrag.service.openapi import event_stream, json_content, problems, replied
 from mmrag.service.problems import Problem
 from mmrag.service.questions import answer, read_json, sentences
-from mmrag.service.streams import EventStream, Tell, events_of, unless_left
-from mmrag.types import DEFAULT_COLLECTION, Answer, Attachment, Citation, Question, Stage, Turn
+from mmrag.service.streams import EventStream, Tell, events_of, unheard, unless_left
+from mmrag.types import DEFAULT_COLLECTION, Answer, Attachment, Citation, Question, Turn
 
 router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])
 
@@ -77,7 +77,7 @@ async def complete(request: Request) -> Response:
     replies = service_of(request).replies
 
     async def answered() -> Answer:
-        return await replies.once(request, lambda: answer(request, question, _unheard), of=raw)
+        return await replies.once(request, lambda: answer(request, question, unheard), of=raw)
 
     if not body.stream:
         return JSONResponse(_completion(body.model, await unless_left(request.receive, answered())))
@@ -89,10 +89,6 @@ async def complete(request: Request) -> Response:
         tell(b"data: [DONE]\n\n")
 
     return EventStream(events_of(work, failed=lambda problem: _data(problem.to_json())))
-
-
-def _unheard(stage: Stage) -> None:
-    """This API has no stages."""
 
 
 def _data(value: object) -> bytes:

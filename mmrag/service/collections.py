@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from mmrag import wire
 from mmrag.service import schemas
 from mmrag.service.context import (
+    changed,
     check_may_name,
     check_may_write,
     client_of,
@@ -15,7 +16,6 @@ from mmrag.service.context import (
     service_of,
 )
 from mmrag.service.openapi import problems, replied
-from mmrag.types import Document
 
 router = APIRouter(prefix="/v1", tags=["collections"])
 
@@ -50,12 +50,8 @@ async def collections(request: Request) -> Response:
 )
 async def forget(request: Request, name: str) -> Response:
     """Documents, corrections, indexes, and all answers that were given from it."""
-    client, service = client_of(request), service_of(request)
+    client, engine = client_of(request), service_of(request).engine
     check_may_write(client)
     check_may_name(client, [name])
-
-    async def work() -> tuple[Document, ...]:
-        return await looked_up(request, lambda: service.engine.forget(name))
-
-    removed = await service.replies.once(request, work, of=name.encode("utf-8", "replace"))
+    removed = await changed(request, lambda: engine.forget(name), of=b"")
     return JSONResponse({"documents": [wire.document_to_json(document) for document in removed]})

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+from fastapi import Query
 
 from mmrag.errors import UserFacingError
 from mmrag.service.problems import Problem, problem_of
+from mmrag.service.schemas import MOST_COLLECTIONS, CollectionName
 from mmrag.storage.keys import ApiKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from starlette.datastructures import Headers
     from starlette.requests import Request
 
     from mmrag.config import Settings
@@ -24,8 +29,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CollectionQuery = Annotated[
+    list[CollectionName] | tuple[()],
+    Query(max_length=MOST_COLLECTIONS, description="May be given several times."),
+]
+
 # Who asks where there is no key at all and the address can only be reached from this machine.
 LOCAL = ApiKey("local", "this machine", ("*",), "admin", "")
+
+# A proxy adds one of these; then the loopback address is the proxy's, and says nothing of the person.
+_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 
 @dataclass(slots=True)
@@ -74,6 +87,11 @@ async def looked_up(request: Request, work: Callable[[], T]) -> T:
         raise problem_of(error) from error
 
 
+async def changed(request: Request, work: Callable[[], T], *, of: bytes) -> T:
+    """As `looked_up`, but once however often the same is sent; `of` is what is asked for, as bytes."""
+    return await service_of(request).replies.once(request, lambda: looked_up(request, work), of=of)
+
+
 def check_may_name(client: ApiKey, collections: Iterable[str]) -> None:
     """Raise Problem where the key does not allow one of these; whether it exists is not said."""
     for collection in collections:
@@ -103,6 +121,12 @@ def named_or_allowed(
     if collections is not None or "*" in client.collections:
         return collections
     return [name for name in engine.collections() if client.may_name(name)]
+
+
+def is_addressed_here(headers: Headers) -> bool:
+    """Whether a request names this machine as its host and was passed on by no proxy that says so."""
+    host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    return is_loopback(host) and not any(name in headers for name in _FORWARDED)
 
 
 def is_loopback(host: str) -> bool:

@@ -14,7 +14,9 @@ from mmrag.errors import UserFacingError
 from mmrag.ports import AddOutcome
 from mmrag.service import schemas
 from mmrag.service.context import (
+    CollectionQuery,
     Service,
+    changed,
     check_may_name,
     check_may_write,
     client_of,
@@ -25,9 +27,9 @@ from mmrag.service.context import (
 from mmrag.service.openapi import event_stream, problems, replied, upload_body
 from mmrag.service.problems import Problem, problem_of
 from mmrag.service.questions import body_of
-from mmrag.service.streams import EventStream, Tell, event, events_of, wants_events
+from mmrag.service.streams import EventStream, Tell, event, events_of, unheard, wants_events
 from mmrag.storage.keys import ApiKey
-from mmrag.types import DEFAULT_COLLECTION, Source
+from mmrag.types import DEFAULT_COLLECTION, Document, Source
 
 router = APIRouter(prefix="/v1", tags=["documents"])
 
@@ -41,7 +43,7 @@ _MOST_FIELD_BYTES = 100_000  # of a uri or title
     response_class=JSONResponse,
     responses=replied(schemas.DocumentsReply, "Documents, newest first") | problems(401, 403, 422, 429, 503),
 )
-async def documents(request: Request, collection: schemas.CollectionQuery = ()) -> Response:
+async def documents(request: Request, collection: CollectionQuery = ()) -> Response:
     """Of these collections, or of all that the key may name."""
     client, engine = client_of(request), service_of(request).engine
     check_may_name(client, collection)
@@ -99,7 +101,7 @@ async def upload(request: Request) -> Response:
         return await asyncio.shield(adding)
 
     if not wants_events(request):
-        return JSONResponse({"outcomes": await add(_unheard)})
+        return JSONResponse({"outcomes": await add(unheard)})
 
     async def work(tell: Tell) -> None:
         tell(event("done", {"outcomes": await add(tell)}))
@@ -155,7 +157,7 @@ async def _add(
         done = []
         added = service.engine.add_many(loaders, collection=collection, listener=listener)
         for source, outcome in zip(sources, added, strict=True):
-            reply = _outcome_to_json(source.name, outcome)
+            reply = wire.outcome_to_json(source.name, outcome)
             told(event("document", reply))
             done.append((outcome, reply))
         return done
@@ -179,25 +181,13 @@ def _same(source: Source) -> Source:
     return source
 
 
-def _outcome_to_json(path: str, outcome: AddOutcome) -> dict[str, Any]:
-    if isinstance(outcome, UserFacingError):
-        return wire.failure_to_json(path, outcome)
-    return wire.report_to_json(path, outcome) | {"code": None}
-
-
-def _unheard(piece: bytes) -> None:
-    """Where only the end is waited for."""
-
-
 @router.delete(
     "/documents/{document_id}",
     summary="Remove a document",
     response_class=JSONResponse,
     responses=replied(schemas.DocumentsReply, "What was removed") | problems(401, 403, 404, 422, 429, 503),
 )
-async def remove_one(
-    request: Request, document_id: str, collection: schemas.CollectionQuery = ()
-) -> Response:
+async def remove_one(request: Request, document_id: str, collection: CollectionQuery = ()) -> Response:
     """It and all that was derived from it; the answers that quote it lose their text."""
     return await _remove(request, [document_id], list(collection) or None)
 
@@ -219,7 +209,7 @@ async def _remove(request: Request, ids: list[str], collections: list[str] | Non
     check_may_write(client)
     check_may_name(client, collections or ())
 
-    def work() -> Any:  # noqa: ANN401 - documents
+    def work() -> tuple[Document, ...]:
         return engine.remove(ids, collections=named_or_allowed(client, engine, collections))
 
     return await _changed(request, work, of=body_of([ids, collections]))
@@ -238,12 +228,12 @@ async def share(request: Request, body: schemas.ShareBody) -> Response:
     check_may_write(client)
     check_may_name(client, [*body.collections, body.into])
 
-    def work() -> Any:  # noqa: ANN401 - documents
+    def work() -> tuple[Document, ...]:
         return engine.share(body.document_ids, collections=body.collections, into=body.into)
 
     return await _changed(request, work, of=body.model_dump_json().encode())
 
 
-async def _changed(request: Request, work: Callable[[], Any], *, of: bytes) -> Response:
-    changed = await service_of(request).replies.once(request, lambda: looked_up(request, work), of=of)
-    return JSONResponse({"documents": [wire.document_to_json(document) for document in changed]})
+async def _changed(request: Request, work: Callable[[], tuple[Document, ...]], *, of: bytes) -> Response:
+    found = await changed(request, work, of=of)
+    return JSONResponse({"documents": [wire.document_to_json(document) for document in found]})

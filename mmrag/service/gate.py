@@ -20,7 +20,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 
 from mmrag import wire
-from mmrag.service.context import LOCAL, is_loopback
+from mmrag.service.context import LOCAL, is_addressed_here, is_loopback
 from mmrag.service.problems import UNAVAILABLE_SECONDS, Problem, problem_of, retry_after
 from mmrag.storage.keys import ApiKey
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _DRAINED_BYTES = 4 * 1024 * 1024  # of a refused request: a client that still sends does not see the answer
-_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _MINUTE = 60.0
 _FORGOTTEN = 1_000  # clients whose counts are kept at most; a count is good for a minute only
 
@@ -82,9 +81,9 @@ class Gate:
 
     def _client(self, scope: Scope) -> ApiKey:
         headers = Headers(scope=scope)
-        scheme, _, presented = headers.get("authorization", "").partition(" ")
         if scope["path"].startswith(self._open_paths):
             return replace(VISITOR, id=f"visitor {(scope.get('client') or ('unknown',))[0]}")
+        scheme, _, presented = headers.get("authorization", "").partition(" ")
         presented = presented.strip() if scheme.lower() == "bearer" else ""
         client = self._service.keys.find(presented)
         if client is not None:
@@ -124,10 +123,9 @@ def _check_is_local(headers: Headers) -> None:
 
     Nor must a proxy on this machine let in whoever reaches it.
     """
-    host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
     origin = headers.get("origin")
     foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
-    if foreign or not is_loopback(host) or any(name in headers for name in _FORWARDED):
+    if foreign or not is_addressed_here(headers):
         raise Problem(
             403,
             "not-allowed",

@@ -2,7 +2,7 @@
 
 A client names a request by the header `Idempotency-Key`. Replies are remembered for a while in memory:
 what a client gives up on is over by then, and every change is such that doing it twice after a restart
-leaves what doing it once leaves.
+leaves what doing it once leaves, unless somebody acted in between.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import json
 import logging
 import secrets
 import traceback
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
@@ -104,7 +105,7 @@ def problem_of(error: Exception) -> Problem:
     if not isinstance(error, UserFacingError):
         return _unexpected(error)
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-    headers = retry_after(UNAVAILABLE_SECONDS) if status == 503 else {}  # noqa: PLR2004 - as in the table
+    headers = retry_after(UNAVAILABLE_SECONDS) if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
     return Problem(status, wire.problem_code(error), str(error), headers=headers)
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mmrag.types import Answer, Stage
 
 B = TypeVar("B", bound="BaseModel")
+Q = TypeVar("Q", "AskBody", "SearchBody")
 
 _MOST_QUESTION_BYTES = 16 * 1024 * 1024  # of the JSON part of a multipart request: a long thread
 _PARSED_ASIDE = 256 * 1024  # larger JSON is decoded in a thread: others must not wait for it
@@ -46,7 +47,7 @@ async def read_json(request: Request, kind: type[B]) -> tuple[B, bytes]:
     return _parsed(kind, body), body
 
 
-async def read_question(request: Request, kind: type[B]) -> tuple[B, Question, bytes]:
+async def read_question(request: Request, kind: type[Q]) -> tuple[Q, Question, bytes]:
     """The body, the question in it, and bytes that tell it from others.
 
     It is JSON, or multipart with the JSON in the part `question` and files in parts `attachment`.
@@ -61,16 +62,16 @@ async def read_question(request: Request, kind: type[B]) -> tuple[B, Question, b
                 raise Problem(
                     422, "invalid-input", "The part `question` is missing: send the question in it."
                 )
-            body = _parsed(kind, text.encode("utf-8", "replace"))
-            files = tuple([await _attachment(each) for each in form.getlist("attachment")])
             raw = text.encode("utf-8", "replace")
+            body = _parsed(kind, raw)
+            files = tuple([await _attachment(each) for each in form.getlist("attachment")])
     elif _is(request, "application/json"):
         body, raw = await read_json(request, kind)
     else:
         raise Problem(
             415, "invalid-input", "Send JSON (Content-Type: application/json) or multipart/form-data."
         )
-    question = _question(body, files)  # type: ignore[arg-type]  # the kinds that hold a question
+    question = _question(body, files)
     check_may_name(client_of(request), question.collections)
     return body, question, b"\0".join((raw, *(file.data for file in files)))
 

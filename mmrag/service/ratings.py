@@ -7,7 +7,7 @@ from mmrag import wire
 from mmrag.errors import NotFound
 from mmrag.ports import ServedEngine
 from mmrag.service import schemas
-from mmrag.service.context import check_may_write, client_of, looked_up, service_of
+from mmrag.service.context import changed, check_may_write, client_of, service_of
 from mmrag.service.openapi import problems, replied
 from mmrag.storage.keys import ApiKey
 from mmrag.types import Rating, RatingReceipt
@@ -32,9 +32,7 @@ async def rate(request: Request, body: schemas.RatingBody) -> Response:
         _check_may_see(client, service.engine, body.answer_id)
         return service.engine.rate(rating)
 
-    receipt = await service.replies.once(
-        request, lambda: looked_up(request, work), of=body.model_dump_json().encode()
-    )
+    receipt = await changed(request, work, of=body.model_dump_json().encode())
     service.metrics.rated(body.verdict)
     return JSONResponse(wire.receipt_to_json(receipt))
 
@@ -46,7 +44,7 @@ async def rate(request: Request, body: schemas.RatingBody) -> Response:
     responses=replied(schemas.WithdrawnReply, "Nothing is said of it by this author any more")
     | problems(401, 404, 422, 429, 503),
 )
-async def withdraw(request: Request, answer_id: str, author: schemas.AuthorQuery = "someone") -> Response:
+async def withdraw(request: Request, answer_id: str, author: schemas.Author = "someone") -> Response:
     """What this author said of the answer; nothing happens where nothing was said."""
     client, engine = client_of(request), service_of(request).engine
 
@@ -54,7 +52,7 @@ async def withdraw(request: Request, answer_id: str, author: schemas.AuthorQuery
         _check_may_see(client, engine, answer_id)
         engine.withdraw(answer_id, author=author)
 
-    await looked_up(request, work)
+    await changed(request, work, of=author.encode())
     return JSONResponse({"answer_id": answer_id})
 
 
@@ -75,7 +73,7 @@ async def propose(request: Request, body: schemas.ProposalBody) -> Response:
         rating = Rating(body.answer_id, "down", body.correction, body.author)
         engine.propose(rating, proposal_id=body.proposal_id)
 
-    await looked_up(request, work)
+    await changed(request, work, of=body.model_dump_json().encode())
     return JSONResponse({"proposal_id": body.proposal_id})
 
 
@@ -94,9 +92,7 @@ async def decide(request: Request, proposal_id: str, body: schemas.DecisionBody)
         named = [name for name in service.engine.insight.places() if client.may_name(name)]
         return service.engine.decide(proposal_id, approved=body.approved, collections=named)
 
-    receipt = await service.replies.once(
-        request, lambda: looked_up(request, work), of=body.model_dump_json().encode()
-    )
+    receipt = await changed(request, work, of=body.model_dump_json().encode())
     return JSONResponse(wire.receipt_to_json(receipt))
 
 

@@ -1,4 +1,7 @@
-"""The JSON of requests and replies, as the OpenAPI document shows it. `mmrag.wire` writes the replies."""
+"""The JSON of requests and replies, as the OpenAPI document and MCP's tools show it.
+
+`mmrag.wire` writes the replies. It needs no web framework, which `mmrag mcp` can do without.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import base64
 import binascii
 from typing import Annotated, Literal
 
-from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from mmrag.types import DEFAULT_COLLECTION, AddStatus, ChunkKind, Origin, Role, Verdict
@@ -17,12 +19,9 @@ MOST_TURNS = 1_000
 MOST_ATTACHMENTS = 100
 MOST_IDS = 1_000
 
+Id = Annotated[str, Field(min_length=1, max_length=200)]
+Author = Annotated[str, Field(min_length=1, max_length=200, description="Who says it.")]
 CollectionName = Annotated[str, Field(min_length=1, max_length=200, examples=["default"])]
-CollectionQuery = Annotated[
-    list[CollectionName] | tuple[()],
-    Query(max_length=MOST_COLLECTIONS, description="May be given several times."),
-]
-AuthorQuery = Annotated[str, Query(min_length=1, max_length=200, description="Who said it.")]
 
 
 class _Request(BaseModel):
@@ -87,7 +86,6 @@ class AskBody(_QuestionBody):
     """A question, and where it may be answered from."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {"text": "How many days of paid leave do we have?", "collections": ["default"]},
@@ -107,7 +105,6 @@ class SearchBody(_QuestionBody):
     """A question to which hits are wanted, not an answer."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"examples": [{"text": "paid leave", "collections": ["default"], "k": 5}]},
     )
 
@@ -118,7 +115,6 @@ class RatingBody(_Request):
     """A verdict on an answer, with a correction if somebody knows better."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
@@ -131,17 +127,16 @@ class RatingBody(_Request):
         },
     )
 
-    answer_id: Annotated[str, Field(min_length=1, max_length=200)]
+    answer_id: Id
     verdict: Verdict
     correction: str | None = None
-    author: Annotated[str, Field(min_length=1, max_length=200)] = "someone"
+    author: Author = "someone"
 
 
 class ProposalBody(_Request):
     """A correction that waits until it is decided; the answer counts as rated down."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
@@ -154,9 +149,9 @@ class ProposalBody(_Request):
         },
     )
 
-    answer_id: Annotated[str, Field(min_length=1, max_length=200)]
+    answer_id: Id
     correction: str
-    author: Annotated[str, Field(min_length=1, max_length=200)] = "someone"
+    author: Author = "someone"
     proposal_id: Annotated[
         str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="A name of your own, to decide it by.")
     ]
@@ -165,7 +160,7 @@ class ProposalBody(_Request):
 class DecisionBody(_Request):
     """What becomes of a correction that waits."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"approved": True}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"approved": True}]})
 
     approved: bool
 
@@ -174,13 +169,10 @@ class DocumentIdsBody(_Request):
     """Documents by their ids; without `collections`, in all that the key may name."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"examples": [{"document_ids": ["8c1f0e5b7d2a4966"], "collections": ["default"]}]},
     )
 
-    document_ids: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=1, max_length=MOST_IDS)
-    ]
+    document_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_IDS)]
     collections: Annotated[list[CollectionName] | None, Field(max_length=MOST_COLLECTIONS)] = None
 
 
@@ -188,15 +180,12 @@ class ShareBody(_Request):
     """Documents of some collections that are copied into another."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [{"document_ids": ["8c1f0e5b7d2a4966"], "collections": ["team"], "into": "default"}]
         },
     )
 
-    document_ids: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=1, max_length=MOST_IDS)
-    ]
+    document_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_IDS)]
     collections: Annotated[list[CollectionName], Field(min_length=1, max_length=MOST_COLLECTIONS)]
     into: CollectionName
 
@@ -240,7 +229,6 @@ class AnswerReply(_Reply):
     """An answer whose every sentence is cited, or an abstention with the nearest sources."""
 
     model_config = ConfigDict(
-        extra="allow",
         json_schema_extra={
             "examples": [
                 {
@@ -399,7 +387,6 @@ class ProblemDocument(_Reply):
     """RFC 9457: `detail` says what happened and what to do, `code` is for programs."""
 
     model_config = ConfigDict(
-        extra="allow",
         json_schema_extra={
             "examples": [
                 {
@@ -452,7 +439,6 @@ class ChatBody(_Foreign):
     """A chat of OpenAI's API. Of its parameters those below count; others are accepted and do nothing."""
 
     model_config = ConfigDict(
-        extra="allow",
         json_schema_extra={
             "examples": [
                 {"model": "mmrag", "messages": [{"role": "user", "content": "How many days of leave?"}]}

@@ -39,6 +39,7 @@ _PROPOSALS = """
     SELECT proposals.id, proposals.answer, question, json_extract(answers.answer, '$.text'), correction,
         author, at, json_extract(collections, '$[#-1]')
     FROM proposals JOIN answers ON answers.id = proposals.answer
+    WHERE at >= ?
 """
 
 
@@ -132,7 +133,7 @@ class StoreInsight:
     def propose(self, rating: Rating, *, proposal_id: str) -> None:
         """Keep a correction until it is decided, or for 30 days; once, however often it is proposed."""
         with self._database.writing() as db:
-            db.execute("DELETE FROM proposals WHERE at < ?", (time.time() - PROPOSALS_KEPT_SECONDS,))
+            db.execute("DELETE FROM proposals WHERE at < ?", (_too_old(),))
             db.execute(
                 "INSERT OR IGNORE INTO proposals (id, answer, correction, author, at) VALUES (?, ?, ?, ?, ?)",
                 (proposal_id, rating.answer_id, rating.correction, rating.author, time.time()),
@@ -142,19 +143,27 @@ class StoreInsight:
         """Those that wait and would become sources of this collection, the oldest first."""
         with self._database.reading() as db:
             rows = db.execute(
-                f"{_PROPOSALS} WHERE json_extract(collections, '$[#-1]') = ? ORDER BY at", (collection,)
+                f"{_PROPOSALS} AND json_extract(collections, '$[#-1]') = ? ORDER BY at",
+                (_too_old(), collection),
             )
             return tuple(Proposal(*row) for *row, _ in rows)
 
     def proposal(self, proposal_id: str, *, collections: Iterable[str] | None) -> Proposal:
         """One that waits. Raises NotFound where none such waits in these collections (None for all)."""
         with self._database.reading() as db:
-            row = db.execute(f"{_PROPOSALS} WHERE proposals.id = ?", (proposal_id,)).fetchone()
+            row = db.execute(f"{_PROPOSALS} AND proposals.id = ?", (_too_old(), proposal_id)).fetchone()
         if row is None or (collections is not None and row[-1] not in collections):
-            raise NotFound("This correction does not wait for approval any more: it has been decided.")
+            raise NotFound(
+                "This correction does not wait for approval any more: it was decided, or not within 30 days."
+            )
         return Proposal(*row[:-1])
 
     def drop_proposal(self, proposal_id: str) -> None:
         """It is decided."""
         with self._database.writing() as db:
             db.execute("DELETE FROM proposals WHERE id = ?", (proposal_id,))
+
+
+def _too_old() -> float:
+    """When a correction that was proposed before does not wait any more, in seconds since 1970."""
+    return time.time() - PROPOSALS_KEPT_SECONDS

@@ -7,7 +7,10 @@ import subprocess
 import sys
 import tarfile
 import threading
+from contextlib import closing
+from pathlib import Path
 
+import apsw
 import pytest
 
 from mmrag import backup, home
@@ -57,17 +60,17 @@ def test_what_was_backed_up_is_there_after_a_restore_into_another_folder(
     fill, run, folder, file, monkeypatch
 ):
     fill(1, 2, 3)
-    (folder / "spending.json").write_text("{}")
+    (folder / "tokens.key").write_text("{}")
     code, out, _ = run("backup", file, "--json")
     assert code == 0
-    assert [entry["name"] for entry in json.loads(out)["entries"]] == ["spending.json", "store.sqlite3"]
+    assert [entry["name"] for entry in json.loads(out)["entries"]] == ["tokens.key", "store.sqlite3"]
     elsewhere = folder.with_name("elsewhere")
     monkeypatch.setenv("MMRAG_HOME", str(elsewhere))
     code, out, _ = run("restore", file)
     assert code == 0
     assert "restored as of" in out
     assert titles(elsewhere) == titles(folder)
-    assert (elsewhere / "spending.json").read_text() == "{}"
+    assert (elsewhere / "tokens.key").read_text() == "{}"
 
 
 def test_only_the_owner_may_read_a_backup_and_what_is_restored(fill, folder, file):
@@ -90,6 +93,8 @@ def test_what_is_disposable_stays_out(fill, folder, file):
             (folder / name / "some").touch()
     manifest = backup.back_up(folder, file).manifest
     assert [entry.name for entry in manifest.entries] == ["store.sqlite3"]
+    told = (Path(__file__).parents[2] / "docs" / "backup.md").read_text(encoding="utf-8")
+    assert {name for name in home.DISPOSABLE if f"`{name}/`" not in told} == set()
 
 
 def test_what_was_deleted_does_not_come_along(folder, file):
@@ -200,6 +205,35 @@ def test_a_backup_can_be_checked_without_restoring_it(fill, run, folder, file):
     code, _, err = run("restore", file, "--check")
     assert code == 1
     assert "checksum" in err
+
+
+def overwrite_pages(store):
+    data = bytearray(store.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 8192] = b"\xff" * 8192
+    store.write_bytes(data)
+
+
+def lose_rows(store):
+    """As SQLite itself does not notice when it copies them."""
+    with closing(apsw.Connection(str(store))) as db:
+        db.execute("DELETE FROM documents")
+
+
+@pytest.mark.parametrize("damage", [overwrite_pages, lose_rows])
+def test_a_damaged_store_makes_no_backup_and_says_so(damage, fill, run, folder, file):
+    fill(*range(20))
+    damage(folder / home.STORE)
+    code, _, err = run("backup", file)
+    assert code == 1
+    assert "is damaged" in err
+    assert [*file.parent.iterdir()] == [folder]
+
+
+def test_a_backup_of_a_newer_form_says_that_it_is_newer(folder, file):
+    backup.archive.write(file, backup.Manifest(2, "99", "then", ()), lambda _entry: file)
+    with pytest.raises(NotReadable, match="upgrade"):
+        backup.restore(folder, file)
 
 
 @pytest.mark.parametrize("name", ["../outside", "/outside", "a/../../outside", "a//b", "./a", ""])

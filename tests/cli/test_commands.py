@@ -94,8 +94,9 @@ def test_a_failed_file_is_a_line_of_json_too(run, tmp_path):
     code, out, _ = run("add", tmp_path / "missing.txt", "--json")
 
     assert code == 1
-    assert json.loads(out)["status"] == "failed"
-    assert "is not there" in json.loads(out)["reason"]
+    line = json.loads(out)
+    assert (line["status"], line["code"], line["warnings"]) == ("failed", "not-readable", [])
+    assert "is not there" in line["reason"]
 
 
 def test_members_of_an_archive_are_documents_of_their_own_in_a_folder_too(run, tmp_path):

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 
@@ -230,6 +231,11 @@ def test_standard_output_carries_the_protocol_and_nothing_else(home, command):
     answered = next(line for line in lines if line.get("id") == 2)
     assert "547" in answered["result"]["structuredContent"]["text"]
     assert AUGUST not in logged
+
+
+def test_over_standard_input_nothing_of_the_extra_serve_is_needed():
+    lacking = "import sys; sys.modules.update(fastapi=None, jinja2=None, prometheus_client=None)"
+    subprocess.run([sys.executable, "-c", f"{lacking}; import mmrag.mcp.local"], cwd=ROOT, check=True)
 
 
 def test_options_that_do_not_go_together_are_refused(capsys):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mmrag.config import Settings
+from mmrag.service.problems import TITLES
 from tests.service.conftest import HANDBOOK
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "service.md"
@@ -60,6 +61,10 @@ def test_every_setting_and_metric_that_it_names_is_there(service):
     assert {name.lower() for name in named} <= set(Settings.model_fields)
     metrics = service.get("/metrics").text
     assert [name for name in re.findall(r"`(mmrag_\w+)`", TEXT) if f"# TYPE {name} " not in metrics] == []
+
+
+def test_it_names_every_code_of_an_error():
+    assert [code for code in TITLES if f"`{code}`" not in TEXT] == []
 
 
 def test_it_describes_every_route(service):

@@ -134,6 +134,25 @@ def test_a_removal_that_is_sent_again_says_what_it_removed_the_first_time(servic
     assert replies[0].json() == replies[1].json()
 
 
+def test_a_proposal_that_is_sent_again_after_its_decision_waits_no_second_time(service, engine):
+    rated = {"answer_id": engine.ask(Question(LEAVE)).id, "correction": "30 days.", "proposal_id": "p1"}
+    sent = {"json": rated, "headers": {"Idempotency-Key": "one"}}
+    first = service.post("/v1/proposals", **sent).json()
+    service.post("/v1/proposals/p1", json={"approved": False})
+    assert service.post("/v1/proposals", **sent).json() == first
+    assert engine.insight.proposals("default") == ()
+
+
+def test_a_rating_that_is_given_after_one_was_taken_back_outlives_a_second_sending_of_that(start, memory):
+    client = start(memory)
+    answer = memory.ask(Question("How many days are the holidays?"))
+    sent = {"params": {"author": "ana"}, "headers": {"Idempotency-Key": "one"}}
+    client.delete(f"/v1/ratings/{answer.id}", **sent)
+    client.post("/v1/ratings", json={"answer_id": answer.id, "verdict": "up", "author": "ana"})
+    assert client.delete(f"/v1/ratings/{answer.id}", **sent).status_code == 200
+    assert [rating.verdict for rating in memory.ratings] == ["up"]
+
+
 def test_two_who_send_the_same_at_once_share_one_reply(start, memory):
     client = start(memory)
     asked, go_on = threading.Event(), threading.Event()

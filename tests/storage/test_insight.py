@@ -114,6 +114,9 @@ def test_a_correction_waits_once_under_its_name_and_not_for_ever(store, monkeypa
         store.insight.proposal("p", collections=["shared"])
     later = time.time() + PROPOSALS_KEPT_SECONDS + 1
     monkeypatch.setattr("mmrag.storage.insight.time.time", lambda: later)
+    assert store.insight.proposals("private") == ()
+    with pytest.raises(NotFound):
+        store.insight.proposal("p", collections=None)
     store.insight.propose(Rating("a1", "down", "Four.", author="joe"), proposal_id="q")
     assert [each.id for each in store.insight.proposals("private")] == ["q"]
     store.insight.drop_proposal("q")

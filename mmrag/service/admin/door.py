@@ -13,11 +13,11 @@ import hmac
 import ipaddress
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mmrag.errors import InvalidSettings
-from mmrag.service.context import is_loopback
+from mmrag.service.context import is_addressed_here, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,46 +25,12 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from mmrag.config import Settings
+    from mmrag.storage.keys import ApiKeys
 
 SESSION_SECONDS = 12 * 3600
 COOKIE = "mmrag-look-inside"
 
 _DAY_SECONDS = 24 * 3600
-# A proxy adds one of these; then the loopback address is the proxy's, and says nothing of the person.
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-
-
-class AdminKey(Protocol):
-    """What the door needs of an API key."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def role(self) -> str: ...
-
-    def may_name(self, collection: str) -> bool:
-        """Whether this key may name the collection."""
-        ...
-
-
-class AdminKeys(Protocol):
-    """What the door needs of the API keys."""
-
-    def find(self, presented: str) -> AdminKey | None:
-        """The key that somebody presents."""
-        ...
-
-    def all(self) -> Sequence[AdminKey]:
-        """Every key there is."""
-        ...
-
-    def exist(self) -> bool:
-        """Whether there is any."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +47,7 @@ class Visitor:
 class Door:
     """Decides who may enter. `secret` seals sessions and forms. Raises InvalidSettings."""
 
-    def __init__(self, settings: Settings, keys: AdminKeys, secret: bytes) -> None:
+    def __init__(self, settings: Settings, keys: ApiKeys, secret: bytes) -> None:
         self._keys = keys
         self._secret = secret
         self._header = settings.admin_sso_header
@@ -141,9 +107,7 @@ class Door:
         public = urlsplit(self._public_url).hostname or ""
         if self._header or (public and not is_loopback(public)) or not is_loopback(self._host):
             return None
-        forwarded = any(name in request.headers for name in _FORWARDED)
-        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-        if forwarded or not is_loopback(host) or not is_loopback(_peer(request)) or self._keys.exist():
+        if not (is_addressed_here(request.headers) and is_loopback(_peer(request))) or self._keys.exist():
             return None
         return Visitor("this machine", "this machine", lambda _: True, sees_all=True)
 

@@ -25,21 +25,6 @@ _WEEK = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
-    """The questions of a period."""
-
-    answered: int
-    abstained: int
-    cached: int
-    rated_down: int
-
-    @property
-    def asked(self) -> int:
-        """All of them."""
-        return self.answered + self.abstained
-
-
-@dataclass(frozen=True, slots=True)
 class Stage:
     """How long a stage took, in milliseconds: for half of the questions, and for 95 of 100."""
 
@@ -54,10 +39,11 @@ def begin_of(days: int, *, now: float) -> float:
     return (today - timedelta(days=days - 1)).timestamp()
 
 
-def totals(days: Iterable[Day]) -> Totals:
-    """Their sums."""
+def together(days: Iterable[Day], *, since: str) -> Day:
+    """Their sums, as one long day that began on `since`."""
     listed = list(days)
-    return Totals(
+    return Day(
+        since,
         answered=sum(day.answered for day in listed),
         abstained=sum(day.abstained for day in listed),
         cached=sum(day.cached for day in listed),
@@ -66,7 +52,10 @@ def totals(days: Iterable[Day]) -> Totals:
 
 
 def calendar(days: Iterable[Day], *, period: int, now: float) -> list[Day]:
-    """Every day of the period, or every week of a long one, whether something was asked or not."""
+    """Every day of the period, or every week of a long one, whether something was asked or not.
+
+    Of one date there may be several, such as those of several collections.
+    """
     first = datetime.fromtimestamp(begin_of(period, now=now), UTC).date()
     step = 1 if period <= _BY_WEEK else _WEEK
     slots: defaultdict[date, list[Day]] = defaultdict(list)
@@ -74,21 +63,7 @@ def calendar(days: Iterable[Day], *, period: int, now: float) -> list[Day]:
         passed = (date.fromisoformat(day.date) - first).days
         slots[first + timedelta(days=passed - passed % step)].append(day)
     spans = [first + timedelta(days=passed) for passed in range(0, period, step)]
-    return [_merged(begin, slots[begin]) for begin in spans]
-
-
-def _merged(begin: date, days: Sequence[Day]) -> Day:
-    total = totals(days)
-    return Day(begin.isoformat(), total.answered, total.abstained, total.cached, total.rated_down)
-
-
-def merge_days(several: Iterable[Iterable[Day]]) -> list[Day]:
-    """The days of several collections together."""
-    by_date: defaultdict[str, list[Day]] = defaultdict(list)
-    for days in several:
-        for day in days:
-            by_date[day.date].append(day)
-    return [_merged(date.fromisoformat(day), by_date[day]) for day in sorted(by_date)]
+    return [together(slots[begin], since=begin.isoformat()) for begin in spans]
 
 
 def stages(durations: Mapping[str, Sequence[float]]) -> list[Stage]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qs, quote
 
 from fastapi import APIRouter, Query
@@ -22,14 +23,16 @@ from mmrag.service import html
 from mmrag.service.admin import figures, plots
 from mmrag.service.admin.door import COOKIE, SESSION_SECONDS, Door
 from mmrag.service.admin.grouping import grouped
+from mmrag.service.problems import problem_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
     from mmrag.config import Settings
-    from mmrag.ports import CacheSize, Insight
-    from mmrag.service.admin.door import AdminKeys, Visitor
-    from mmrag.types import Day, RatingReceipt
+    from mmrag.ports import ServedEngine
+    from mmrag.service.admin.door import Visitor
+    from mmrag.storage.keys import ApiKeys
+    from mmrag.types import Day
 
 PATH = "/admin"
 
@@ -43,36 +46,19 @@ _GLANCE = 5
 Period = Annotated[int, Query(alias="days")]
 
 
-class Looked(Protocol):
-    """What the pages need of the engine."""
-
-    @property
-    def insight(self) -> Insight: ...
-
-    def cache_size(self) -> CacheSize:
-        """How much the answer cache holds."""
-        ...
-
-    def decide(
-        self, proposal_id: str, *, approved: bool, collections: Sequence[str] | None = None
-    ) -> RatingReceipt:
-        """End the waiting of a correction for one of these collections. Raises NotFound."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class _Place:
     """A collection as the overview shows it."""
 
     name: str
     href: str
-    totals: figures.Totals
+    totals: Day
     documents: int
     waiting: int
     spark: str
 
 
-def admin_router(engine: Looked, settings: Settings, keys: AdminKeys, secret: bytes) -> APIRouter:
+def admin_router(engine: ServedEngine, settings: Settings, keys: ApiKeys, secret: bytes) -> APIRouter:
     """The look inside, with the door that these settings describe. Raises InvalidSettings."""
     router = APIRouter(prefix=PATH, include_in_schema=False)
     pages = _Pages(engine, settings, Door(settings, keys, secret))
@@ -91,7 +77,7 @@ def admin_router(engine: Looked, settings: Settings, keys: AdminKeys, secret: by
 
 
 class _Pages:
-    def __init__(self, engine: Looked, settings: Settings, door: Door) -> None:
+    def __init__(self, engine: ServedEngine, settings: Settings, door: Door) -> None:
         self._engine = engine
         self._settings = settings
         self._door = door
@@ -109,14 +95,13 @@ class _Pages:
                 return self._to(self._inside(names[0]))
             since = figures.begin_of(period, now=now)
             by_name = {name: insight.days(name, since=since) for name in names}
-            together = figures.merge_days(by_name.values())
             return self._page(
                 visitor,
                 "overview.html",
                 period=period,
                 here=self._root,
                 places=[self._place(name, by_name[name], period, now) for name in names],
-                **self._plotted(together, period, now),
+                **self._plotted(chain.from_iterable(by_name.values()), period, now),
                 cache=self._engine.cache_size() if visitor.sees_all else None,
             )
 
@@ -268,9 +253,12 @@ class _Pages:
                 raise NotFound("There is no collection of this name that you may see.")
             return show(visitor)
         except UserFacingError as error:
-            status = 404 if isinstance(error, NotFound) else 400 if isinstance(error, InvalidInput) else 503
             return html.page(
-                "notice.html", self._settings, status=status, heading="That did not work", sentence=str(error)
+                "notice.html",
+                self._settings,
+                status=problem_of(error).status_code,
+                heading="That did not work",
+                sentence=str(error),
             )
 
     def _page(self, visitor: Visitor, template: str, **values: Any) -> Response:  # noqa: ANN401 - for the template
@@ -293,20 +281,21 @@ class _Pages:
     def _inside(self, collection: str) -> str:
         return f"{self._root}/in/{quote(collection, safe='')}"
 
-    def _place(self, name: str, days: Sequence[Day], period: int, now: float) -> _Place:
+    def _place(self, name: str, days: Iterable[Day], period: int, now: float) -> _Place:
+        spread = figures.calendar(days, period=period, now=now)
         return _Place(
             name,
             self._inside(name),
-            figures.totals(days),
+            figures.together(spread, since=spread[0].date),
             len(self._engine.insight.uses(name, since=now)),
             len(self._engine.insight.proposals(name)),
-            plots.spark(figures.calendar(days, period=period, now=now)),
+            plots.spark(spread),
         )
 
-    def _plotted(self, days: Sequence[Day], period: int, now: float) -> dict[str, Any]:
+    def _plotted(self, days: Iterable[Day], period: int, now: float) -> dict[str, Any]:
         spread = figures.calendar(days, period=period, now=now)
         return {
-            "totals": figures.totals(days),
+            "totals": figures.together(spread, since=spread[0].date),
             "spread": spread,
             "bars": plots.day_bars(spread),
             "plot": plots,
@@ -325,4 +314,4 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 def _period(days: int) -> int:
-    return days if days in figures.PERIODS else min(figures.PERIODS, key=lambda known: abs(known - days))
+    return min(figures.PERIODS, key=lambda known: abs(known - days))

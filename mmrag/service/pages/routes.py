@@ -10,12 +10,13 @@ import functools
 import re
 import threading
 from pathlib import PurePath
-from typing import TYPE_CHECKING, ParamSpec, Protocol
+from typing import TYPE_CHECKING, ParamSpec
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter
 from starlette.responses import Response  # noqa: TC002 - FastAPI reads the annotations
 
+from mmrag import wire
 from mmrag.errors import NotFound, StoreUnavailable
 from mmrag.links import PATH, ExpiredLinkError, ForgedLinkError
 from mmrag.service import html
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mmrag.config import Settings
-    from mmrag.ports import Cited, Sources
+    from mmrag.ports import Cited, ServedEngine, Sources
     from mmrag.types import Document
 
 P = ParamSpec("P")
@@ -45,21 +46,11 @@ _KINDS = {
     "text/csv": "Table",
     "message/rfc822": "Mail",
 }
-_PNG = b"\x89PNG"
 _DRAWN_AT_ONCE = 2  # pages: while files are read they wait, and must not take all threads with them
 _DRAWN_WITHIN = 5.0  # seconds until it is another page's turn
 
 
-class Cites(Protocol):
-    """What the pages need of the engine."""
-
-    @property
-    def sources(self) -> Sources:
-        """What answers cite."""
-        ...
-
-
-def pages_router(engine: Cites, settings: Settings) -> APIRouter:
+def pages_router(engine: ServedEngine, settings: Settings) -> APIRouter:
     """The pages that the links of these settings open."""
     router = APIRouter(prefix=PATH, include_in_schema=False)
     pages = _Pages(engine, settings)
@@ -75,7 +66,7 @@ def pages_router(engine: Cites, settings: Settings) -> APIRouter:
 
 
 class _Pages:
-    def __init__(self, engine: Cites, settings: Settings) -> None:
+    def __init__(self, engine: ServedEngine, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
         self._drawing = threading.BoundedSemaphore(_DRAWN_AT_ONCE)
@@ -100,7 +91,7 @@ class _Pages:
             if name not in {chunk.image for chunk in page.chunks}:
                 raise NotFound("This page has no such picture.")
         data = self._sources.figure(cited.document, name)
-        return html.file(data, "image/png" if data.startswith(_PNG) else "image/jpeg")
+        return html.file(data, wire.picture_type(data))
 
     def original(self, token: str) -> Response:
         """The file that was added, to be saved."""
