@@ -12,8 +12,6 @@ from bots.inbox import Bounds
 from tests.trust import bot_process
 from tests.trust.quick_engine import BOUNDS, in_time
 
-DRAFT = "-# ⏳"
-
 
 def running(discord, folder, *, answering=4, log=None, **engine):
     """The process of a bot that is connected to this Discord; `engine` is what a QuickEngine takes."""
