@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from mmrag.assemble import build_embedder, build_engine, build_reader
+from mmrag.cli import main
 from mmrag.config import Settings
 from mmrag.types import Source
 
@@ -17,6 +18,18 @@ def own_settings(monkeypatch, tmp_path):
     for name in Settings.model_fields:
         monkeypatch.delenv(f"MMRAG_{name.upper()}", raising=False)
     monkeypatch.setenv("MMRAG_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command of the command line; returns exit code, standard output and standard error."""
+
+    def _run(*arguments):
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return _run
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 A world has a person, ana, who speaks with the real adapter on an engine in memory: openly, where everybody
 sees it, in a restricted place, or directly. What a platform can do beyond one person in one place stands in
-`can`.
+`can`, and its methods in those worlds only.
 """
 
 from __future__ import annotations
@@ -73,10 +73,6 @@ class World(ABC):
     @abstractmethod
     async def rates_down(self, thread, correction):
         """Say that the last answer is wrong, and what would be right."""
-
-    async def reacts(self, thread, *, standing=True):
-        """Put a thumb under the last answer, or take it back."""
-        raise NotImplementedError
 
     async def until(self, holds):
         """Until something holds in the engine."""
@@ -210,6 +206,7 @@ class SlackWorld(World):
         await self.ana.submits({"What would be right?": correction})
 
     async def reacts(self, thread, *, standing=True):
+        """Put a thumb under the last answer, or take it back."""
         answer = await self._message(thread, 1)
         await (self.ana.reacts if standing else self.ana.unreacts)(answer, "+1")
 

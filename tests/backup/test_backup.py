@@ -14,7 +14,6 @@ import apsw
 import pytest
 
 from mmrag import backup, home
-from mmrag.cli import main
 from mmrag.errors import InvalidInput, NotReadable, StoreUnavailable
 from mmrag.storage.catalog import SqliteStore
 from tests.storage.samples import EMBEDDER, make_version
@@ -39,16 +38,6 @@ def fill(folder):
                 make_version(seed, uri=f"{seed}.md").put_into(store, embedder=EMBEDDER)
 
     return fill
-
-
-@pytest.fixture
-def run(capsys):
-    def _run(*arguments):
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return _run
 
 
 def titles(folder):

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import io
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from bots.console import Screen, Session
 from bots.conversation import Audience
+from tests.bots.program import script_played
 
-ROOT = Path(__file__).parents[2]
 HANDBOOK = """# Handbook
 
 Every employee has 28 days of paid leave a year.
@@ -72,16 +68,6 @@ def test_a_broken_picture_is_named_with_its_reason(play, out, tmp_path):
 
 @pytest.mark.usefixtures("handbook", "shared_models")
 def test_the_program_plays_a_script_on_a_data_folder_of_its_own(tmp_path):
-    (tmp_path / "talk.script").write_text(f"/kb add handbook.md\n{ASK_FOR_LEAVE}\n")
-    played = subprocess.run(
-        [sys.executable, "-m", "bots", "console", "--script", str(tmp_path / "talk.script"), "--name", "ana"],
-        cwd=ROOT,
-        env={**os.environ, "MMRAG_HOME": str(tmp_path / "home")},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert (played.returncode, played.stderr) == (0, "")
-    assert "28 days of paid leave a year. [1]" in played.stdout
+    lines = ("/kb add handbook.md", ASK_FOR_LEAVE)
+    shown = script_played(tmp_path, lines, "--name", "ana", home=tmp_path / "home")
+    assert "28 days of paid leave a year. [1]" in shown

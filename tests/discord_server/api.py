@@ -92,6 +92,9 @@ class Request:
     answer: Any = None
     fault: str = ""
 
+    def __str__(self):
+        return f"{self.name} {self.status}"
+
     @property
     def major(self):
         """What the limits of a route go by, besides its bucket."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from bots.discord.service import PERMISSIONS, DiscordSettings, serve
+from tests.chat_servers.bot import running
 from tests.discord_server.pointing import pointed
 from tests.discord_server.server import DiscordServer
 
@@ -26,17 +26,6 @@ async def bot_running(discord, engine, folder, **settings):
 @asynccontextmanager
 async def running_bot(settings, engine, api_url, gateway_url):
     """The bot with these settings, connected, until the block ends."""
-    ready = asyncio.Event()
     with pointed(api_url, gateway_url):
-        served = asyncio.create_task(serve(settings, engine, ready=ready))
-        waiting = asyncio.create_task(ready.wait())
-        try:
-            await asyncio.wait([served, waiting], return_when=asyncio.FIRST_COMPLETED)
-            if served.done():
-                served.result()
+        async with running(serve, settings, engine):
             yield
-        finally:
-            waiting.cancel()
-            served.cancel()
-            with suppress(asyncio.CancelledError):
-                await served

@@ -1,4 +1,4 @@
-"""A recorded conversation in Discord as a page and as a picture, drawn by what draws Slack's.
+"""A recorded conversation in Discord as a page and as a picture, drawn as Slack's are.
 
 A message is brought to the blocks that are drawn there: Markdown, small lines, pictures, buttons.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import re
 
+from tests.chat_servers import draw
 from tests.discord_server import rules
-from tests.slack_server import draw
 
 _SMALL = re.compile(r"^-# ", re.MULTILINE)
 _EMOJI = re.compile(r"<a?(:\w+:)\d+>")

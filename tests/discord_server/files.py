@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from aiohttp import web
 
+from tests.chat_servers.half import half_sent
 from tests.discord_server.api import route
 from tests.discord_server.rules import Check
 
@@ -50,16 +51,8 @@ class Cdn:
         if kept is None or kept.gone or not self._holds(path, request.query):
             return web.Response(status=404, text=GONE)
         if kept.cut_after is not None:
-            return await self._half(request, kept)
+            return await half_sent(request, kept.data, content_type=kept.content_type, sent=kept.cut_after)
         return web.Response(body=kept.data, content_type=kept.content_type)
-
-    async def _half(self, request, kept):
-        response = web.StreamResponse(headers={"Content-Type": kept.content_type})
-        response.content_length = len(kept.data)
-        await response.prepare(request)
-        await response.write(kept.data[: kept.cut_after])
-        request.transport.abort()
-        return response
 
     def of(self, url):
         """The attachment of an address, however old, or None."""

@@ -31,6 +31,7 @@ REQUEST_MEMBERS, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 8, 9, 10, 11
 UNKNOWN_OPCODE, DECODE_ERROR, NOT_AUTHENTICATED, AUTHENTICATION_FAILED = 4001, 4002, 4003, 4004
 ALREADY_AUTHENTICATED, INVALID_SEQ, RATE_LIMITED, TIMED_OUT = 4005, 4007, 4008, 4009
 INVALID_SHARD, SHARDING_REQUIRED, INVALID_VERSION, INVALID_INTENTS, DISALLOWED = 4010, 4011, 4012, 4013, 4014
+ENDS_SESSION = (1000, 1001, INVALID_SEQ, TIMED_OUT)  # all others leave it to be resumed
 SENT_A_MINUTE = 120
 RESUME_SECONDS = 120.0
 STARTS_A_DAY = 1000
@@ -306,8 +307,10 @@ class Gateway:
             return
         session.connection = None
         session.left = self._server.clock.now()
-        if connection.socket.close_code in (1000, 1001):
-            session.over = True  # the client said that it is done
+        by_client = connection.code is None  # else what it sends is only its half of our closing
+        ended = connection.socket.close_code if by_client else connection.code
+        if ended in ENDS_SESSION:
+            session.over = True
 
     async def _watch(self, connection):
         """Who does not send heartbeats is cut off."""

@@ -8,12 +8,11 @@ number for flags, of which the types know single ones only.
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
-PACKAGES = Path(__file__).parent / "types"
+from tests.chat_servers.typescript import Types
+
+TYPES = Types(Path(__file__).parent / "types", "discord-api-types", "Discord")
 HEAD = """import type * as api from 'discord-api-types/v10'
 
 type Plain<T> = T extends string ? `${T}` : T extends object ? { [K in keyof T]: Field<K, T[K]> } : T
@@ -85,15 +84,6 @@ ANSWERS = {
 }
 
 
-def missing():
-    """Why nothing can be compiled here, or None."""
-    if shutil.which("node") is None:
-        return "node is not installed"
-    if not (PACKAGES / "node_modules" / "discord-api-types").is_dir():
-        return "Discord's types are not installed: run  make types"
-    return None
-
-
 def source_of(sent):
     """TypeScript of all that was sent: (what, JSON) as the server recorded it."""
     lines = [HEAD]
@@ -105,21 +95,3 @@ def source_of(sent):
         elif what.startswith("error "):
             lines.append(f"hold<api.RESTError | api.RESTRateLimit>()({json.dumps(data)})")
     return "\n".join(dict.fromkeys(lines)) + "\n"
-
-
-def compiled(source, folder):
-    """What the compiler complains of; "" for nothing."""
-    (folder / "sent.ts").write_text(source, encoding="utf-8")
-    shutil.copy(PACKAGES / "tsconfig.json", folder)
-    (folder / "package.json").write_text('{"type": "module"}', encoding="utf-8")
-    (folder / "node_modules").symlink_to(PACKAGES / "node_modules")
-    compiler = PACKAGES / "node_modules" / ".bin" / "tsc"
-    ran = subprocess.run(
-        [compiler, "--noEmit", "--pretty", "false"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": os.environ["PATH"]},
-    )
-    return ran.stdout + ran.stderr

@@ -6,27 +6,13 @@ and .html and .png, drawn from it. The engine is the real one, with the example 
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import json
-import logging
-import sys
-import tempfile
-from pathlib import Path
-
 from bots.conversation import Rules
-from mmrag.assemble import build_engine
-from mmrag.config import Settings
-from mmrag.types import Source
+from tests.chat_servers.record import CHART, LEIDEN, example_engine, main
 from tests.discord_server.bot import bot_running, discord_with_the_app
 from tests.discord_server.draw import page, picture
 from tests.discord_server.permissions import Permission
 from tests.discord_server.transcript import transcript
 
-ROOT = Path(__file__).parents[2]
-EXAMPLES = ROOT / "examples"
-CHART = EXAMPLES / "attachments/tickets-per-month.png"
-LEIDEN = "What is the telephone extension of the front desk in Leiden?"
 DRAFT = "-# ⏳"
 
 
@@ -75,36 +61,11 @@ async def told(folder):
     discord = discord_with_the_app()
     discord.world.app.message_content = True
     async with discord:
-        settings = Settings(home=folder / "home", generator="extractive")
-        with build_engine(settings) as engine:
-            for path in sorted((EXAMPLES / "knowledge").iterdir()):
-                source = Source(path.name, path.read_bytes(), f"https://wiki.example/{path.name}")
-                engine.add(source, collection=f"discord-{discord.guild.id}")
+        with example_engine(folder / "home", f"discord-{discord.guild.id}") as engine:
             async with bot_running(discord, engine, folder / "bots", rules=Rules(approvals=1)):
                 await play(discord)
         return transcript(discord, "support")
 
 
-def write(conversation, stem):
-    """The record beside its page and its picture."""
-    text = json.dumps(conversation, ensure_ascii=False, indent=1) + "\n"
-    stem.with_suffix(".json").write_text(text, encoding="utf-8")
-    stem.with_suffix(".html").write_text(page(conversation), encoding="utf-8")
-    stem.with_suffix(".png").write_bytes(picture(conversation))
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, default=ROOT / "docs/discord-conversation", metavar="STEM")
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.WARNING)
-    with tempfile.TemporaryDirectory(prefix="mmrag-record-") as folder:
-        conversation = asyncio.run(told(Path(folder)))
-    write(conversation, options.output)
-    sys.stdout.write(
-        f"{len(conversation['messages'])} messages in {options.output.name}.json, .html and .png\n"
-    )
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, "docs/discord-conversation", told, page=page, picture=picture)

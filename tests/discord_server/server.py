@@ -7,10 +7,10 @@ import json
 import logging
 import math
 import random
-from contextlib import suppress
 
 from aiohttp import web
 
+from tests.chat_servers.waiting import Waiting
 from tests.discord_server import commands, files, interactions, messages, places
 from tests.discord_server.api import Call, Request, find, read_body, upload_limit
 from tests.discord_server.faults import Faults
@@ -54,17 +54,17 @@ from tests.discord_server.world import (
 )
 
 TYPING_SECONDS = 10.0
-ELSEWHERE_SECONDS = 0.05
 PREFIXES = ("/api/v10/", "/api/v9/", "/api/")
 
 log = logging.getLogger(__name__)
 
 
-class DiscordServer:
+class DiscordServer(Waiting):
     """Discord on a socket of this machine: see the package's docstring."""
 
     def __init__(self, *, guild="acme", permissions=None, port=0, seed=1):
         """`permissions`: what the app asks for in its invite link, as a number or a Permission."""
+        super().__init__()
         self.random = random.Random(seed)
         self.clock = Clock()
         self.world = World(self.clock)
@@ -76,16 +76,13 @@ class DiscordServer:
         self.gateway = Gateway(self)
         self.interactions = Interactions(self)
         self.cdn = Cdn(self)
-        self.requests = []  # the log: every request of the app
         self.sent = []  # (what, JSON) that left this server: events and answers
         self.nonces = {}  # (message id, time) by (channel, nonce)
         self.deleted = set()  # ids of messages
-        self.fault = None  # an exception of this server's own: whoever waits is told
         self.names_reacted_author = True  # reaction events say whose message it is
         self.base = None
         self._typing = {}  # since when, by (channel, user)
         self._port = port
-        self._changed = asyncio.Event()
         self._runner = None
         self.channel("general")
 
@@ -318,30 +315,6 @@ class DiscordServer:
         self.gateway.dispatch("CHANNEL_UPDATE", data, intent=GUILDS, guild=channel.guild)
 
     # ---------------------------------------------------------------- waiting
-
-    def touch(self):
-        """Something has changed: whoever waits looks again."""
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def until(self, holds, *, seconds=10.0):
-        """What `holds()` gives, once it gives something. Raises TimeoutError, with the last requests.
-
-        It is asked after every change here, and now and then for what changes elsewhere: in an engine.
-        Raises what went wrong in this server itself.
-        """
-        deadline = asyncio.get_running_loop().time() + seconds
-        while not (found := holds()):
-            if self.fault is not None:
-                raise self.fault
-            left = deadline - asyncio.get_running_loop().time()
-            if left <= 0:
-                lately = [f"{each.name} {each.status}" for each in self.requests]
-                raise TimeoutError(f"not within {seconds} s; the last requests: {lately[-8:]}")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(left, ELSEWHERE_SECONDS)):
-                    await self._changed.wait()
-        return found
 
     async def connected(self, *, shards=1, seconds=10.0):
         """Until the bot has this many sessions that are connected."""

@@ -12,7 +12,14 @@ import pytest
 
 from tests.discord_server import DiscordServer
 from tests.discord_server.client import MENTION_ONLY, Bot, ShardedBot, running
-from tests.discord_server.gateway import DM_MESSAGES, GUILD_MESSAGES, GUILDS, MEMBERS, MESSAGE_CONTENT
+from tests.discord_server.gateway import (
+    DM_MESSAGES,
+    GUILD_MESSAGES,
+    GUILDS,
+    MEMBERS,
+    MESSAGE_CONTENT,
+    TIMED_OUT,
+)
 from tests.discord_server.world import COMPONENTS_V2
 
 DEFAULT = GUILDS | GUILD_MESSAGES | DM_MESSAGES
@@ -130,7 +137,21 @@ def test_asked_to_reconnect_a_client_resumes_where_it_was():
     played(story)
 
 
-@pytest.mark.parametrize("why", ["invalidated", "forgotten", "too late"])
+@pytest.mark.parametrize("code", [4000, 4001, 4008])
+def test_a_session_whose_connection_discord_closes_is_resumed(code):
+    async def story(server):
+        ana = server.user("ana")
+        async with running(server, Bot()) as bot:
+            server.gateway.close(code)
+            await ana.mentions("general", "meanwhile")
+            await server.until(lambda: bot.count("resumed") == 1)
+            assert bot.texts() == [f"<@{server.bot}> meanwhile"]
+            assert len(server.gateway.identified) == 1
+
+    played(story)
+
+
+@pytest.mark.parametrize("why", ["invalidated", "forgotten", "too late", "timed out"])
 def test_a_session_that_is_over_is_identified_anew(why):
     async def story(server):
         ana = server.user("ana")
@@ -140,6 +161,8 @@ def test_a_session_that_is_over_is_identified_anew(why):
             elif why == "forgotten":
                 server.gateway.forget()
                 server.gateway.drop()
+            elif why == "timed out":
+                server.gateway.close(TIMED_OUT)
             else:
                 server.gateway.resume_seconds = 0.0
                 server.gateway.drop()

@@ -12,7 +12,7 @@ from tests.discord_server import DiscordServer, published
 from tests.discord_server.client import MENTION_ONLY, running
 from tests.discord_server.everything import FullBot, people_do_everything
 
-pytestmark = pytest.mark.skipif(published.missing() is not None, reason=str(published.missing()))
+pytestmark = pytest.mark.skipif(published.TYPES.missing() is not None, reason=str(published.TYPES.missing()))
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +32,12 @@ def test_everything_that_is_sent_is_of_its_published_type(sent, tmp_path):
     kinds = {what for what, _ in sent}
     assert published.EVENTS.keys() <= kinds
     assert {data["type"] for what, data in sent if what == "INTERACTION_CREATE"} == {2, 3, 4, 5}
-    assert published.compiled(published.source_of(sent), tmp_path) == ""
+    assert published.TYPES.complaints(published.source_of(sent), tmp_path) == ""
 
 
 def test_what_is_of_no_published_type_does_not_compile(sent, tmp_path):
     what, message = next(each for each in sent if each[0] == "MESSAGE_CREATE")
-    complaint = published.compiled(published.source_of([(what, message | {"timestamp": 1.5})]), tmp_path)
+    complaint = published.TYPES.complaints(
+        published.source_of([(what, message | {"timestamp": 1.5})]), tmp_path
+    )
     assert "Type 'number' is not assignable to type 'string'" in complaint

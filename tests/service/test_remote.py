@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import socket
-import subprocess
-import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 import pytest
 
@@ -22,11 +18,11 @@ from mmrag.config import Settings
 from mmrag.errors import EngineUnavailable, InvalidInput, InvalidSettings, NotAllowed, NotFound
 from mmrag.remote import EngineFault, RemoteEngine
 from mmrag.types import Attachment, Question, Rating, Source
+from tests.bots.program import script_played
 from tests.bots.recorded_chat import RecordedChat
 from tests.service.cutting import cutting
 from tests.service.serving import served
 
-ROOT = Path(__file__).parents[2]
 HOLIDAYS = Question("How many days are the holidays?", ("default",))
 
 
@@ -227,17 +223,7 @@ def test_a_bot_with_an_engine_elsewhere_starts_at_once_and_loads_no_model(url, p
 
 
 def test_the_console_talks_with_an_engine_elsewhere(url, tmp_path):
-    (tmp_path / "talk.script").write_text("/ask How many days are the holidays?\n/up\n")
-    played = subprocess.run(
-        [sys.executable, "-m", "bots", "console", "--engine", url, "--script", str(tmp_path / "talk.script")],
-        cwd=ROOT,
-        env={**os.environ, "MMRAG_HOME": str(tmp_path / "nothing")},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (played.returncode, played.stderr) == (0, "")
-    assert "Holidays are 28 days. [1]" in played.stdout
+    lines = ("/ask How many days are the holidays?", "/up")
+    shown = script_played(tmp_path, lines, "--engine", url, home=tmp_path / "nothing")
+    assert "Holidays are 28 days. [1]" in shown
     assert not (tmp_path / "nothing").exists()

@@ -61,6 +61,9 @@ class Request:
     fault: str = ""
     headers: dict = field(default_factory=dict)
 
+    def __str__(self):
+        return f"{self.name} {self.status} {(self.answer or {}).get('error', '')}".rstrip()
+
 
 @dataclass
 class Call:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from contextlib import asynccontextmanager, suppress
 
 from bots.slack.service import EVENTS, SCOPES, SlackSettings, serve
+from tests.chat_servers.bot import running
 from tests.slack_server.server import SlackServer
 
 
@@ -25,8 +24,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-@asynccontextmanager
-async def bot_running(slack, engine, folder, *, transport="socket", **settings):
+def bot_running(slack, engine, folder, *, transport="socket", **settings):
     """The bot on this engine, with its data in `folder`, until the block ends."""
     chosen = SlackSettings(
         folder=folder,
@@ -40,23 +38,4 @@ async def bot_running(slack, engine, folder, *, transport="socket", **settings):
     )
     if transport == "http":
         slack.courier.url = f"http://127.0.0.1:{chosen.port}/slack/events"
-    async with running(chosen, engine):
-        yield
-
-
-@asynccontextmanager
-async def running(settings, engine):
-    """The bot with these settings, connected, until the block ends."""
-    ready = asyncio.Event()
-    served = asyncio.create_task(serve(settings, engine, ready=ready))
-    waiting = asyncio.create_task(ready.wait())
-    try:
-        await asyncio.wait([served, waiting], return_when=asyncio.FIRST_COMPLETED)
-        if served.done():
-            served.result()
-        yield
-    finally:
-        waiting.cancel()
-        served.cancel()
-        with suppress(asyncio.CancelledError):
-            await served
+    return running(serve, chosen, engine)

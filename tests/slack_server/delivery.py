@@ -56,7 +56,6 @@ class Courier:
         self.fresh_ids = False  # copies carry other event ids, as has been seen
         self.url = None  # where the app listens; None for Socket Mode
         self.log = []  # every delivery
-        self.fault = None  # the error that this server itself ran into
         self._held = None
         self._tasks = set()
         self._session = None
@@ -114,7 +113,7 @@ class Courier:
         """A fault of this server must not look like one of the app's."""
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            self.fault = task.exception()
+            self.server.fault = task.exception()
         delivery.done.set()
         self.server.touch()
 

@@ -7,12 +7,11 @@ none missing. Where the types are known to be wrong or behind, the function that
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
-PACKAGES = Path(__file__).parent / "types"
+from tests.chat_servers.typescript import Types
+
+TYPES = Types(Path(__file__).parent / "types", "@slack", "Slack")
 HEAD = """import type * as slack from '@slack/types'
 import type * as bolt from '@slack/bolt'
 import type * as api from '@slack/web-api'
@@ -42,15 +41,6 @@ INTERACTIONS = {
     "view_submission": "bolt.ViewSubmitAction",
     "view_closed": "bolt.ViewClosedAction",
 }
-
-
-def missing():
-    """Why nothing can be compiled here, or None."""
-    if shutil.which("node") is None:
-        return "node is not installed"
-    if not (PACKAGES / "node_modules" / "@slack").is_dir():
-        return "Slack's types are not installed: run  make types"
-    return None
 
 
 def source_of(sent):
@@ -121,21 +111,3 @@ def _blocks(value):
         return []
     found = [value["blocks"]] if isinstance(value.get("blocks"), list) else []
     return found + [each for key, inner in value.items() if key != "blocks" for each in _blocks(inner)]
-
-
-def compiled(source, folder):
-    """What the compiler complains of; "" for nothing."""
-    (folder / "sent.ts").write_text(source, encoding="utf-8")
-    shutil.copy(PACKAGES / "tsconfig.json", folder)
-    (folder / "package.json").write_text('{"type": "module"}', encoding="utf-8")
-    (folder / "node_modules").symlink_to(PACKAGES / "node_modules")
-    compiler = PACKAGES / "node_modules" / ".bin" / "tsc"
-    ran = subprocess.run(
-        [compiler, "--noEmit", "--pretty", "false"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": os.environ["PATH"]},
-    )
-    return ran.stdout + ran.stderr

@@ -6,25 +6,13 @@
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import base64
 import json
-import logging
-import sys
-import tempfile
-from pathlib import Path
 
 from bots.conversation import Rules
-from mmrag.assemble import build_engine
-from mmrag.config import Settings
-from mmrag.types import Source
+from tests.chat_servers.draw import page, picture
+from tests.chat_servers.record import CHART, LEIDEN, example_engine, main
 from tests.slack_server.bot import bot_running, slack_with_the_app
-from tests.slack_server.draw import page, picture
-
-ROOT = Path(__file__).parents[2]
-EXAMPLES = ROOT / "examples"
-LEIDEN = "What is the telephone extension of the front desk in Leiden?"
 
 
 def recorded(slack, channel):
@@ -63,9 +51,8 @@ async def play(slack):
 
         return await slack.until(there, seconds=120)
 
-    chart = ("tickets-per-month.png", (EXAMPLES / "attachments/tickets-per-month.png").read_bytes())
     question = "How many support tickets came in in August, and what is our target per month?"
-    asked = await ana.mentions_bot("support", question, files=[chart])
+    asked = await ana.mentions_bot("support", question, files=[(CHART.name, CHART.read_bytes())])
     answer = await replied(asked)
     await bob.says("support", "And what happens in a month above 450?", thread=asked)
     await replied(asked, 2)
@@ -91,38 +78,11 @@ async def play(slack):
 async def told(folder):
     """The record of the conversation, with the bot's data in this folder."""
     async with slack_with_the_app() as slack:
-        settings = Settings(home=folder / "home", generator="extractive")
-        with build_engine(settings) as engine:
-            for path in sorted((EXAMPLES / "knowledge").iterdir()):
-                source = Source(
-                    name=path.name, data=path.read_bytes(), uri=f"https://wiki.example/{path.name}"
-                )
-                engine.add(source, collection=f"slack-{slack.team.id}")
+        with example_engine(folder / "home", f"slack-{slack.team.id}") as engine:
             async with bot_running(slack, engine, folder / "bots", rules=Rules(approvals=1)):
                 await play(slack)
         return recorded(slack, "support")
 
 
-def write(conversation, stem):
-    """The record beside its page and its picture."""
-    text = json.dumps(conversation, ensure_ascii=False, indent=1) + "\n"
-    stem.with_suffix(".json").write_text(text, encoding="utf-8")
-    stem.with_suffix(".html").write_text(page(conversation), encoding="utf-8")
-    stem.with_suffix(".png").write_bytes(picture(conversation))
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, default=ROOT / "docs/slack-conversation", metavar="STEM")
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.WARNING)
-    with tempfile.TemporaryDirectory(prefix="mmrag-record-") as folder:
-        conversation = asyncio.run(told(Path(folder)))
-    write(conversation, options.output)
-    sys.stdout.write(
-        f"{len(conversation['messages'])} messages in {options.output.name}.json, .html and .png\n"
-    )
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, "docs/slack-conversation", told, page=page, picture=picture)

@@ -8,11 +8,12 @@ import json
 import logging
 import random
 import secrets
-from contextlib import suppress
 from html import escape
 
 from aiohttp import web
 
+from tests.chat_servers.half import half_sent
+from tests.chat_servers.waiting import Waiting
 from tests.slack_server import chat, files, places, rules
 from tests.slack_server.api import Limits, Request, TooMany, authorised, read_arguments
 from tests.slack_server.delivery import Courier, SocketMode
@@ -24,16 +25,16 @@ from tests.slack_server.world import MESSAGE_EVENT, Clock, Message, SlackError, 
 TRIGGER_SECONDS = 3.0
 RESPONSE_URL_SECONDS = 1800.0
 RESPONSE_URL_USES = 5
-ELSEWHERE_SECONDS = 0.05
 SIGN_IN_PAGE = "<!DOCTYPE html><html><head><title>Sign in | Slack</title></head><body>Sign in</body></html>"
 
 log = logging.getLogger(__name__)
 
 
-class SlackServer:
+class SlackServer(Waiting):
     """Slack on a socket of this machine: see the package's docstring."""
 
     def __init__(self, *, team="acme", port=0, seed=1, install=True):
+        super().__init__()
         self.random = random.Random(seed)
         self.clock = Clock()
         self.world = World(self.clock)
@@ -46,7 +47,6 @@ class SlackServer:
         self.courier = Courier(self)
         self.socket_mode = SocketMode(self, self.random)
         self.triggers = Triggers(self)
-        self.requests = []  # the log: every request of the app
         self.sent = []  # (what, JSON) that left this server: envelopes, events, answers
         self.foreign = []  # requests that went to `elsewhere`: (path, headers)
         self.uploads = {}
@@ -56,7 +56,6 @@ class SlackServer:
         self.base = None
         self._port = port
         self._response_urls = {}
-        self._changed = asyncio.Event()
         self._runners = []
 
     # ---------------------------------------------------------- start and stop
@@ -145,32 +144,6 @@ class SlackServer:
         return made
 
     # ---------------------------------------------------------------- waiting
-
-    def touch(self):
-        """Something has changed: whoever waits looks again."""
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def until(self, holds, *, seconds=10.0):
-        """What `holds()` gives, once it gives something. Raises TimeoutError, with the last requests.
-
-        It is asked after every change here, and now and then for what changes elsewhere: in an engine.
-        """
-        deadline = asyncio.get_running_loop().time() + seconds
-        while not (found := holds()):
-            if self.courier.fault is not None:
-                raise self.courier.fault
-            left = deadline - asyncio.get_running_loop().time()
-            if left <= 0:
-                calls = [
-                    f"{each.name} {each.status} {(each.answer or {}).get('error', '')}"
-                    for each in self.requests
-                ]
-                raise TimeoutError(f"not within {seconds} s; the last requests: {calls[-8:]}")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(left, ELSEWHERE_SECONDS)):
-                    await self._changed.wait()
-        return found
 
     async def settled(self, *, seconds=10.0):
         """Until every delivery is acknowledged or given up."""
@@ -485,16 +458,8 @@ class SlackServer:
             return web.Response(status=302, headers={"Location": file.redirect})
         if file.cut_after is not None:
             logged.answer = {}
-            return await self._half(request, file)
+            return await half_sent(request, file.data, content_type=file.mimetype, sent=file.cut_after)
         return web.Response(body=file.data, content_type=file.mimetype)
-
-    async def _half(self, request, file):
-        response = web.StreamResponse(headers={"Content-Type": file.mimetype})
-        response.content_length = len(file.data)
-        await response.prepare(request)
-        await response.write(file.data[: file.cut_after])
-        request.transport.abort()
-        return response
 
     async def _upload(self, request):
         logged = Request("files.upload", "POST", {}, "", self.clock.now())

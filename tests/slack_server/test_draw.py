@@ -10,8 +10,8 @@ from pathlib import Path
 from PIL import Image
 from slack_sdk.web.async_client import AsyncWebClient
 
+from tests.chat_servers.draw import page, picture
 from tests.slack_server import SlackServer
-from tests.slack_server.draw import page, picture
 from tests.slack_server.record import recorded
 from tests.slack_server.test_events import FEEDBACK
 

@@ -14,7 +14,7 @@ from tests.slack_server.test_events import FEEDBACK, QUESTION, connected
 
 MANIFEST = Path(__file__).parents[2] / "deploy/slack/manifest.json"
 
-pytestmark = pytest.mark.skipif(published.missing() is not None, reason=str(published.missing()))
+pytestmark = pytest.mark.skipif(published.TYPES.missing() is not None, reason=str(published.TYPES.missing()))
 
 
 async def people_do_everything(slack):
@@ -105,11 +105,11 @@ def test_everything_that_is_sent_is_of_its_published_type(sent, tmp_path):
     assert published.MESSAGES.keys() <= subtypes
     manifest = json.loads(MANIFEST.read_text(encoding="utf-8"))
     held = f"void ({json.dumps(manifest)} satisfies api.AppsManifestCreateArguments['manifest'])\n"
-    assert published.compiled(published.source_of(sent) + held, tmp_path) == ""
+    assert published.TYPES.complaints(published.source_of(sent) + held, tmp_path) == ""
 
 
 def test_what_is_of_no_published_type_does_not_compile(sent, tmp_path):
     what, mention = next(each for each in sent if each[0] == "app_mention")
     wrong = mention | {"event": mention["event"] | {"ts": 1.5}}
-    complaint = published.compiled(published.source_of([(what, wrong)]), tmp_path)
+    complaint = published.TYPES.complaints(published.source_of([(what, wrong)]), tmp_path)
     assert "Type 'number' is not assignable to type 'string'" in complaint

@@ -22,11 +22,12 @@ from aiohttp import web
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bots.slack.service import SlackSettings
+from bots.slack.service import SlackSettings, serve
 from mmrag.types import Source
 from tests.bots.memory_engine import MemoryEngine
+from tests.chat_servers.bot import running
 from tests.slack_server import SlackServer
-from tests.slack_server.bot import free_port, running
+from tests.slack_server.bot import free_port
 from tests.slack_server.world import BOT_SCOPES
 
 OTHER = Path(__file__).parent / "emulate"
@@ -215,7 +216,7 @@ def test_the_bot_answers_in_the_thread(which, tmp_path):
             port=place.events_port,
             api_url=place.client.base_url,
         )
-        async with running(settings, engine):
+        async with running(serve, settings, engine):
             asked = await place.ask("How many days of leave?")
             async with asyncio.timeout(20):
                 while not whole(thread := await _thread(place, asked)):  # noqa: ASYNC110 - the other tells nobody

@@ -3,53 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections import Counter
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bots.discord.service import DiscordSettings, serve
 from bots.inbox import Bounds
-from tests.trust.processes import started
-from tests.trust.quick_engine import BOUNDS, QuickEngine, in_time
-
-DRAFT = "-# ⏳"
+from tests.trust import bot_process
+from tests.trust.quick_engine import BOUNDS, in_time
 
 
-def work(connection, settings, engine, log):
-    """The bot, until it is killed; it logs all it can to this file, if one is given."""
-    if log is not None:
-        logging.disable(logging.NOTSET)
-        logging.basicConfig(filename=log, level=logging.DEBUG, force=True)
-
-    async def run():
-        ready = asyncio.Event()
-        running = asyncio.create_task(serve(DiscordSettings(**settings), QuickEngine(**engine), ready=ready))
-        await asyncio.wait([asyncio.create_task(ready.wait()), running], return_when=asyncio.FIRST_COMPLETED)
-        connection.send("ready")
-        await running
-
-    asyncio.run(run())
-
-
-@asynccontextmanager
-async def running(discord, folder, *, answering=4, log=None, **engine):
+def running(discord, folder, *, answering=4, log=None, **engine):
     """The process of a bot that is connected to this Discord; `engine` is what a QuickEngine takes."""
-    settings = {
-        "folder": Path(folder),
-        "token": discord.bot_token,
-        "api_url": discord.api_url,
-        "bounds": Bounds(**BOUNDS),
-        "answering": answering,
-    }
-    with started(work, settings, engine, log) as (process, connection):
-        if await asyncio.to_thread(connection.poll, 60):
-            try:
-                connection.recv()
-            except EOFError:
-                raise RuntimeError("the bot ended before it was ready") from None
-        yield process
+    settings = DiscordSettings(
+        folder=Path(folder),
+        token=discord.bot_token,
+        api_url=discord.api_url,
+        bounds=Bounds(**BOUNDS),
+        answering=answering,
+    )
+    return bot_process.running(serve, settings, engine, log=log)
 
 
 async def ask(discord, channel, number, *, people=7, thread=None):

@@ -1,8 +1,8 @@
 """Promise: a dropped connection to Discord's gateway loses nothing.
 
 Messages mention the bot all the time. At random points, also in place of an event, the gateway's connection
-is reset, or told to reconnect. The session must be resumed each time, and each message have one whole answer.
-A trial is a connection that ended.
+is reset, closed with a code, or told to reconnect. The session must be resumed each time, and each message
+have one whole answer. A trial is a connection that ended.
 """
 
 from __future__ import annotations
@@ -54,10 +54,12 @@ def _begun(discord):
 
 def _drop(discord, rng):
     """One of the ways in which a connection ends; some strike at the next event."""
-    match rng.randrange(3):
+    match rng.randrange(4):
         case 0:
             discord.gateway.drop()
         case 1:
             discord.gateway.reconnect()
         case 2:
             discord.gateway.when(lambda event, _: event == "MESSAGE_CREATE", before=rng.random() < 0.5)
+        case 3:
+            discord.gateway.close(4000)

@@ -17,6 +17,7 @@ ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|(?:mailto|javascript):|<[\w.+-]+@[\w
 MASKED = re.compile(r"(?<!\\)\[(?:[^\[\]\n]|\\[\[\]])*\]\(<?([^\s<>()]*)>?\)")
 ACTING = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\x00-\x08\x0b-\x1f\x7f]")
 FENCE = "```"
+CODE = re.compile(r"(\\[^\w\s])|```[^`].*?```|(?<!`)(`+)(?!`).*?(?<!`)\2(?!`)", re.DOTALL)
 LONGEST = {
     "content": 2_000,
     "description": 4_096,
@@ -59,8 +60,9 @@ def _in(kind, text, links):
         return
     for mention in MENTION.findall(text):
         yield f"{kind}: {mention!r} in {text[:200]!r}"
-    for target in MASKED.findall(text):
-        if target not in links and ADDRESS.match(target):  # without a scheme Discord makes no link of it
+    drawn = CODE.sub(lambda match: match[1] or "", text)  # in code no address is masked
+    for target in MASKED.findall(drawn):
+        if target not in links:
             yield f"{kind}: a link to {target[:80]!r}"
     without = MASKED.sub(lambda match: "" if match[1] in links else match[0], text)
     if ADDRESS.search(without):

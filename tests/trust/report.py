@@ -226,9 +226,9 @@ PROMISES = (
     ),
     Promise(
         "A dropped connection to Discord's gateway loses nothing.",
-        "While messages mention the bot, the connection is reset, also in place of an event, or told to "
-        "reconnect. The session must be resumed, and each message have one whole answer. A trial is a "
-        "connection that ended.",
+        "While messages mention the bot, the connection is reset, also in place of an event, closed with a "
+        "code, or told to reconnect. The session must be resumed, and each message have one whole answer. A "
+        "trial is a connection that ended.",
         "discord_drops",
     ),
     Promise(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections import Counter
 from contextlib import asynccontextmanager
@@ -12,8 +11,8 @@ from pathlib import Path
 from bots.inbox import Bounds
 from bots.slack.service import SlackSettings, serve
 from tests.slack_server.bot import free_port
-from tests.trust.processes import started
-from tests.trust.quick_engine import BOUNDS, QuickEngine, in_time
+from tests.trust import bot_process
+from tests.trust.quick_engine import BOUNDS, in_time
 
 QUICK_RETRIES = (0.1,) * 600  # Slack waits for minutes; a bot that was killed is back in a moment
 
@@ -21,43 +20,21 @@ QUICK_RETRIES = (0.1,) * 600  # Slack waits for minutes; a bot that was killed i
 # ------------------------------------------------------------------- its process
 
 
-def work(connection, settings, engine, log):
-    """The bot, until it is killed; it logs all it can to this file, if one is given."""
-    if log is not None:
-        logging.disable(logging.NOTSET)
-        logging.basicConfig(filename=log, level=logging.DEBUG, force=True)
-
-    async def run():
-        ready = asyncio.Event()
-        running = asyncio.create_task(serve(SlackSettings(**settings), QuickEngine(**engine), ready=ready))
-        await asyncio.wait([asyncio.create_task(ready.wait()), running], return_when=asyncio.FIRST_COMPLETED)
-        connection.send("ready")
-        await running
-
-    asyncio.run(run())
-
-
 @asynccontextmanager
 async def running(slack, folder, *, bounds=BOUNDS, answering=4, log=None, **engine):
     """The process of a bot that is ready for this Slack; `engine` is what a QuickEngine takes."""
-    port = free_port()
-    settings = {
-        "folder": Path(folder),
-        "bot_token": slack.bot_token,
-        "signing_secret": slack.world.app.signing_secret,
-        "transport": "http",
-        "port": port,
-        "api_url": slack.api_url,
-        "bounds": Bounds(**bounds),
-        "answering": answering,
-    }
-    with started(work, settings, engine, log) as (process, connection):
-        if await asyncio.to_thread(connection.poll, 60):
-            try:
-                connection.recv()
-            except EOFError:
-                raise RuntimeError("the bot ended before it was ready") from None
-        slack.courier.url = f"http://127.0.0.1:{port}/slack/events"
+    settings = SlackSettings(
+        folder=Path(folder),
+        bot_token=slack.bot_token,
+        signing_secret=slack.world.app.signing_secret,
+        transport="http",
+        port=free_port(),
+        api_url=slack.api_url,
+        bounds=Bounds(**bounds),
+        answering=answering,
+    )
+    async with bot_process.running(serve, settings, engine, log=log) as process:
+        slack.courier.url = f"http://127.0.0.1:{settings.port}/slack/events"
         yield process
 
 

@@ -1,0 +1,1 @@
+"""What our own Slack and our own Discord have in common, in the tests."""
