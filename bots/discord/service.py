@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from bots.inbox import Job
     from mmrag.ports import EngineClient
 
-MIGRATIONS = (inbox.SCHEMA, records.SCHEMA)
+MIGRATIONS = (inbox.SCHEMA, records.SCHEMA, records.REASONS_SCHEMA)
 LIBRARIES = ("discord", "aiohttp")
 API_URL = "https://discord.com/api/v10"
 WHERE = "https://discord.com/developers/applications"

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from bots.inbox import Job
     from mmrag.ports import EngineClient
 
-MIGRATIONS = (inbox.SCHEMA, records.SCHEMA, tokens.SCHEMA)
+MIGRATIONS = (inbox.SCHEMA, records.SCHEMA, tokens.SCHEMA, records.REASONS_SCHEMA)
 # What the app asks of a workspace; the manifest names the same, which a test compares.
 SCOPES = tuple(
     """
