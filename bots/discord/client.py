@@ -217,6 +217,11 @@ class Dispatcher:
         self._files = files
         self.away = Away(records, history, self.missed)
 
+    async def stop(self) -> None:
+        """Page and fetch no more."""
+        await self.away.stop()
+        await self._files.stop()
+
     async def sync_commands(self, application: str) -> None:
         """Tell Discord our commands, if it knows others. Raises RefusedError, UnsureError."""
         path = "/applications/{application_id}/commands"
