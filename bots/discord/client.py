@@ -12,7 +12,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import discord
-from discord import AutoShardedClient, Intents, InteractionType, MemberCacheFlags, Message
+from discord import (
+    AutoShardedClient,
+    Intents,
+    InteractionResponseType,
+    InteractionType,
+    MemberCacheFlags,
+    Message,
+)
 
 from bots.conversation import log_fault
 from bots.discord.away import Away
@@ -57,8 +64,10 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-# Discord's numbers of what an interaction is answered with.
-SAY, DEFER, OFFER, OPEN = 4, 5, 8, 9
+SAY = InteractionResponseType.channel_message.value
+DEFER = InteractionResponseType.deferred_channel_message.value
+OFFER = InteractionResponseType.autocomplete_result.value
+OPEN = InteractionResponseType.modal.value
 GUILDS_SECONDS = 1.0  # how long after its session began a shard waits for one more guild
 AGAIN_SECONDS = 30.0
 IDENTIFY_SECONDS = 5.1
