@@ -29,6 +29,7 @@ from bots.discord.rooms import Room
 from bots.discord.web import (
     BAD_WEBHOOK,
     INVALID_FORM,
+    MESSAGES,
     NO_ACCESS,
     NO_PERMISSION,
     TOO_LARGE,
@@ -199,7 +200,7 @@ class DiscordDelivery(Delivery[Place, Message]):
         async def send(message: Message) -> Json:
             posted: Json = await self._web.write(
                 "POST",
-                "/channels/{channel_id}/messages",
+                MESSAGES,
                 message.body() | more,
                 files=_uploads(message),
                 channel_id=room.channel,
