@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bots.conversation import Notice, Proposal, may_see
@@ -18,6 +19,8 @@ from bots.outcomes import RefusedError, UnsureError
 from mmrag.wire import answer_from_json
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from bots.conversation import Audience
     from bots.inbox import Inbox, Job
     from bots.records import DiskRecords
@@ -35,18 +38,41 @@ WIDER = Notice(
 )
 
 PNG = b"\x89PNG"
-Target = TypeVar("Target")
 Message = TypeVar("Message")
 
 
-class Delivery(ABC, Generic[Target, Message]):
-    """Sends the parts of answered jobs to a `Target` as a platform's `Message`s."""
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a reply goes. `whispered`: only the person sees it."""
 
-    def __init__(self, inbox: Inbox, records: DiskRecords, engine: EngineClient, *, platform: str) -> None:
+    workspace: str
+    user: str
+    whispered: bool
+
+
+Place = TypeVar("Place", bound=Target)
+
+
+class Delivery(ABC, Generic[Place, Message]):
+    """Sends the parts of answered jobs to a `Place` as a platform's `Message`s.
+
+    `human_of` tells whom a workspace asks where there is no answer; "" for nobody.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        records: DiskRecords,
+        engine: EngineClient,
+        *,
+        platform: str,
+        human_of: Callable[[str], Awaitable[str]],
+    ) -> None:
         self._inbox = inbox
         self._records = records
         self._engine = engine
         self._platform = platform
+        self._human_of = human_of
 
     async def deliver(self, job: Job) -> str:
         """Send every part that has not arrived; how it ended, for the record.
@@ -75,16 +101,16 @@ class Delivery(ABC, Generic[Target, Message]):
                 return
 
     @abstractmethod
-    def target(self, job: Job, part: Part) -> Target:
+    def target(self, job: Job, part: Part) -> Place:
         """Where a part goes."""
 
     @abstractmethod
-    async def send_once(self, job: Job, part: Part, target: Target) -> None:
+    async def send_once(self, job: Job, part: Part, target: Place) -> None:
         """Send a part, and note that it has arrived. Raises RefusedError; UnsureError to be called again."""
 
     # -------------------------------------------------------------------- what is said
 
-    async def messages(self, part: Part, target: Target) -> list[Message]:
+    async def messages(self, part: Part, target: Place) -> list[Message]:
         """What a part says, as the platform's messages."""
         content = part.content
         match content["kind"]:
@@ -99,11 +125,12 @@ class Delivery(ABC, Generic[Target, Message]):
             case _:
                 return [self.notice(Notice(content["text"], tuple(content["lines"]), content["mood"]))]
 
-    async def _answer(self, content: Json, target: Target) -> list[Message]:
+    async def _answer(self, content: Json, target: Place) -> list[Message]:
         collections = tuple(content["collections"])
-        if not self.is_whispered(target) and not may_see(await self.audience(content, target), collections):
+        if not target.whispered and not may_see(await self.audience(content, target), collections):
             return [self.notice(WIDER)]
-        return await self.answer(answer_from_json(content["answer"]), content, target)
+        human = not target.whispered and bool(await self._human_of(target.workspace))
+        return await self.answer(answer_from_json(content["answer"]), content, target, human=human)
 
     async def figure(self, answer: Answer, content: Json) -> tuple[str, bytes] | None:
         """The first figure that the answer rests on, with a name for it."""
@@ -121,27 +148,24 @@ class Delivery(ABC, Generic[Target, Message]):
         return None
 
     @abstractmethod
-    async def audience(self, content: Json, target: Target) -> Audience:
+    async def audience(self, content: Json, target: Place) -> Audience:
         """Everyone who will see it, now. Raises RefusedError, UnsureError."""
 
     @abstractmethod
-    def is_whispered(self, target: Target) -> bool:
-        """Whether only the person sees it."""
+    async def answer(self, answer: Answer, content: Json, target: Place, *, human: bool) -> list[Message]:
+        """`human`: somebody can be asked where there is no answer."""
 
-    @abstractmethod
-    async def answer(self, answer: Answer, content: Json, target: Target) -> list[Message]: ...
+    # How a platform shows the rest; each is a function of its own.
+    correction: Callable[[str], Message]
+    approval: Callable[[Proposal], Message]
+    human: Callable[[str], Message]
+    notice: Callable[[Notice], Message]
 
-    @abstractmethod
-    def correction(self, answer_id: str) -> Message: ...
 
-    @abstractmethod
-    def approval(self, proposal: Proposal) -> Message: ...
-
-    @abstractmethod
-    def human(self, group: str) -> Message: ...
-
-    @abstractmethod
-    def notice(self, notice: Notice) -> Message: ...
+def is_private(job: Job, part: Part) -> bool:
+    """Whether a part is for the person alone."""
+    whispered = part.content.get("whispered", job.payload.get("private"))
+    return bool(whispered) and not part.content.get("aloud")
 
 
 def answer_id_of(part: Part) -> str | None:

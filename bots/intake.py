@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from bots.inbox import Event
 from bots.records import take_part_in
 
 if TYPE_CHECKING:
@@ -13,8 +14,10 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from bots.inbox import Event, Inbox
+    from bots.inbox import Inbox, Pace
     from bots.records import DiskRecords, Post
+
+    Json = dict[str, Any]
 
 MOST_FILES = 20  # of a message
 MOST_TEXT_CHARS = 40_000
@@ -78,6 +81,30 @@ class Intake:
             return True
         default = await self._records.setting(event.payload["workspace"], "follow-ups", "on")
         return await self._records.setting(event.payload["place"], "follow-ups", default) == "on"
+
+
+def event_of(
+    kind: str,
+    keys: tuple[str, ...],
+    payload: Json,
+    *,
+    scope: str,
+    thread: str | None = None,
+    pace: Pace = "slow",
+) -> Event:
+    """An event whose payload tells who and where; ids are its own within `scope` only.
+
+    Without a channel it is one of the person's own, without a thread it waits for no other.
+    """
+    return Event(
+        kind=kind,
+        keys=keys,
+        person=f"{scope}:{payload['user']}",
+        channel=f"{scope}:{payload.get('channel') or payload['user']}",
+        thread=thread or keys[0],
+        payload=payload,
+        pace=pace,
+    )
 
 
 def correction_in(text: str) -> str | None:

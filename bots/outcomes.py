@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
+READ_WAITS_SECONDS = (0.2, 0.4, 0.8)
+
 
 class RefusedError(Exception):
     """The platform did not do it; `code` is its word for why."""
@@ -13,3 +22,13 @@ class RefusedError(Exception):
 
 class UnsureError(Exception):
     """It may have happened, or not: the connection broke, or the platform failed in the middle."""
+
+
+async def reading(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask for what changes nothing, several times if it has to be. Raises RefusedError, UnsureError."""
+    for wait in READ_WAITS_SECONDS:
+        try:
+            return await ask()
+        except UnsureError:
+            await asyncio.sleep(wait)
+    return await ask()

@@ -39,11 +39,6 @@ SCHEMA = """
         verdict TEXT NOT NULL, standing INTEGER NOT NULL, at REAL NOT NULL,
         PRIMARY KEY (answer, author, by)
     ) STRICT;
-    CREATE TABLE reasons (                     -- of a thumbs down, as they were ticked
-        answer TEXT NOT NULL, author TEXT NOT NULL, reason TEXT NOT NULL,
-        workspace TEXT NOT NULL, at REAL NOT NULL,
-        PRIMARY KEY (answer, author, reason)
-    ) STRICT;
     CREATE TABLE proposals (
         id TEXT PRIMARY KEY, answer TEXT NOT NULL, correction TEXT NOT NULL, author TEXT NOT NULL,
         name TEXT NOT NULL, needed INTEGER NOT NULL, at REAL NOT NULL
@@ -63,6 +58,14 @@ SCHEMA = """
     ) STRICT;
     CREATE TABLE whispers (answer TEXT PRIMARY KEY, content TEXT NOT NULL, at REAL NOT NULL) STRICT;
     CREATE INDEX asked_by_time ON asked (workspace, at);
+"""
+# Came later. Some files of an unreleased version have it already.
+REASONS_SCHEMA = """
+    CREATE TABLE IF NOT EXISTS reasons (       -- of a thumbs down, as they were ticked
+        answer TEXT NOT NULL, author TEXT NOT NULL, reason TEXT NOT NULL,
+        workspace TEXT NOT NULL, at REAL NOT NULL,
+        PRIMARY KEY (answer, author, reason)
+    ) STRICT;
 """
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SNIPPET_CHARS = 160
 
+_WEB = re.compile("https?://")
 _LINK = re.compile("(?:https?|file)://", re.IGNORECASE)
 _MARKER = re.compile(r"\[(\d{1,4})\]")
 _SECOND_MS = 1000
@@ -83,9 +84,14 @@ def safe_link(uri: str | None) -> str | None:
     return quote(uri, safe="/:?#[]@!$&'()*+,;=%~", errors="replace")
 
 
-def fits_a_link(link: str | None, *, most: int) -> bool:
-    """Whether it leads to the web and is short enough; a file on our own disk is nobody's business."""
-    return link is not None and link.startswith(("https://", "http://")) and len(link) <= most
+def web_links(layout: Layout, *, most: int) -> dict[int, str | None]:
+    """{marker: link} of sources; None where it is too long, or a file on our own disk: nobody's business."""
+    return {
+        source.marker: source.link
+        if source.link is not None and _WEB.match(source.link) and len(source.link) <= most
+        else None
+        for source in layout.sources
+    }
 
 
 def fitting(lines: Sequence[str], most: int, *, length: Callable[[str], int] = len) -> str:

@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
+
+T = TypeVar("T")
 
 # An engine that computes in Python keeps the interpreter for 5 ms at a time by default, and each step of an
 # acknowledgement would wait so long.
 SWITCH_SECONDS = 0.0005
+LONGEST_WAIT_SECONDS = 60.0
 
 
 async def until_stopped(*works: Coroutine[None, None, None]) -> None:
@@ -35,6 +38,17 @@ async def until_stopped(*works: Coroutine[None, None, None]) -> None:
         for task in (*tasks, waiting):
             task.cancel()
         await asyncio.wait([*tasks, waiting])
+
+
+async def patiently(attempt: Callable[[], Awaitable[T]], *away: type[Exception]) -> T:
+    """What an attempt brings; it is made again while these errors say that the platform is away."""
+    wait = 1.0
+    while True:
+        try:
+            return await attempt()
+        except away:
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT_SECONDS)
 
 
 async def _wait(stopped: asyncio.Event) -> None:

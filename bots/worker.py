@@ -26,7 +26,7 @@ Chat = TypeVar("Chat", bound=Replies)
 
 
 class Workers(Generic[Chat]):
-    """`slow` of them for what asks the engine, `quick` ones for all else.
+    """`answering` of them for what asks the engine, as many for all else, but at least two.
 
     `chat_of` makes the place of a job's exchange; `done` hears of each job that had its ending.
     """
@@ -38,8 +38,7 @@ class Workers(Generic[Chat]):
         delivery: Delivery[Any, Any],
         chat_of: Callable[[Job], Chat],
         *,
-        slow: int,
-        quick: int,
+        answering: int,
         answer_seconds: float,
         done: Callable[[Job], None] = lambda _: None,
     ) -> None:
@@ -47,7 +46,7 @@ class Workers(Generic[Chat]):
         self._handlers = handlers
         self._delivery = delivery
         self._chat_of = chat_of
-        self._paces: list[Pace] = [*["slow"] * slow, *["quick"] * quick]  # type: ignore[list-item]  # literals
+        self._paces: list[Pace] = [*["slow"] * answering, *["quick"] * max(2, answering)]  # type: ignore[list-item]  # literals
         self._answer_seconds = answer_seconds
         self._done = done
 

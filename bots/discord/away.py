@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+
+from discord.utils import time_snowflake, utcnow
 
 from bots.conversation import log_fault
 from bots.discord.names import DIRECT, place_key, workspace_key
@@ -205,7 +207,7 @@ def _remember(name: str, message: int) -> Change:
 
 
 def _oldest() -> int:
-    return int((time.time() - LONGEST_AWAY_SECONDS) * 1000 - 1_420_070_400_000) << _SNOWFLAKE_MILLISECONDS
+    return time_snowflake(utcnow() - timedelta(seconds=LONGEST_AWAY_SECONDS))
 
 
 def _margin() -> int:

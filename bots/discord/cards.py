@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bots.discord.markup import MARKDOWN, escape, escape_line, link, size
 from bots.markup import Paragraph, Quotation, Words, parse, split
-from bots.render import fits_a_link, fitting, lay_out
+from bots.render import fitting, lay_out, web_links
 from bots.wording import (
     CALL_FOR_HELP,
     CORRECT_IT,
@@ -101,10 +101,7 @@ def answer_messages(
     `late`: it was asked while the bot was away.
     """
     layout = lay_out(answer)
-    links = {
-        source.marker: source.link if fits_a_link(source.link, most=LINK_CHARS) else None
-        for source in layout.sources
-    }
+    links = web_links(layout, most=LINK_CHARS)
     blocks: list[Block] = [*parse(answer.text, frozenset(links))]
     if asked:
         blocks.insert(0, Quotation((Paragraph((Words(shorten(one_line(asked), MOST_QUESTION_CHARS)),)),)))

@@ -12,7 +12,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import discord
-from discord import AutoShardedClient, Intents, InteractionType, MemberCacheFlags, Message
+from discord import (
+    AutoShardedClient,
+    Intents,
+    InteractionResponseType,
+    InteractionType,
+    MemberCacheFlags,
+    Message,
+)
 
 from bots.conversation import log_fault
 from bots.discord.away import Away
@@ -57,8 +64,10 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-# Discord's numbers of what an interaction is answered with.
-SAY, DEFER, OFFER, OPEN = 4, 5, 8, 9
+SAY = InteractionResponseType.channel_message.value
+DEFER = InteractionResponseType.deferred_channel_message.value
+OFFER = InteractionResponseType.autocomplete_result.value
+OPEN = InteractionResponseType.modal.value
 GUILDS_SECONDS = 1.0  # how long after its session began a shard waits for one more guild
 AGAIN_SECONDS = 30.0
 IDENTIFY_SECONDS = 5.1
@@ -216,6 +225,11 @@ class Dispatcher:
         self._directory = directory
         self._files = files
         self.away = Away(records, history, self.missed)
+
+    async def stop(self) -> None:
+        """Page and fetch no more."""
+        await self.away.stop()
+        await self._files.stop()
 
     async def sync_commands(self, application: str) -> None:
         """Tell Discord our commands, if it knows others. Raises RefusedError, UnsureError."""

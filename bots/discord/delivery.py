@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from bots.delivery import Delivery, answer_id_of
+from bots.delivery import Delivery, Target, answer_id_of, is_private
 from bots.discord.cards import (
     FILE_BYTES,
     LATE,
@@ -29,6 +29,7 @@ from bots.discord.rooms import Room
 from bots.discord.web import (
     BAD_WEBHOOK,
     INVALID_FORM,
+    MESSAGES,
     NO_ACCESS,
     NO_PERMISSION,
     TOO_LARGE,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
     import discord
 
-    from bots.conversation import Audience, Notice, Proposal
+    from bots.conversation import Audience
     from bots.discord.drafts import Drafts
     from bots.discord.places import Directory
     from bots.discord.rooms import Rooms
@@ -66,20 +67,18 @@ _NOT_TAKEN = {INVALID_FORM, TOO_LARGE, "413"}
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Where a reply goes. `whispered`: only the person sees it, as the reply to their command."""
+class Place(Target):
+    """The question's room, beside the question where `here`, or `to` somebody directly.
+
+    What is whispered is the reply to their command.
+    """
 
     payload: Json
     here: bool
     to: str | None
-    whispered: bool
-
-    @property
-    def user(self) -> str:
-        return str(self.payload["user"])
 
 
-class DiscordDelivery(Delivery[Target, Message]):
+class DiscordDelivery(Delivery[Place, Message]):
     """Sends the parts of answered jobs."""
 
     def __init__(
@@ -88,30 +87,30 @@ class DiscordDelivery(Delivery[Target, Message]):
         records: DiskRecords,
         engine: EngineClient,
         *,
+        human_of: Callable[[str], Awaitable[str]],
         web: DiscordWeb,
         directory: Directory,
         rooms: Rooms,
         drafts: Drafts,
-        human_of: Callable[[str], Awaitable[str]],
     ) -> None:
-        super().__init__(inbox, records, engine, platform="Discord")
+        super().__init__(inbox, records, engine, platform="Discord", human_of=human_of)
         self._web = web
         self._directory = directory
         self._rooms = rooms
         self._drafts = drafts
-        self._human_of = human_of
 
-    def target(self, job: Job, part: Part) -> Target:
+    def target(self, job: Job, part: Part) -> Place:
         payload, content = job.payload, part.content
-        private = bool(content.get("whispered", payload.get("private"))) and not content.get("aloud")
-        return Target(
+        return Place(
+            workspace=payload["workspace"],
+            user=payload["user"],
             payload=payload,
             here=bool(content.get("here")) or job.kind in NO_THREADS,
             to=content.get("to"),
-            whispered=private and bool(payload.get("token")),
+            whispered=is_private(job, part) and bool(payload.get("token")),
         )
 
-    async def send_once(self, job: Job, part: Part, target: Target) -> None:
+    async def send_once(self, job: Job, part: Part, target: Place) -> None:
         messages = await self.messages(part, target)
         if target.whispered:
             await self._whisper(job, part, target, messages)
@@ -127,16 +126,12 @@ class DiscordDelivery(Delivery[Target, Message]):
 
     # -------------------------------------------------------------------- what is said
 
-    async def audience(self, content: Json, target: Target) -> Audience:
+    async def audience(self, content: Json, target: Place) -> Audience:
         seen_in = content.get("seen_in") or target.payload["channel"]
         return await self._directory.audience(target.payload["guild"], seen_in, target.user)
 
-    def is_whispered(self, target: Target) -> bool:
-        return target.whispered
-
-    async def answer(self, answer: Answer, content: Json, target: Target) -> list[Message]:
+    async def answer(self, answer: Answer, content: Json, target: Place, *, human: bool) -> list[Message]:
         figure = await self.figure(answer, content)
-        human = bool(await self._human_of(target.payload["workspace"])) and not target.whispered
         return answer_messages(
             answer,
             figure=figure if figure is not None and len(figure[1]) <= FILE_BYTES else None,
@@ -146,21 +141,14 @@ class DiscordDelivery(Delivery[Target, Message]):
             late=bool(target.payload.get("late")),
         )
 
-    def correction(self, answer_id: str) -> Message:
-        return correction_message(answer_id)
-
-    def approval(self, proposal: Proposal) -> Message:
-        return approval_message(proposal)
-
-    def human(self, group: str) -> Message:
-        return human_message(group)
-
-    def notice(self, notice: Notice) -> Message:
-        return notice_message(notice)
+    correction = staticmethod(correction_message)
+    approval = staticmethod(approval_message)
+    human = staticmethod(human_message)
+    notice = staticmethod(notice_message)
 
     # --------------------------------------------------------------------- how it goes out
 
-    async def _openly(self, job: Job, part: Part, target: Target, messages: list[Message]) -> None:
+    async def _openly(self, job: Job, part: Part, target: Place, messages: list[Message]) -> None:
         """Where it was asked; directly, where we may not write there: whoever asked sees that place."""
         room = await self._rooms.of(target.payload, here=target.here)
         try:
@@ -170,9 +158,9 @@ class DiscordDelivery(Delivery[Target, Message]):
                 raise
             await self._directly(job, part, target, messages)
 
-    async def _directly(self, job: Job, part: Part, target: Target, messages: list[Message]) -> None:
-        opened = await self._web.write("POST", "/users/@me/channels", {"recipient_id": target.user})
-        await self._say(job, part, _direct_room(str(opened["id"])), messages)
+    async def _directly(self, job: Job, part: Part, target: Place, messages: list[Message]) -> None:
+        room = _direct_room(await self._directory.direct_channel(target.user))
+        await self._say(job, part, room, messages)
 
     async def _say(self, job: Job, part: Part, room: Room, messages: list[Message]) -> None:
         """In a channel or thread, in as many messages as it takes."""
@@ -212,7 +200,7 @@ class DiscordDelivery(Delivery[Target, Message]):
         async def send(message: Message) -> Json:
             posted: Json = await self._web.write(
                 "POST",
-                "/channels/{channel_id}/messages",
+                MESSAGES,
                 message.body() | more,
                 files=_uploads(message),
                 channel_id=room.channel,
@@ -240,7 +228,7 @@ class DiscordDelivery(Delivery[Target, Message]):
 
         await _as_it_is_taken(send, message)
 
-    async def _whisper(self, job: Job, part: Part, target: Target, messages: list[Message]) -> None:
+    async def _whisper(self, job: Job, part: Part, target: Place, messages: list[Message]) -> None:
         """As the reply to the person's command; directly, where that has expired."""
         try:
             await _as_it_is_taken(lambda message: self._reply(target, message), messages[0])
@@ -253,7 +241,7 @@ class DiscordDelivery(Delivery[Target, Message]):
         else:
             await self._inbox.sent(job, part, "whispered")
 
-    async def _reply(self, target: Target, message: Message) -> Json:
+    async def _reply(self, target: Place, message: Message) -> Json:
         replied: Json = await self._web.write(
             "PATCH",
             "/webhooks/{webhook_id}/{webhook_token}/messages/@original",
@@ -264,7 +252,7 @@ class DiscordDelivery(Delivery[Target, Message]):
         )
         return replied
 
-    async def _close(self, target: Target) -> None:
+    async def _close(self, target: Place) -> None:
         """What was clicked is done, and everybody sees it: the click's own reply says no more."""
         for wait in CLOSING_WAITS_SECONDS:
             try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bots.discord.cards import DRAFT_SIGN, draft_message
+from bots.discord.web import MESSAGES
 from bots.outcomes import RefusedError, UnsureError
 
 if TYPE_CHECKING:
@@ -73,9 +74,7 @@ class Drafts:
         body = draft_message(text).body() | room.reference()
         body |= {"nonce": nonce(job, 0, 0), "enforce_nonce": True}
         try:
-            posted = await self._web.write(
-                "POST", "/channels/{channel_id}/messages", body, channel_id=room.channel
-            )
+            posted = await self._web.write("POST", MESSAGES, body, channel_id=room.channel)
         except UnsureError:
             draft.unsure = True
             raise

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from bots.conversation import log_fault
+from bots.downloads import check_size, read_within
 from bots.outcomes import RefusedError, UnsureError
 from mmrag.errors import NotReadable
 
@@ -89,10 +90,7 @@ class Files:
             log_fault(error)
 
     async def _fetch(self, file: Json) -> bytes:
-        if file["size"] > self._most_bytes:
-            raise NotReadable(
-                f"It has {file['size']:,} bytes and at most {self._most_bytes:,} are read: send it in parts."
-            )
+        check_size(file["size"], self._most_bytes)
         url, wait = file["url"], 0.2
         for attempt in range(ATTEMPTS):
             try:
@@ -119,13 +117,8 @@ class Files:
                     raise UnsureError("cdn")
                 if response.status != 200:  # noqa: PLR2004 - HTTP's OK
                     raise NotReadable(f"Discord answered {response.status}: send it again.")
-                data = bytearray()
-                async for piece in response.content.iter_chunked(1 << 16):
-                    data += piece
-                    if len(data) > self._most_bytes:
-                        raise NotReadable(f"It has more than {self._most_bytes:,} bytes: send it in parts.")
-                return bytes(data)
-        except (aiohttp.ClientError, TimeoutError, OSError):
+                return await read_within(response, self._most_bytes)
+        except (aiohttp.ClientError, OSError):
             raise UnsureError("cdn") from None
 
     async def _fresh_address(self, file: Json) -> str | None:

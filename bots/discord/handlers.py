@@ -14,7 +14,6 @@ from mmrag.errors import InvalidInput
 if TYPE_CHECKING:
     from bots.conversation import Audience, FileRef, Rules
     from bots.discord.places import Directory
-    from bots.discord.web import DiscordWeb
     from bots.inbox import Job
     from bots.records import DiskRecords
     from mmrag.ports import EngineClient
@@ -31,15 +30,13 @@ class DiscordHandlers(Handlers[DiscordChat]):
         self,
         engine: EngineClient,
         records: DiskRecords,
+        directory: Directory,
         *,
         rules: Rules,
         human: str,
-        directory: Directory,
-        web: DiscordWeb,
     ) -> None:
         super().__init__(engine, records, rules=rules, human=human)
         self._directory = directory
-        self._web = web
 
     async def person(self, payload: Json) -> Person:
         return await self._directory.person(payload["guild"], payload["user"])
@@ -48,8 +45,7 @@ class DiscordHandlers(Handlers[DiscordChat]):
         return await self._directory.audience(payload["guild"], payload["channel"], payload["user"])
 
     async def direct_channel(self, payload: Json) -> str:
-        opened = await self._web.write("POST", "/users/@me/channels", {"recipient_id": payload["user"]})
-        return str(opened["id"])
+        return await self._directory.direct_channel(payload["user"])
 
     async def prepare(self, job: Job, chat: DiscordChat) -> None:
         payload = job.payload

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,8 +10,8 @@ from discord import HTTPException, Message, MessageType, Object
 from discord.abc import Messageable
 from discord.utils import time_snowflake
 
-from bots.discord.web import MESSAGES, READ_ATTEMPTS, outcome_of
-from bots.outcomes import UnsureError
+from bots.discord.web import MESSAGES, outcome_of
+from bots.outcomes import UnsureError, reading
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -91,19 +90,16 @@ class History:
         return await self._read(channel, read)
 
     async def _read(self, channel: str, action: Callable[[], Awaitable[T]]) -> T:
-        for attempt in range(READ_ATTEMPTS):
+        async def ask() -> T:
             try:
                 async with self._web.turn("GET", MESSAGES, channel_id=channel):
                     return await action()
             except HTTPException as error:
-                outcome = outcome_of(error)
-                if not isinstance(outcome, UnsureError) or attempt == READ_ATTEMPTS - 1:
-                    raise outcome from None
-            except (aiohttp.ClientError, OSError, TimeoutError):
-                if attempt == READ_ATTEMPTS - 1:
-                    raise UnsureError("history") from None
-            await asyncio.sleep(0.2 * 2**attempt)
-        raise AssertionError
+                raise outcome_of(error) from None
+            except (aiohttp.ClientError, OSError):
+                raise UnsureError("history") from None
+
+        return await reading(ask)
 
 
 def _starter(message: Message) -> Message:

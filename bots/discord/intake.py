@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from discord import ChannelType, MessageReferenceType, MessageType, Thread
+from discord import AppCommandType, ChannelType, MessageReferenceType, MessageType, Thread
 
 from bots.discord.cards import (
     APPROVE,
@@ -26,8 +27,7 @@ from bots.discord.cards import (
 )
 from bots.discord.commands import ADD_TO_KNOWLEDGE, SLOW_VERBS
 from bots.discord.names import message_key, message_link, place_key, workspace_key
-from bots.inbox import Event
-from bots.intake import MOST_FILES, MOST_TEXT_CHARS, Arrival, correction_in
+from bots.intake import MOST_FILES, MOST_TEXT_CHARS, Arrival, correction_in, event_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from discord import Attachment, ClientUser, Interaction, Message, RawReactionActionEvent
     from discord.abc import Snowflake
 
-    from bots.inbox import Pace
+    from bots.inbox import Event
 
 Json = dict[str, Any]
 
@@ -45,6 +45,8 @@ _SKIN_TONES = re.compile("[\U0001f3fb-\U0001f3ff]")
 _USER, _ROLE, _CHANNEL = re.compile(r"<@!?(\d+)>"), re.compile(r"<@&(\d+)>"), re.compile(r"<#(\d+)>")
 _EMOJI = re.compile(r"<a?(:\w+:)\d+>")
 _TO_ANOTHER = re.compile(r"\s*<@[!&]?\d+>")
+
+_event = partial(event_of, scope="discord")
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +255,7 @@ def read_interaction(interaction: Interaction[Any], place: Where) -> Arrival | N
         if "components" in data:
             return _submission(action, value, data, payload, key)
         return _click(action, value, interaction, payload, key)
-    if data.get("type") == 3:  # noqa: PLR2004 - Discord's number of a command in a message's menu
+    if data.get("type") == AppCommandType.message.value:
         return _menu(data, payload, key)
     return Arrival(_command(data, payload, key))
 
@@ -379,17 +381,3 @@ def _values(components: Iterable[Json]) -> Iterable[tuple[str, Any]]:
             yield str(each["custom_id"]), each.get("values", each.get("value"))
         inner = [*(each.get("components") or []), *([each["component"]] if each.get("component") else [])]
         yield from _values(inner)
-
-
-def _event(
-    kind: str, keys: tuple[str, ...], payload: Json, *, thread: str | None = None, pace: Pace = "slow"
-) -> Event:
-    return Event(
-        kind=kind,
-        keys=keys,
-        person=f"discord:{payload['user']}",
-        channel=f"discord:{payload['channel']}",
-        thread=thread or keys[0],
-        payload=payload,
-        pace=pace,
-    )

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from discord import ChannelType, Permissions
 
 from bots.conversation import Audience, Place, audience_of
-from bots.discord.names import DIRECT, workspace_key
+from bots.discord.names import workspace_key
+from bots.discord.web import NO_ACCESS
 from bots.handlers import Person
 from bots.outcomes import RefusedError, UnsureError
 from mmrag.text.display import one_line, shorten
@@ -75,11 +76,16 @@ class Directory:
         described = await self._web.read("/users/{user_id}", user_id=user)
         return Person(user, _name(described, {}), admin=user in self._admins)
 
+    async def direct_channel(self, user: str) -> str:
+        """A person's own conversation with us. Raises RefusedError, UnsureError."""
+        opened = await self._web.write("POST", "/users/@me/channels", {"recipient_id": user})
+        return str(opened["id"])
+
     async def audience(self, guild: str | None, channel: str, user: str) -> Audience:
         """Everyone who sees this channel now. Raises RefusedError, UnsureError where Discord does not say."""
         if guild is not None:
             return audience_of(await self.place(guild, channel))
-        own = f"discord-{DIRECT}:{channel}"
+        own = workspace_key(None, channel)
         shared = [workspace_key(each, channel) for each in await self._shared_guilds(user)]
         return Audience((*shared, own), shared[0] if len(shared) == 1 else None)
 
@@ -87,7 +93,7 @@ class Directory:
         """A guild's channel as Discord describes it now: who can see it may have changed since."""
         described = await self._web.read("/channels/{channel_id}", channel_id=channel)
         if described["type"] in _DIRECT or str(described.get("guild_id", guild)) != guild:
-            raise RefusedError("50001")
+            raise RefusedError(NO_ACCESS)
         if described["type"] in _PUBLIC_THREADS:
             described = await self._web.read("/channels/{channel_id}", channel_id=described["parent_id"])
         of_guild = await self._web.read("/guilds/{guild_id}", guild_id=guild)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import aiohttp
 import discord
@@ -15,8 +15,8 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bots import inbox, records
-from bots.conversation import Rules, log_fault
-from bots.database import Database
+from bots.assembly import BotSettings, kept
+from bots.conversation import log_fault
 from bots.discord.chat import DiscordChat
 from bots.discord.client import BotClient, Dispatcher, ShardedBotClient
 from bots.discord.delivery import DiscordDelivery
@@ -27,25 +27,23 @@ from bots.discord.history import History
 from bots.discord.places import Directory
 from bots.discord.rooms import Rooms
 from bots.discord.web import DiscordWeb
-from bots.inbox import Bounds, Inbox
 from bots.intake import Intake
 from bots.logs import silence
 from bots.outcomes import RefusedError, UnsureError
-from bots.records import DiskRecords
-from bots.serving import until_stopped
+from bots.serving import patiently, until_stopped
 from bots.worker import Workers
 from mmrag.errors import InvalidSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from discord import ApplicationFlags
 
+    from bots.assembly import Kept
     from bots.inbox import Job
     from mmrag.ports import EngineClient
 
-MIGRATIONS = (inbox.SCHEMA, records.SCHEMA)
+MIGRATIONS = (inbox.SCHEMA, records.SCHEMA, records.REASONS_SCHEMA)
 LIBRARIES = ("discord", "aiohttp")
 API_URL = "https://discord.com/api/v10"
 WHERE = "https://discord.com/developers/applications"
@@ -60,25 +58,17 @@ PERMISSIONS = discord.Permissions(
     read_message_history=True,
 )
 SCOPES = ("bot", "applications.commands")
+_BROKEN = (aiohttp.ClientError, OSError)
 _TITLES = {"read_messages": "View Channels", "send_messages_in_threads": "Send Messages in Threads"}
-LONGEST_WAIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class DiscordSettings:
-    """What the Discord bot is run with; `folder` holds its data. See `mmrag.config` for each."""
+class DiscordSettings(BotSettings):
+    """What the Discord bot is run with."""
 
-    folder: Path
     token: str = field(default="", repr=False)
     message_content: Literal["auto", "on", "off"] = "auto"
     api_url: str = API_URL
-    admins: tuple[str, ...] = ()
-    human: str = ""
-    rules: Rules = field(default_factory=Rules)
-    bounds: Bounds = field(default_factory=Bounds)
-    most_file_bytes: int = 100 << 20
-    answering: int = 2
-    answer_seconds: float = 180
 
 
 def invite_link(application: str) -> str:
@@ -116,72 +106,66 @@ async def assembled(settings: DiscordSettings, engine: EngineClient) -> AsyncIte
     check_settings(settings)
     silence(LIBRARIES)
     Route.BASE = settings.api_url
-    timeout = aiohttp.ClientTimeout(total=60)
-    async with contextlib.AsyncExitStack() as stack:
-        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
-        database = stack.enter_context(Database(settings.folder / "bot.sqlite3", MIGRATIONS))
-        kept = Inbox(database, settings.folder / "processes", bounds=settings.bounds)
-        stack.callback(kept.close)
-        remembered = DiskRecords(database)
-        told = await _told(settings)
-        connection = ShardedBotClient if told.shards > 1 else BotClient
-        client = connection(
-            message_content=hears_everything(settings, told.flags), max_concurrency=told.max_concurrency
-        )
-        stack.push_async_callback(_close, client)
-        await _log_in(client, settings.token)
-        web = DiscordWeb(client.http)
-        if settings.api_url != API_URL:  # a session that is lost begins anew there, not at Discord's name
-            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(told.gateway)
-        history, rooms = History(client, web), Rooms(web)
-        drafts = Drafts(web, rooms, history)
-        directory = Directory(web, admins=settings.admins, guilds=client.guild_ids)
-        files = Files(web, session, settings.folder / "files", most_bytes=settings.most_file_bytes)
-        stack.push_async_callback(files.stop)
-        handlers = DiscordHandlers(
-            *(engine, remembered),
-            rules=settings.rules,
-            human=settings.human,
-            directory=directory,
-            web=web,
-        )
-        delivery = DiscordDelivery(
-            *(kept, remembered, engine),
-            web=web,
-            directory=directory,
-            rooms=rooms,
-            drafts=drafts,
-            human_of=handlers.human_of,
-        )
-
-        def chat_of(job: Job) -> DiscordChat:
-            return DiscordChat(job, kept, "Discord", files=files, history=history, drafts=drafts)
-
-        def done(job: Job) -> None:
-            drafts.forget(job)
-            files.forget(job.payload.get("files") or [])
-
-        workers = Workers(
-            *(kept, handlers, delivery, chat_of),
-            slow=settings.answering,
-            quick=max(2, settings.answering),
-            answer_seconds=settings.answer_seconds,
-            done=done,
-        )
-        intake = Intake(kept, remembered, of_answer=lambda _: {})
-        dispatcher = Dispatcher(
-            *(client, intake, remembered, engine),
-            web=web,
-            history=history,
-            directory=directory,
-            files=files,
-        )
-        client.dispatcher = dispatcher
+    async with kept(settings, MIGRATIONS) as own, _logged_in(settings) as client:
+        bot = _put_together(settings, engine, own, client)
+        client.dispatcher = bot.dispatcher
         try:
-            yield Bot(client, dispatcher, workers)
+            yield bot
         finally:
             client.dispatcher = None
-            await dispatcher.away.stop()
+            await bot.dispatcher.stop()
+
+
+@contextlib.asynccontextmanager
+async def _logged_in(settings: DiscordSettings) -> AsyncIterator[BotClient]:
+    told = await _told(settings)
+    connection = ShardedBotClient if told.shards > 1 else BotClient
+    client = connection(
+        message_content=hears_everything(settings, told.flags), max_concurrency=told.max_concurrency
+    )
+    try:
+        await _log_in(client, settings.token)
+        if settings.api_url != API_URL:  # a session that is lost begins anew there, not at Discord's name
+            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(told.gateway)
+        yield client
+    finally:
+        await _close(client)
+
+
+def _put_together(settings: DiscordSettings, engine: EngineClient, own: Kept, client: BotClient) -> Bot:
+    web = DiscordWeb(client.http)
+    history, rooms = History(client, web), Rooms(web)
+    drafts = Drafts(web, rooms, history)
+    directory = Directory(web, admins=settings.admins, guilds=client.guild_ids)
+    files = Files(web, own.session, settings.folder / "files", most_bytes=settings.most_file_bytes)
+    handlers = DiscordHandlers(engine, own.records, directory, rules=settings.rules, human=settings.human)
+    delivery = DiscordDelivery(
+        *(own.inbox, own.records, engine),
+        human_of=handlers.human_of,
+        web=web,
+        directory=directory,
+        rooms=rooms,
+        drafts=drafts,
+    )
+
+    def chat_of(job: Job) -> DiscordChat:
+        return DiscordChat(job, own.inbox, "Discord", files=files, history=history, drafts=drafts)
+
+    def done(job: Job) -> None:
+        drafts.forget(job)
+        files.forget(job.payload.get("files") or [])
+
+    workers = Workers(
+        *(own.inbox, handlers, delivery, chat_of),
+        answering=settings.answering,
+        answer_seconds=settings.answer_seconds,
+        done=done,
+    )
+    intake = Intake(own.inbox, own.records, of_answer=lambda _: {})
+    dispatcher = Dispatcher(
+        *(client, intake, own.records, engine), web=web, history=history, directory=directory, files=files
+    )
+    return Bot(client, dispatcher, workers)
 
 
 async def serve(
@@ -234,7 +218,8 @@ async def _told(settings: DiscordSettings) -> _Told:
         await _log_in(probe, settings.token)
         if probe.application is None:  # `login` has just asked for it
             raise InvalidSettings(f"The application of DISCORD_TOKEN is gone: look it up at {WHERE}")
-        gateway = await _patiently(DiscordWeb(probe.http))
+        web = DiscordWeb(probe.http)
+        gateway = await patiently(lambda: web.read("/gateway/bot"), UnsureError)
         limit = gateway["session_start_limit"]
         return _Told(
             flags=probe.application.flags,
@@ -244,50 +229,28 @@ async def _told(settings: DiscordSettings) -> _Told:
         )
 
 
-async def _patiently(web: DiscordWeb) -> dict[str, Any]:
-    """How to connect; waits where Discord is away."""
-    wait = 1.0
-    while True:
-        try:
-            told: dict[str, Any] = await web.read("/gateway/bot")
-        except UnsureError:
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, LONGEST_WAIT_SECONDS)
-        else:
-            return told
-
-
 async def _log_in(client: discord.Client, token: str) -> None:
     """Raises InvalidSettings where Discord does not take the token; waits where it is away."""
-    wait = 1.0
-    while True:
+
+    async def log_in() -> None:
         try:
             await client.login(token)
         except discord.LoginFailure:
             raise InvalidSettings(BAD_TOKEN) from None
-        except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError):
+        except (discord.HTTPException, *_BROKEN):
             await client.http.close()
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, LONGEST_WAIT_SECONDS)
-        else:
-            return
+            raise
+
+    await patiently(log_in, discord.HTTPException, *_BROKEN)
 
 
 async def _connect(bot: Bot) -> None:
     """Hold the connection; discord.py reconnects by itself. Raises InvalidSettings where it may not."""
-    wait = 1.0
-    while True:
-        try:
-            await _connected(bot.client)
-        except discord.PrivilegedIntentsRequired:
-            raise InvalidSettings(NO_CONTENT) from None
-        except (discord.GatewayNotFound, aiohttp.ClientError, OSError, TimeoutError):
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, LONGEST_WAIT_SECONDS)
-        else:
-            raise InvalidSettings(
-                "Discord has ended the connection for good: look at your application there."
-            )
+    try:
+        await patiently(lambda: _connected(bot.client), discord.GatewayNotFound, *_BROKEN)
+    except discord.PrivilegedIntentsRequired:
+        raise InvalidSettings(NO_CONTENT) from None
+    raise InvalidSettings("Discord has ended the connection for good: look at your application there.")
 
 
 async def _connected(client: BotClient) -> None:
@@ -308,18 +271,11 @@ async def _connected(client: BotClient) -> None:
 
 async def _sync_commands(bot: Bot) -> None:
     """Tell Discord our commands, as soon as it takes them; then there is nothing to do."""
-    wait = 1.0
-    while True:
-        try:
-            await bot.dispatcher.sync_commands(str(bot.client.application_id))
-        except UnsureError:
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, LONGEST_WAIT_SECONDS)
-        except RefusedError as refused:
-            log_fault(refused)  # the bot answers all the same; `--check` says what to do
-            break
-        else:
-            break
+    application = str(bot.client.application_id)
+    try:
+        await patiently(lambda: bot.dispatcher.sync_commands(application), UnsureError)
+    except RefusedError as refused:
+        log_fault(refused)  # the bot answers all the same; `--check` says what to do
     await asyncio.Event().wait()
 
 
@@ -330,5 +286,5 @@ async def _tell(bot: Bot, ready: asyncio.Event) -> None:
 
 
 async def _close(client: discord.Client) -> None:
-    with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+    with contextlib.suppress(*_BROKEN):
         await client.close()

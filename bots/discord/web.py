@@ -17,7 +17,7 @@ import aiohttp
 from discord.errors import DiscordException, HTTPException
 from discord.http import Route
 
-from bots.outcomes import RefusedError, UnsureError
+from bots.outcomes import RefusedError, UnsureError, reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 Upload = tuple[str, bytes]  # a file's name and its bytes
 
-READ_ATTEMPTS = 4
 MAJOR = ("channel_id", "guild_id", "webhook_id", "webhook_token")  # limits are counted by these
 MESSAGES = "/channels/{channel_id}/messages"
 TOO_MANY, SERVER_ERROR = 429, 500  # HTTP's own
@@ -54,14 +53,7 @@ class DiscordWeb:
 
     async def read(self, path: str, *, query: Json | None = None, **ids: object) -> Any:  # noqa: ANN401 - JSON
         """Ask for what changes nothing, several times if it has to be. Raises RefusedError, UnsureError."""
-        for attempt in range(READ_ATTEMPTS):
-            try:
-                return await self._call("GET", path, ids, params=query or {})
-            except UnsureError:
-                if attempt == READ_ATTEMPTS - 1:
-                    raise
-                await asyncio.sleep(0.2 * 2**attempt)
-        raise AssertionError
+        return await reading(lambda: self._call("GET", path, ids, params=query or {}))
 
     async def write(
         self, method: str, path: str, body: Json | None = None, *, files: Sequence[Upload] = (), **ids: object

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bots.markup import Paragraph, Quotation, Words, parse, split
-from bots.render import fits_a_link, fitting, lay_out
+from bots.render import fitting, lay_out, web_links
 from bots.slack.elements import SECTION_CHARS, actions, button, plain, section
 from bots.slack.markup import escape, escape_line, mrkdwn_link, to_markdown, to_mrkdwn
 from bots.wording import (
@@ -24,6 +24,8 @@ from bots.wording import (
 from mmrag.text.display import shorten
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bots.conversation import Notice, Proposal
     from bots.render import Layout, SourceLine
     from mmrag.types import Answer
@@ -71,10 +73,7 @@ def answer_messages(
     share it. `asked`: the question, where nobody else has seen it.
     """
     layout = lay_out(answer)
-    links = {
-        source.marker: source.link if fits_a_link(source.link, most=LINK_CHARS) else None
-        for source in layout.sources
-    }
+    links = web_links(layout, most=LINK_CHARS)
     blocks = (
         *([Quotation((Paragraph((Words(shorten(asked, MOST_QUESTION_CHARS)),)),))] if asked else []),
         *parse(answer.text, frozenset(links)),
@@ -84,7 +83,7 @@ def answer_messages(
     below = [
         *_notes(layout),
         *_figure(figure_id, layout),
-        *_sources(layout),
+        *_sources(layout, links),
         _context(layout.footer),
         *(_private_buttons(answer) if private else [_feedback(answer.id)]),
         *([actions(button("Ask a human", ASK_HUMAN, answer.id))] if answer.abstained and human else []),
@@ -145,17 +144,17 @@ def _figure(figure_id: str | None, layout: Layout) -> Blocks:
     return [{"type": "image", "slack_file": {"id": figure_id}, "alt_text": shorten(alt, ALT_CHARS)}]
 
 
-def _sources(layout: Layout) -> Blocks:
+def _sources(layout: Layout, links: Mapping[int, str | None]) -> Blocks:
     if not layout.sources:
         return []
-    lines = [f"*{layout.sources_heading}*", *map(_source, layout.sources)]
+    lines = [f"*{layout.sources_heading}*", *(_source(each, links) for each in layout.sources)]
     return [section(fitting(lines, SOURCES_CHARS))]
 
 
-def _source(source: SourceLine) -> str:
+def _source(source: SourceLine, links: Mapping[int, str | None]) -> str:
     title = shorten(source.title, 150) or "untitled"
-    linked = source.link is not None and fits_a_link(source.link, most=LINK_CHARS)
-    name = mrkdwn_link(source.link or "", title) if linked else escape_line(title)
+    address = links[source.marker]
+    name = mrkdwn_link(address, title) if address else escape_line(title)
     place = f", {escape_line(source.place)}" if source.place else ""
     snippet = f"\n>{escape_line(source.snippet)}" if source.snippet else ""
     return f"[{source.marker}] {name}{place}{snippet}"

@@ -12,7 +12,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bots.delivery import Delivery, answer_id_of
+import aiohttp
+
+from bots.delivery import Delivery, Target, answer_id_of, is_private
 from bots.outcomes import RefusedError, UnsureError
 from bots.records import remember_post
 from bots.slack.blocks import (
@@ -28,9 +30,7 @@ from bots.slack.intake import message_key, workspace_key
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    import aiohttp
-
-    from bots.conversation import Audience, Notice, Proposal
+    from bots.conversation import Audience
     from bots.inbox import Inbox, Job, Part
     from bots.records import DiskRecords
     from bots.slack.files import Files
@@ -50,18 +50,16 @@ CLOCKS_APART_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Where a reply goes. `whispered`: only the person sees it."""
+class Place(Target):
+    """A channel, a thread in it, or what a command is replied to by."""
 
     team: str
     channel: str
     thread_ts: str | None
-    user: str
-    whispered: bool
     response_url: str | None
 
 
-class SlackDelivery(Delivery[Target, Message]):
+class SlackDelivery(Delivery[Place, Message]):
     """Sends the parts of answered jobs."""
 
     def __init__(
@@ -70,31 +68,31 @@ class SlackDelivery(Delivery[Target, Message]):
         records: DiskRecords,
         engine: EngineClient,
         *,
+        human_of: Callable[[str], Awaitable[str]],
         workspaces: Workspaces,
         directory: Directory,
         files: Files,
         session: aiohttp.ClientSession,
-        human_of: Callable[[str], Awaitable[str]],
     ) -> None:
-        super().__init__(inbox, records, engine, platform="Slack")
+        super().__init__(inbox, records, engine, platform="Slack", human_of=human_of)
         self._workspaces = workspaces
         self._directory = directory
         self._files = files
         self._session = session
-        self._human_of = human_of
 
-    def target(self, job: Job, part: Part) -> Target:
+    def target(self, job: Job, part: Part) -> Place:
         payload, content = job.payload, part.content
-        return Target(
+        return Place(
+            workspace=workspace_key(payload["team"]),
+            user=payload["user"],
             team=payload["team"],
             channel=content.get("to") or payload["channel"],
             thread_ts=None if content.get("to") else payload.get("thread_ts"),
-            user=payload["user"],
-            whispered=bool(content.get("whispered", payload.get("private"))) and not content.get("aloud"),
+            whispered=is_private(job, part),
             response_url=payload.get("response_url"),
         )
 
-    async def send_once(self, job: Job, part: Part, target: Target) -> None:
+    async def send_once(self, job: Job, part: Part, target: Place) -> None:
         messages = await self.messages(part, target)
         web = await self._workspaces.of(target.team)
         if target.whispered:
@@ -122,7 +120,7 @@ class SlackDelivery(Delivery[Target, Message]):
         await self._inbox.sent(job, part, " ".join(posted))
 
     async def _resumed(
-        self, job: Job, part: Part, web: SlackWeb, target: Target, *, message: Message, metadata: Json
+        self, job: Job, part: Part, web: SlackWeb, target: Place, *, message: Message, metadata: Json
     ) -> str | None:
         """A stream that was begun and not finished, made the whole message; None where there is none."""
         if not part.unsure or part.content["kind"] != "answer":
@@ -134,16 +132,12 @@ class SlackDelivery(Delivery[Target, Message]):
 
     # -------------------------------------------------------------------- what is said
 
-    async def audience(self, content: Json, target: Target) -> Audience:
+    async def audience(self, content: Json, target: Place) -> Audience:
         seen_in = content.get("seen_in") or target.channel
         return await self._directory.audience(target.team, seen_in, target.user)
 
-    def is_whispered(self, target: Target) -> bool:
-        return target.whispered
-
-    async def answer(self, answer: Answer, content: Json, target: Target) -> list[Message]:
+    async def answer(self, answer: Answer, content: Json, target: Place, *, human: bool) -> list[Message]:
         figure = None if target.whispered else await self.figure(answer, content)
-        human = bool(await self._human_of(workspace_key(target.team))) and not target.whispered
         return answer_messages(
             answer,
             figure_id=None if figure is None else await self._files.upload(target.team, *figure),
@@ -152,22 +146,15 @@ class SlackDelivery(Delivery[Target, Message]):
             asked=content.get("asked"),
         )
 
-    def correction(self, answer_id: str) -> Message:
-        return correction_message(answer_id)
-
-    def approval(self, proposal: Proposal) -> Message:
-        return approval_message(proposal)
-
-    def human(self, group: str) -> Message:
-        return human_message(group)
-
-    def notice(self, notice: Notice) -> Message:
-        return notice_message(notice)
+    correction = staticmethod(correction_message)
+    approval = staticmethod(approval_message)
+    human = staticmethod(human_message)
+    notice = staticmethod(notice_message)
 
     # --------------------------------------------------------------------- how it goes out
 
     async def _post(
-        self, job: Job, part: Part, web: SlackWeb, target: Target, *, message: Message, metadata: Json
+        self, job: Job, part: Part, web: SlackWeb, target: Place, *, message: Message, metadata: Json
     ) -> str:
         stream = part.content["kind"] == "answer"
         if stream and target.thread_ts is not None and message.markdown:
@@ -176,7 +163,7 @@ class SlackDelivery(Delivery[Target, Message]):
                 return await self._finish_stream(web, target, begun, message, metadata)
         return await self._post_whole(web, target, message, metadata)
 
-    async def _post_whole(self, web: SlackWeb, target: Target, message: Message, metadata: Json) -> str:
+    async def _post_whole(self, web: SlackWeb, target: Place, message: Message, metadata: Json) -> str:
         arguments: Json = {
             "channel": target.channel,
             "thread_ts": target.thread_ts,
@@ -194,7 +181,7 @@ class SlackDelivery(Delivery[Target, Message]):
         return str(posted["ts"])
 
     async def _begin_stream(
-        self, job: Job, part: Part, web: SlackWeb, target: Target, message: Message
+        self, job: Job, part: Part, web: SlackWeb, target: Place, message: Message
     ) -> _Stream | None:
         """A stream with the first piece in it; None where Slack has none to give, and nothing is there."""
         pieces = _slices(message.markdown)
@@ -214,7 +201,7 @@ class SlackDelivery(Delivery[Target, Message]):
         return _Stream(ts, pieces[1:])
 
     async def _finish_stream(
-        self, web: SlackWeb, target: Target, stream: _Stream, message: Message, metadata: Json
+        self, web: SlackWeb, target: Place, stream: _Stream, message: Message, metadata: Json
     ) -> str:
         """Append the rest and stop; where the stream has died, the message is edited into the whole."""
         try:
@@ -233,7 +220,7 @@ class SlackDelivery(Delivery[Target, Message]):
             return await self._edit(web, target, stream.ts, message, metadata)
         return stream.ts
 
-    async def _edit(self, web: SlackWeb, target: Target, ts: str, message: Message, metadata: Json) -> str:
+    async def _edit(self, web: SlackWeb, target: Place, ts: str, message: Message, metadata: Json) -> str:
         """Make a message of ours the whole one; the same edit twice is one."""
         arguments: Json = {"channel": target.channel, "ts": ts, "text": message.text, "metadata": metadata}
         try:
@@ -249,7 +236,7 @@ class SlackDelivery(Delivery[Target, Message]):
         return ts
 
     async def _whisper(
-        self, job: Job, part: Part, web: SlackWeb, target: Target, messages: list[Message]
+        self, job: Job, part: Part, web: SlackWeb, target: Place, messages: list[Message]
     ) -> None:
         """Only the person sees it. Nobody can look whether it arrived, so a repetition replaces the first."""
         for message in messages:
@@ -269,8 +256,6 @@ class SlackDelivery(Delivery[Target, Message]):
         await self._inbox.sent(job, part, "whispered")
 
     async def _respond(self, url: str, message: Message, *, replace: bool) -> None:
-        import aiohttp  # noqa: PLC0415 - `--help` works without the extra
-
         body = {
             "response_type": "ephemeral",
             "replace_original": replace,
@@ -289,7 +274,7 @@ class SlackDelivery(Delivery[Target, Message]):
 
     # -------------------------------------------------------------- what is there already
 
-    async def _arrived(self, job: Job, part: Part, web: SlackWeb, target: Target) -> dict[int, str]:
+    async def _arrived(self, job: Job, part: Part, web: SlackWeb, target: Place) -> dict[int, str]:
         """{number: ts} of this part's messages that are there, by the job's id in their metadata."""
         found: dict[int, str] = {}
         for message in await self._ours(job, web, target):
@@ -303,7 +288,7 @@ class SlackDelivery(Delivery[Target, Message]):
                 found[int(payload["message"])] = str(message["ts"])
         return found
 
-    async def _orphan(self, job: Job, part: Part, web: SlackWeb, target: Target) -> str | None:
+    async def _orphan(self, job: Job, part: Part, web: SlackWeb, target: Place) -> str | None:
         """A message of ours in the thread that nobody knows of: a stream whose beginning was not confirmed.
 
         Jobs of one thread run one after the other, so it can only be this job's.
@@ -319,7 +304,7 @@ class SlackDelivery(Delivery[Target, Message]):
                 return str(message["ts"])
         return None
 
-    async def _ours(self, job: Job, web: SlackWeb, target: Target) -> list[Json]:
+    async def _ours(self, job: Job, web: SlackWeb, target: Place) -> list[Json]:
         """Our messages in this place since the job came in."""
         bot = await self._workspaces.bot_user(target.team)
         # Slack's own clock where there is one: ours may have been set meanwhile.

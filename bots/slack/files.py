@@ -12,6 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
+from bots.downloads import check_size, read_within
 from bots.outcomes import RefusedError, UnsureError
 from mmrag.errors import NotReadable
 
@@ -45,10 +46,7 @@ class Files:
         url = _address(file)
         if not url:
             raise NotReadable("Slack gives no address for it: upload the file here.")
-        if int(file.get("size") or 0) > self._most_bytes:
-            raise NotReadable(
-                f"It has {file['size']:,} bytes and at most {self._most_bytes:,} are read: send it in parts."
-            )
+        check_size(int(file.get("size") or 0), self._most_bytes)
         token = await self._workspaces.token_of(team)
         data, media_type = await self._fetch(url, token)
         if media_type == "text/html" and not str(file.get("mimetype") or "").startswith("text/html"):
@@ -93,7 +91,7 @@ class Files:
                         raise NotReadable("Slack does not let me have it: give the app the scope files:read.")
                     if response.status != 200:  # noqa: PLR2004 - HTTP's OK
                         raise NotReadable(f"Slack answered {response.status}: send it again.")
-                    return await self._read(response), response.content_type
+                    return await read_within(response, self._most_bytes), response.content_type
             except (aiohttp.ClientError, TimeoutError, OSError):
                 raise NotReadable("The connection to Slack broke while it was fetched: ask again.") from None
         raise NotReadable("Slack redirects in a circle: send it again.")
@@ -107,14 +105,6 @@ class Files:
         )
         if "@" in parts.netloc or not (slack or (parts.scheme, parts.netloc) == self._trusted):
             raise NotReadable("Its address is not one of Slack's: upload the file here.")
-
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        data = bytearray()
-        async for piece in response.content.iter_chunked(1 << 16):
-            data += piece
-            if len(data) > self._most_bytes:
-                raise NotReadable(f"It has more than {self._most_bytes:,} bytes: send it in parts.")
-        return bytes(data)
 
     async def upload(self, team: str, name: str, data: bytes) -> str | None:
         """Send a picture up, shown nowhere yet; its id, or None where Slack does not take it."""

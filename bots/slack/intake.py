@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bots.inbox import Event
-from bots.intake import MOST_FILES, MOST_TEXT_CHARS, Arrival, correction_in
+from bots.intake import MOST_FILES, MOST_TEXT_CHARS, Arrival, correction_in, event_of
 from bots.slack.blocks import APPROVE, ASK_HUMAN, FEEDBACK, KEEP_ANSWER, REJECT, SHARE_ANSWER
+
+if TYPE_CHECKING:
+    from bots.inbox import Event, Pace
 
 Json = dict[str, Any]
 
@@ -73,11 +75,7 @@ def _event(body: Json, bot_user: str | None) -> Arrival | None:
             return _reaction(event, team, body["event_id"])
         case "app_home_opened" if event.get("tab") == "home":
             payload = {"team": team, "user": event["user"]}
-            return Arrival(
-                _quick(
-                    "home", (f"slack:event:{body['event_id']}",), team, event["user"], event["user"], payload
-                )
-            )
+            return Arrival(_quick("home", (f"slack:event:{body['event_id']}",), payload))
     return None
 
 
@@ -110,18 +108,11 @@ def _message(event: Json, team: str, event_key: str, bot_user: str | None) -> Ar
         "files": files_of(event),
         "in_thread": "thread_ts" in event,
     }
-    arrived = Event(
-        kind="question",
-        keys=(event_key, message_key(team, channel, ts)),
-        person=f"{team}:{user}",
-        channel=f"{team}:{channel}",
-        thread=thread,
-        payload=payload,
-    )
+    keys = (event_key, message_key(team, channel, ts))
     corrected = correction_in(words) if "thread_ts" in event else None
     if corrected is not None:
-        arrived = _quick("correction", arrived.keys, team, user, channel, payload | {"text": corrected})
-        return Arrival(arrived, follows=thread)
+        return Arrival(_quick("correction", keys, payload | {"text": corrected}), follows=thread)
+    arrived = _own("question", keys, payload, thread=thread)
     if mentioned or direct:
         return Arrival(arrived, joins=thread)
     return Arrival(arrived, follows=thread)
@@ -175,7 +166,7 @@ def _reaction(event: Json, team: str, event_id: str) -> Arrival | None:
     }
     # The same thumb set twice by two event ids is one mark: marks are ordered by their own time.
     keys = (f"slack:event:{event_id}",)
-    return Arrival(_quick("mark", keys, team, event["user"], item["channel"], payload), about=about)
+    return Arrival(_quick("mark", keys, payload), about=about)
 
 
 # -------------------------------------------------------- commands and interactions
@@ -187,39 +178,29 @@ def opens_modal(body: Json) -> bool:
 
 
 def _command(body: Json) -> Event:
-    team, user, channel = body["team_id"], body["user_id"], body["channel_id"]
     payload = {
-        "team": team,
-        "channel": channel,
-        "user": user,
+        "team": body["team_id"],
+        "channel": body["channel_id"],
+        "user": body["user_id"],
         "name": body["command"].lstrip("/"),
         "text": str(body.get("text") or "")[:MOST_TEXT_CHARS],
         "response_url": body["response_url"],
         "private": True,
     }
     slow = payload["name"] == "ask" or payload["text"].casefold().startswith(("add", "share"))
-    key = f"slack:trigger:{body['trigger_id']}"
-    return Event(
-        kind="command",
-        keys=(key,),
-        person=f"{team}:{user}",
-        channel=f"{team}:{channel}",
-        thread=key,
-        payload=payload,
-        pace="slow" if slow else "quick",
-    )
+    keys = (f"slack:trigger:{body['trigger_id']}",)
+    return _own("command", keys, payload, pace="slow" if slow else "quick")
 
 
 def _action(body: Json) -> Arrival | None:
     action = body["actions"][0]
-    team, user = _interaction_team(body), body["user"]["id"]
     container = body.get("container") or {}
     channel = (body.get("channel") or {}).get("id") or container.get("channel_id") or ""
     message = body.get("message") or {}
     payload = {
-        "team": team,
+        "team": _interaction_team(body),
         "channel": channel,
-        "user": user,
+        "user": body["user"]["id"],
         "response_url": body.get("response_url"),
         "message": message.get("ts") or container.get("message_ts"),
         "thread_ts": message.get("thread_ts") or container.get("thread_ts") or message.get("ts"),
@@ -232,14 +213,12 @@ def _action(body: Json) -> Arrival | None:
         if verdict not in ("up", "down"):
             return None
         payload |= {"verdict": verdict, "by": "button", "standing": True, "at": float(action["action_ts"])}
-        return Arrival(
-            _quick("mark", keys, team, user, channel, payload | {"answer": answer_id, "modal": True})
-        )
+        return Arrival(_quick("mark", keys, payload | {"answer": answer_id, "modal": True}))
     if kind in (APPROVE, REJECT):
         payload |= {"proposal": value, "approved": kind == APPROVE}
-        return Arrival(_quick("approval", keys, team, user, channel, payload))
+        return Arrival(_quick("approval", keys, payload))
     if kind in (ASK_HUMAN, SHARE_ANSWER, KEEP_ANSWER):
-        return Arrival(_quick(kind, keys, team, user, channel, payload | {"answer": value}))
+        return Arrival(_quick(kind, keys, payload | {"answer": value}))
     return None
 
 
@@ -250,17 +229,16 @@ def _submission(body: Json) -> Arrival | None:
     channel = str(place.get("channel") or user)
     keys = (f"slack:view:{view['id']}",)
     payload = {"team": team, "user": user, "private": True, **place, "channel": channel}
-    person, crowd = f"{team}:{user}", f"{team}:{channel}"
     match view["callback_id"]:
-        case "add_documents":
+        case kind if kind == ADD_VIEW:
             payload |= {
                 "text": values.get("text") or "",
                 "files": files_of({"files": values.get("files") or []}),
             }
             if not payload["text"].strip() and not payload["files"]:
                 return None  # the modal says so and stays open
-            return Arrival(Event("add", keys, person, crowd, keys[0], payload))
-        case "ask_about":
+            return Arrival(_own("add", keys, payload))
+        case kind if kind == ASK_VIEW:
             thread = message_key(team, channel, payload["thread_ts"])
             payload |= {
                 "text": values.get("text") or "",
@@ -269,29 +247,23 @@ def _submission(body: Json) -> Arrival | None:
                 "aloud": True,
                 "private": False,
             }
-            return Arrival(Event("question", keys, person, crowd, thread, payload), joins=thread)
-        case "what_is_right":
+            return Arrival(_own("question", keys, payload, thread=thread), joins=thread)
+        case kind if kind == DOWN_VIEW:
             payload |= {"text": values.get("correction") or "", "reasons": values.get("reasons") or []}
-            return Arrival(_quick("correction", keys, team, user, channel, payload))
-        case "settings":
-            return Arrival(_quick("settings", keys, team, user, channel, payload | {"values": values}))
+            return Arrival(_quick("correction", keys, payload))
+        case kind if kind == SETTINGS_VIEW:
+            return Arrival(_quick("settings", keys, payload | {"values": values}))
     return None
 
 
 def _shortcut(body: Json) -> Arrival | None:
     if body["callback_id"] != ADD_SHORTCUT:
         return None
-    team, user, channel, message = (
-        _interaction_team(body),
-        body["user"]["id"],
-        body["channel"]["id"],
-        body["message"],
-    )
-    key = f"slack:trigger:{body['trigger_id']}"
+    message = body["message"]
     payload = {
-        "team": team,
-        "channel": channel,
-        "user": user,
+        "team": _interaction_team(body),
+        "channel": body["channel"]["id"],
+        "user": body["user"]["id"],
         "response_url": body.get("response_url"),
         "private": True,
         "said": str(message.get("text") or "")[:MOST_TEXT_CHARS],
@@ -299,7 +271,7 @@ def _shortcut(body: Json) -> Arrival | None:
         "message": message["ts"],
         "files": files_of(message),
     }
-    return Arrival(Event("add", (key,), f"{team}:{user}", f"{team}:{channel}", key, payload))
+    return Arrival(_own("add", (f"slack:trigger:{body['trigger_id']}",), payload))
 
 
 def _interaction_team(body: Json) -> str:
@@ -324,15 +296,12 @@ def _values(view: Json) -> Json:
     return found
 
 
-def _quick(  # noqa: PLR0917 - private, and called by position like a tuple
-    kind: str, keys: tuple[str, ...], team: str, user: str, channel: str, payload: Json
+def _own(
+    kind: str, keys: tuple[str, ...], payload: Json, *, thread: str | None = None, pace: Pace = "slow"
 ) -> Event:
-    return Event(
-        kind=kind,
-        keys=keys,
-        person=f"{team}:{user}",
-        channel=f"{team}:{channel}",
-        thread=keys[0],
-        payload=payload,
-        pace="quick",
-    )
+    """An event of a workspace."""
+    return event_of(kind, keys, payload, scope=payload["team"], thread=thread, pace=pace)
+
+
+def _quick(kind: str, keys: tuple[str, ...], payload: Json) -> Event:
+    return _own(kind, keys, payload, pace="quick")

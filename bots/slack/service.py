@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-import aiohttp
 from aiohttp import web
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
 
 from bots import inbox, records
-from bots.conversation import Rules
-from bots.database import Database
-from bots.inbox import Bounds, Inbox
+from bots.assembly import BotSettings, kept
 from bots.logs import quiet_logger, silence
 from bots.outcomes import RefusedError, UnsureError
-from bots.records import DiskRecords
-from bots.serving import until_stopped
+from bots.serving import patiently, until_stopped
 from bots.slack import tokens
 from bots.slack.app import SlackIntake, build_app
 from bots.slack.chat import SlackChat
@@ -33,15 +28,17 @@ from bots.worker import Workers
 from mmrag.errors import InvalidSettings
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from slack_bolt.async_app import AsyncApp
 
+    from bots.assembly import Kept
+    from bots.database import Database
     from bots.inbox import Job
     from mmrag.ports import EngineClient
 
-MIGRATIONS = (inbox.SCHEMA, records.SCHEMA, tokens.SCHEMA)
+MIGRATIONS = (inbox.SCHEMA, records.SCHEMA, tokens.SCHEMA, records.REASONS_SCHEMA)
 # What the app asks of a workspace; the manifest names the same, which a test compares.
 SCOPES = tuple(
     """
@@ -62,10 +59,9 @@ WHERE = "https://api.slack.com/apps"
 
 
 @dataclass(frozen=True, slots=True)
-class SlackSettings:
-    """What the Slack bot is run with; `folder` holds its data. See `mmrag.config` for each."""
+class SlackSettings(BotSettings):
+    """What the Slack bot is run with."""
 
-    folder: Path
     bot_token: str = field(default="", repr=False)
     app_token: str = field(default="", repr=False)
     signing_secret: str = field(default="", repr=False)
@@ -76,13 +72,6 @@ class SlackSettings:
     host: str = "127.0.0.1"
     port: int = 3000
     api_url: str = "https://slack.com/api/"
-    admins: tuple[str, ...] = ()
-    human: str = ""
-    rules: Rules = field(default_factory=Rules)
-    bounds: Bounds = field(default_factory=Bounds)
-    most_file_bytes: int = 100 << 20
-    answering: int = 2
-    answer_seconds: float = 180
 
     @property
     def by_http(self) -> bool:
@@ -135,53 +124,50 @@ async def assembled(settings: SlackSettings, engine: EngineClient) -> AsyncItera
     """All parts, connected to each other and to nobody yet. Raises InvalidSettings, StoreUnavailable."""
     check_settings(settings)
     silence(LIBRARIES)
-    timeout = aiohttp.ClientTimeout(total=60)
-    async with contextlib.AsyncExitStack() as stack:
-        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
-        database = stack.enter_context(Database(settings.folder / "bot.sqlite3", MIGRATIONS))
-        kept = Inbox(database, settings.folder / "processes", bounds=settings.bounds)
-        stack.callback(kept.close)
-        remembered = DiskRecords(database)
-        oauth = _oauth(settings, database) if settings.several_workspaces else None
+    async with kept(settings, MIGRATIONS) as own:
+        oauth = _oauth(settings, own.database) if settings.several_workspaces else None
         workspaces = Workspaces(
             api_url=settings.api_url,
-            session=session,
+            session=own.session,
             token=settings.bot_token or None,
             installations=oauth.installation_store if oauth else None,
         )
-        directory = Directory(workspaces, remembered, admins=settings.admins)
-        files = Files(workspaces, session, api_url=settings.api_url, most_bytes=settings.most_file_bytes)
-        handlers = SlackHandlers(
-            *(engine, remembered, directory, workspaces), rules=settings.rules, human=settings.human
-        )
-        delivery = SlackDelivery(
-            *(kept, remembered, engine),
-            workspaces=workspaces,
-            directory=directory,
-            files=files,
-            session=session,
-            human_of=handlers.human_of,
-        )
-
-        def chat_of(job: Job) -> SlackChat:
-            return SlackChat(job, kept, "Slack", workspaces=workspaces, files=files)
-
-        workers = Workers(
-            *(kept, handlers, delivery, chat_of),
-            slow=settings.answering,
-            quick=max(2, settings.answering),
-            answer_seconds=settings.answer_seconds,
-        )
+        directory = Directory(workspaces, own.records, admins=settings.admins)
         client = workspaces.client(None if oauth else settings.bot_token)
-        intake = SlackIntake(
-            kept, remembered, bot_user=None if oauth else await _who_we_are(SlackWeb(client))
-        )
+        bot_user = None if oauth else await _who_we_are(SlackWeb(client))
+        intake = SlackIntake(own.inbox, own.records, bot_user=bot_user)
         app = build_app(
-            *(intake, workspaces, directory, remembered), client=client, human=settings.human, oauth=oauth
+            *(intake, workspaces, directory, own.records), client=client, human=settings.human, oauth=oauth
         )
         if oauth:
             app.enable_token_revocation_listeners()
-        yield Bot(app, workers, workspaces, settings)
+        yield Bot(app, _workers(settings, engine, own, workspaces, directory), workspaces, settings)
+
+
+def _workers(
+    settings: SlackSettings, engine: EngineClient, own: Kept, workspaces: Workspaces, directory: Directory
+) -> Workers[SlackChat]:
+    files = Files(workspaces, own.session, api_url=settings.api_url, most_bytes=settings.most_file_bytes)
+    handlers = SlackHandlers(
+        *(engine, own.records, directory, workspaces), rules=settings.rules, human=settings.human
+    )
+    delivery = SlackDelivery(
+        *(own.inbox, own.records, engine),
+        human_of=handlers.human_of,
+        workspaces=workspaces,
+        directory=directory,
+        files=files,
+        session=own.session,
+    )
+
+    def chat_of(job: Job) -> SlackChat:
+        return SlackChat(job, own.inbox, "Slack", workspaces=workspaces, files=files)
+
+    return Workers(
+        *(own.inbox, handlers, delivery, chat_of),
+        answering=settings.answering,
+        answer_seconds=settings.answer_seconds,
+    )
 
 
 async def serve(settings: SlackSettings, engine: EngineClient, *, ready: asyncio.Event | None = None) -> None:
@@ -223,44 +209,33 @@ async def _connected(bot: Bot) -> AsyncIterator[None]:
 
 async def _connect(handler: AsyncSocketModeHandler) -> None:
     """Raises InvalidSettings where Slack does not take the app's token; waits where it is away."""
-    wait = 1.0
-    while True:
-        try:
-            web_client = SlackWeb(handler.client.web_client)
-            handler.client.wss_uri = await _socket_address(web_client, handler.app_token)
-            await handler.client.connect()  # type: ignore[no-untyped-call]  # slack_sdk leaves it untyped
-        except RefusedError as refused:
-            raise InvalidSettings(
-                f"Slack does not take SLACK_APP_TOKEN ({refused.code}): check it, and that Socket Mode is "
-                f"on, at {WHERE}"
-            ) from None
-        except UnsureError:
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, 60.0)
-        else:
-            return
+    api = SlackWeb(handler.client.web_client)
+    api.client.token = handler.app_token
 
+    async def connect() -> None:
+        opened = await api.write("apps.connections.open")
+        handler.client.wss_uri = str(opened["url"])
+        await handler.client.connect()  # type: ignore[no-untyped-call]  # slack_sdk leaves it untyped
 
-async def _socket_address(web_client: SlackWeb, app_token: str) -> str:
-    web_client.client.token = app_token
-    opened = await web_client.write("apps.connections.open")
-    return str(opened["url"])
+    try:
+        await patiently(connect, UnsureError)
+    except RefusedError as refused:
+        raise InvalidSettings(
+            f"Slack does not take SLACK_APP_TOKEN ({refused.code}): check it, and that Socket Mode is "
+            f"on, at {WHERE}"
+        ) from None
 
 
 async def _who_we_are(api: SlackWeb) -> str:
     """Our user in the one workspace. Raises InvalidSettings where the token is not taken."""
-    wait = 1.0
-    while True:
-        try:
-            return str((await api.read("auth.test"))["user_id"])
-        except RefusedError as refused:
-            raise InvalidSettings(
-                f"Slack does not take SLACK_BOT_TOKEN ({refused.code}): copy it again from OAuth & "
-                f"Permissions of your app at {WHERE}"
-            ) from None
-        except UnsureError:
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, 60.0)
+    try:
+        identity = await patiently(lambda: api.read("auth.test"), UnsureError)
+    except RefusedError as refused:
+        raise InvalidSettings(
+            f"Slack does not take SLACK_BOT_TOKEN ({refused.code}): copy it again from OAuth & "
+            f"Permissions of your app at {WHERE}"
+        ) from None
+    return str(identity["user_id"])
 
 
 def _oauth(settings: SlackSettings, database: Database) -> AsyncOAuthSettings:

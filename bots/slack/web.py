@@ -15,7 +15,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.logs import quiet_logger
-from bots.outcomes import RefusedError, UnsureError
+from bots.outcomes import RefusedError, UnsureError, reading
 from mmrag.errors import InvalidSettings
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 TIMEOUT_SECONDS = 30
-READ_ATTEMPTS = 4
 LONGEST_WAIT_SECONDS = 120.0
 # Slack says of these that the call may have been carried out all the same.
 _MAYBE = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
@@ -44,14 +43,7 @@ class SlackWeb:
 
     async def read(self, method: str, **arguments: Any) -> Json:  # noqa: ANN401 - Slack's arguments are JSON
         """Call what changes nothing, several times if it has to be. Raises RefusedError, UnsureError."""
-        for attempt in range(READ_ATTEMPTS):
-            try:
-                return await self._call(method, arguments, as_query=True)
-            except UnsureError:
-                if attempt == READ_ATTEMPTS - 1:
-                    raise
-                await asyncio.sleep(0.2 * 2**attempt)
-        raise AssertionError
+        return await reading(lambda: self._call(method, arguments, as_query=True))
 
     async def write(self, method: str, **arguments: Any) -> Json:  # noqa: ANN401 - as above
         """Call once; a 429 did not happen and is waited out. Raises RefusedError, UnsureError."""

@@ -6,8 +6,8 @@ import pytest
 
 from bots.database import Database
 from bots.inbox import SCHEMA, Inbox
+from bots.records import REASONS_SCHEMA, DiskRecords
 from bots.records import SCHEMA as RECORDS_SCHEMA
-from bots.records import DiskRecords
 from mmrag.config import Settings
 from tests.bots.engines import OverHttp
 from tests.bots.memory_engine import MemoryEngine
@@ -16,7 +16,7 @@ from tests.service.serving import Stand, served
 
 @pytest.fixture
 def database(tmp_path):
-    with Database(tmp_path / "bots" / "bot.sqlite3", (SCHEMA, RECORDS_SCHEMA)) as database:
+    with Database(tmp_path / "bots" / "bot.sqlite3", (SCHEMA, RECORDS_SCHEMA, REASONS_SCHEMA)) as database:
         yield database
 
 

@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from bots.database import Database
 from bots.inbox import SCHEMA, Bounds, Event, Inbox
+from bots.records import DiskRecords
 from mmrag.errors import StoreUnavailable
 
 ROOT = Path(__file__).parents[2]
@@ -189,6 +191,27 @@ def test_a_change_that_fails_takes_no_other_with_it(database):
     error, kept = run(story())
     assert isinstance(error, Exception)
     assert kept == 2
+
+
+@pytest.mark.parametrize("platform", ["slack", "discord"])
+@pytest.mark.parametrize("without", ["DROP TABLE reasons", "SELECT 1"])
+def test_data_of_before_reasons_were_kept_is_taken_over(tmp_path, platform, without):
+    migrations = import_module(f"bots.{platform}.service").MIGRATIONS
+    path = tmp_path / "bot.sqlite3"
+
+    async def story():
+        with Database(path, migrations) as database:
+            await DiskRecords(database).set("place", "follow-ups", "off")
+            await database.write(lambda db: list(db.execute(f"{without}; PRAGMA user_version = {older}")))
+        with Database(path, migrations) as database:
+            records = DiskRecords(database)
+            await records.note_reasons("workspace", "answer", "ana", ["wrong"])
+            return await records.setting("place", "follow-ups", "on"), await records.reasons_lately(
+                "workspace"
+            )
+
+    older = len(migrations) - 1
+    assert run(story()) == ("off", {"wrong": 1})
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path):
