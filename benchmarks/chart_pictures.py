@@ -230,7 +230,7 @@ def _vega(kind, names, series, data, title, palette, *, dark, rng):  # noqa: ANN
     }
     theme = "dark" if dark else rng.choice((None, None, "ggplot2", "latimes", "quartz"))
     svg = vl_convert.vegalite_to_svg(spec, theme=theme)
-    return _rendered(vl_convert.svg_to_png(svg, scale=1.5)), _svg_texts(svg)
+    return on_white(Image.open(io.BytesIO(vl_convert.svg_to_png(svg, scale=1.5)))), _svg_texts(svg)
 
 
 def _leather(kind, names, series, data, title, palette, *, dark, rng):  # noqa: ANN001, ANN202, ARG001, PLR0917 - as above
@@ -245,12 +245,12 @@ def _leather(kind, names, series, data, title, palette, *, dark, rng):  # noqa: 
         chart.add_columns([(n, data[n, ""]) for n in names], fill_color=palette[0])
     svg = chart.to_svg(width=rng.randint(560, 800), height=rng.randint(380, 560))
     svg = svg.replace("Monaco", "Noto Sans SC").replace("#9c9c9c", "#555")
-    return _rendered(vl_convert.svg_to_png(svg, scale=1.3)), _svg_texts(svg)
+    return on_white(Image.open(io.BytesIO(vl_convert.svg_to_png(svg, scale=1.3)))), _svg_texts(svg)
 
 
-def _rendered(png: bytes) -> Image.Image:
-    """A picture on white."""
-    picture = Image.open(io.BytesIO(png)).convert("RGBA")
+def on_white(picture: Image.Image) -> Image.Image:
+    """A picture without transparency, in RGB."""
+    picture = picture.convert("RGBA")
     paper = Image.new("RGBA", picture.size, "white")
     paper.alpha_composite(picture)
     return paper.convert("RGB")
