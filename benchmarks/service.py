@@ -99,8 +99,10 @@ def _service(home: Path, cache_bytes: int) -> Iterator[str]:
         url = json.loads(process.stdout.readline())["url"]
         while httpx2.get(f"{url}/readyz", trust_env=False).status_code != httpx2.codes.OK:
             time.sleep(0.1)
-        yield url
-        process.terminate()
+        try:
+            yield url
+        finally:
+            process.terminate()
 
 
 def _narrated(remote: RemoteEngine) -> Callable[[Question], Answer]:
