@@ -13,9 +13,17 @@ import re
 from dataclasses import dataclass
 from importlib import resources
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import BboxBase
 
 KINDS = ("bar", "horizontal", "grouped", "stacked", "negative", "log", "line", "pie", "scatter", "panels")
 BAR_KINDS = ("bar", "horizontal", "grouped", "stacked", "negative", "log")
@@ -54,6 +62,23 @@ class Drawn:
     cells: dict[tuple[str, str], float]
     extent: float
     texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be drawn, by whatever library: `data` by (name, series); a single series has no name."""
+
+    kind: str
+    names: Sequence[str]
+    series: Sequence[str]
+    data: dict[tuple[str, str], float]
+    title: str
+    palette: Sequence[str]
+    dark: bool
+
+    def values(self, series: str = "") -> list[float]:
+        """The values of one series, in the order of the names."""
+        return [self.data[name, series] for name in self.names]
 
 
 def charts(count: int, seed: int) -> list[Drawn]:
@@ -96,8 +121,8 @@ def _chart(number: int, rng: random.Random) -> Drawn:
     title = rng.choice(TITLES[language])
     library = _library(kind, rng, dark=copy == "dark")
     draw = {"matplotlib": _matplotlib, "vega": _vega, "leather": _leather, "pillow": _pillow}[library]
-    palette = rng.choice(PALETTES)
-    image, texts = draw(kind, names, series, data, title, palette, dark=copy == "dark", rng=rng)
+    plan = _Plan(kind, names, series, data, title, rng.choice(PALETTES), copy == "dark")
+    image, texts = draw(plan, rng)
     if copy == "thumbnail":
         image = image.resize(
             (round(image.width * 0.62), round(image.height * 0.62)), Image.Resampling.LANCZOS
@@ -127,147 +152,167 @@ def _svg_texts(svg: str) -> list[str]:
     return [html.unescape(text) for text in re.findall(r"<text[^>]*>(?:<tspan[^>]*>)?([^<]+)<", svg)]
 
 
-def _matplotlib(kind, names, series, data, title, palette, *, dark, rng):  # noqa: ANN001, ANN202, C901, PLR0912, PLR0915, PLR0917 - one branch a kind, one signature for all
+def _matplotlib(plan: _Plan, rng: random.Random) -> tuple[Image.Image, list[str]]:
     import matplotlib as mpl
     from matplotlib import font_manager
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.text import Text
 
     mpl.rcdefaults()
     font_manager.fontManager.addfont(chinese_font())
-    style = {"font.family": ["DejaVu Sans", "Noto Sans SC"], "font.size": 12}
-    with mpl.style.context("dark_background" if dark else rng.choice(STYLES)), mpl.rc_context(style):
+    fonts = {"font.family": ["DejaVu Sans", "Noto Sans SC"], "font.size": 12}
+    with mpl.style.context("dark_background" if plan.dark else rng.choice(STYLES)), mpl.rc_context(fonts):
         figure = Figure(figsize=(rng.uniform(7, 10), rng.uniform(4.5, 6)), dpi=100)
-        axes = figure.subplots(1, 2 if kind == "panels" else 1)
-        first = axes[0] if kind == "panels" else axes
-        places = np.arange(len(names))
-        printed = rng.random() < 0.4
-        if kind in ("bar", "negative", "log", "grouped"):
-            width = 0.75 / len(series)
-            for index, one in enumerate(series):
-                shift = (index - (len(series) - 1) / 2) * width
-                drawn = first.bar(
-                    places + shift, [data[n, one] for n in names], width, label=one, color=palette[index]
-                )
-                if printed and kind != "log":
-                    first.bar_label(drawn, fmt="%g", fontsize=10)
-            first.set_xticks(places, names, rotation=rng.choice((0, 0, 40)))
-            if kind == "log":
-                first.set_yscale("log")
-                first.yaxis.set_major_formatter("{x:g}")
-        elif kind == "horizontal":
-            drawn = first.barh(names, [data[n, ""] for n in names], color=palette[0])
-            if printed:
-                first.bar_label(drawn, fmt="%g", padding=3)
-        elif kind == "stacked":
-            base = np.zeros(len(names))
-            for index, one in enumerate(series):
-                values = np.array([data[n, one] for n in names])
-                first.bar(names, values, 0.6, bottom=base, label=one, color=palette[index])
-                base += values
-        elif kind == "line":
-            for index, one in enumerate(series):
-                first.plot(names, [data[n, one] for n in names], label=one, color=palette[index], marker="o")
-        elif kind == "pie":
-            first.pie([data[n, ""] for n in names], labels=names)
-        elif kind == "scatter":
-            first.scatter([rng.random() for _ in names], [data[n, ""] for n in names])
-        else:
-            for panel in axes:
-                panel.bar(names, [data[n, ""] for n in names], color=palette[0])
-                panel.tick_params(axis="x", rotation=40)
-        if len(series) > 1:
-            first.legend()
-            first.margins(y=0.3)
-        first.set_title(title)
-        if rng.random() < 0.4 and kind != "pie":
-            first.grid(axis="x" if kind == "horizontal" else "y", alpha=0.4)
+        figure.subplots(1, 2 if plan.kind == "panels" else 1)
+        _draw_marks(figure.axes, plan, rng)
+        _draw_surroundings(figure.axes[0], plan, rng)
         figure.tight_layout()
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
-        texts = [
-            text.get_text()
-            for text in figure.findobj(Text)
-            if text.get_visible() and _is_inside(text.get_window_extent(), figure.bbox)
-        ]
-        shown = [text.replace("\N{MINUS SIGN}", "-") for text in texts if text and "$" not in text]
-        return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), shown
+        return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), _shown_texts(figure)
 
 
-def _is_inside(box, page) -> bool:  # noqa: ANN001 - matplotlib's boxes
+def _draw_marks(panels: Sequence[Axes], plan: _Plan, rng: random.Random) -> None:
+    """What shows the data, printed at bars in some charts."""
+    axes = panels[0]
+    printed = rng.random() < 0.4
+    if plan.kind in ("bar", "negative", "log", "grouped"):
+        _draw_bars(axes, plan, rng, printed=printed)
+    elif plan.kind == "horizontal":
+        bars = axes.barh(plan.names, plan.values(), color=plan.palette[0])
+        if printed:
+            axes.bar_label(bars, fmt="%g", padding=3)
+    elif plan.kind == "stacked":
+        _draw_stacks(axes, plan)
+    elif plan.kind == "line":
+        for one, colour in zip(plan.series, plan.palette, strict=False):
+            axes.plot(plan.names, plan.values(one), label=one, color=colour, marker="o")
+    elif plan.kind == "pie":
+        axes.pie(plan.values(), labels=plan.names)
+    elif plan.kind == "scatter":
+        axes.scatter([rng.random() for _ in plan.names], plan.values())
+    else:
+        for panel in panels:
+            panel.bar(plan.names, plan.values(), color=plan.palette[0])
+            panel.tick_params(axis="x", rotation=40)
+
+
+def _draw_bars(axes: Axes, plan: _Plan, rng: random.Random, *, printed: bool) -> None:
+    places = np.arange(len(plan.names))
+    width = 0.75 / len(plan.series)
+    for index, one in enumerate(plan.series):
+        shift = (index - (len(plan.series) - 1) / 2) * width
+        bars = axes.bar(places + shift, plan.values(one), width, label=one, color=plan.palette[index])
+        if printed and plan.kind != "log":
+            axes.bar_label(bars, fmt="%g", fontsize=10)
+    axes.set_xticks(places, plan.names, rotation=rng.choice((0, 0, 40)))
+    if plan.kind == "log":
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+
+
+def _draw_stacks(axes: Axes, plan: _Plan) -> None:
+    base = np.zeros(len(plan.names))
+    for one, colour in zip(plan.series, plan.palette, strict=False):
+        axes.bar(plan.names, plan.values(one), 0.6, bottom=base, label=one, color=colour)
+        base += plan.values(one)
+
+
+def _draw_surroundings(axes: Axes, plan: _Plan, rng: random.Random) -> None:
+    """Legend, title and gridlines."""
+    if len(plan.series) > 1:
+        axes.legend()
+        axes.margins(y=0.3)
+    axes.set_title(plan.title)
+    if rng.random() < 0.4 and plan.kind != "pie":
+        axes.grid(axis="x" if plan.kind == "horizontal" else "y", alpha=0.4)
+
+
+def _shown_texts(figure: Figure) -> list[str]:
+    """The texts that are seen, without powers in mathematical type."""
+    from matplotlib.text import Text
+
+    texts = [
+        text.get_text()
+        for text in figure.findobj(Text)
+        if text.get_visible() and _is_inside(text.get_window_extent(), figure.bbox)
+    ]
+    return [text.replace("\N{MINUS SIGN}", "-") for text in texts if text and "$" not in text]
+
+
+def _is_inside(box: BboxBase, page: BboxBase) -> bool:
     """Whether a text is drawn: ticks beyond an axis' ends are made, and are not."""
     return page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1
 
 
-def _vega(kind, names, series, data, title, palette, *, dark, rng):  # noqa: ANN001, ANN202, PLR0917 - as above
+def _vega(plan: _Plan, rng: random.Random) -> tuple[Image.Image, list[str]]:
     import vl_convert
 
     vl_convert.register_font_directory(str(resources.files("pylopdf_fonts_zh_cn")))
-    values = [{"name": n, "series": s, "value": data[n, s]} for n in names for s in series]
-    place, size = ("y", "x") if kind == "horizontal" else ("x", "y")
+    values = [{"name": n, "series": s, "value": plan.data[n, s]} for n in plan.names for s in plan.series]
+    place, size = ("y", "x") if plan.kind == "horizontal" else ("x", "y")
     encoding = {
         place: {"field": "name", "type": "ordinal", "sort": None, "title": None},
         size: {"field": "value", "type": "quantitative", "title": None},
     }
-    if len(series) > 1:
+    if len(plan.series) > 1:
         encoding["color"] = {
             "field": "series",
-            "sort": list(series),
+            "sort": list(plan.series),
             "title": None,
-            "scale": {"range": list(palette[: len(series)])},
+            "scale": {"range": list(plan.palette[: len(plan.series)])},
         }
-    if kind == "grouped":
-        encoding["xOffset"] = {"field": "series", "sort": list(series)}
+    if plan.kind == "grouped":
+        encoding["xOffset"] = {"field": "series", "sort": list(plan.series)}
     spec = {
-        "title": title,
+        "title": plan.title,
         "width": rng.randint(380, 560),
         "height": rng.randint(280, 380),
         "data": {"values": values},
-        "mark": "line" if kind == "line" else "bar",
+        "mark": "line" if plan.kind == "line" else "bar",
         "encoding": encoding,
         "config": {"font": "Noto Sans SC", "axis": {"labelFontSize": 13}, "legend": {"labelFontSize": 13}},
     }
-    theme = "dark" if dark else rng.choice((None, None, "ggplot2", "latimes", "quartz"))
+    theme = "dark" if plan.dark else rng.choice((None, None, "ggplot2", "latimes", "quartz"))
     svg = vl_convert.vegalite_to_svg(spec, theme=theme)
-    return _rendered(vl_convert.svg_to_png(svg, scale=1.5)), _svg_texts(svg)
+    return on_white(Image.open(io.BytesIO(vl_convert.svg_to_png(svg, scale=1.5)))), _svg_texts(svg)
 
 
-def _leather(kind, names, series, data, title, palette, *, dark, rng):  # noqa: ANN001, ANN202, ARG001, PLR0917 - as above
+def _leather(plan: _Plan, rng: random.Random) -> tuple[Image.Image, list[str]]:
     import leather
     import vl_convert
 
     vl_convert.register_font_directory(str(resources.files("pylopdf_fonts_zh_cn")))
-    chart = leather.Chart(title)
-    if kind == "horizontal":
-        chart.add_bars([(data[n, ""], n) for n in reversed(names)], fill_color=palette[0])
+    chart = leather.Chart(plan.title)
+    if plan.kind == "horizontal":
+        chart.add_bars([(plan.data[n, ""], n) for n in reversed(plan.names)], fill_color=plan.palette[0])
     else:
-        chart.add_columns([(n, data[n, ""]) for n in names], fill_color=palette[0])
+        chart.add_columns([(n, plan.data[n, ""]) for n in plan.names], fill_color=plan.palette[0])
     svg = chart.to_svg(width=rng.randint(560, 800), height=rng.randint(380, 560))
     svg = svg.replace("Monaco", "Noto Sans SC").replace("#9c9c9c", "#555")
-    return _rendered(vl_convert.svg_to_png(svg, scale=1.3)), _svg_texts(svg)
+    return on_white(Image.open(io.BytesIO(vl_convert.svg_to_png(svg, scale=1.3)))), _svg_texts(svg)
 
 
-def _rendered(png: bytes) -> Image.Image:
-    """A picture on white."""
-    picture = Image.open(io.BytesIO(png)).convert("RGBA")
+def on_white(picture: Image.Image) -> Image.Image:
+    """A picture without transparency, in RGB."""
+    picture = picture.convert("RGBA")
     paper = Image.new("RGBA", picture.size, "white")
     paper.alpha_composite(picture)
     return paper.convert("RGB")
 
 
-def _pillow(kind, names, series, data, title, palette, *, dark, rng):  # noqa: ANN001, ANN202, ARG001, PLR0917 - as above
-    ink, paper = ("#e8ecf3", "#12161f") if dark else ("#222222", "#ffffff")
+def _pillow(plan: _Plan, _: random.Random) -> tuple[Image.Image, list[str]]:
+    ink, paper = ("#e8ecf3", "#12161f") if plan.dark else ("#222222", "#ffffff")
     picture = Image.new("RGB", (900, 560), paper)
     draw = ImageDraw.Draw(picture)
     font, large = ImageFont.truetype(chinese_font(), 18), ImageFont.truetype(chinese_font(), 26)
-    draw.text((40, 20), title, ink, large)
-    step = 10 ** np.floor(np.log10(max(data.values())))
-    step = step / 2 if max(data.values()) / step < 3 else step
-    ticks = np.arange(0, max(data.values()) + step, step)
+    draw.text((40, 20), plan.title, ink, large)
+    step = 10 ** np.floor(np.log10(max(plan.data.values())))
+    step = step / 2 if max(plan.data.values()) / step < 3 else step
+    ticks = np.arange(0, max(plan.data.values()) + step, step)
     for tick in ticks:
         share = tick / ticks[-1]
-        if kind == "horizontal":
+        if plan.kind == "horizontal":
             x = 160 + 680 * share
             draw.line((x, 80, x, 500), "#888888")
             draw.text((x, 508), f"{tick:g}", ink, font, anchor="ma")
@@ -275,17 +320,17 @@ def _pillow(kind, names, series, data, title, palette, *, dark, rng):  # noqa: A
             y = 490 - 400 * share
             draw.line((90, y, 870, y), "#888888")
             draw.text((80, y), f"{tick:g}", ink, font, anchor="rm")
-    for index, name in enumerate(names):
-        share = data[name, ""] / ticks[-1]
-        if kind == "horizontal":
-            y = 90 + 400 / len(names) * index
-            draw.rectangle((160, y, 160 + 680 * share, y + 240 / len(names)), palette[0])
-            draw.text((150, y + 120 / len(names)), name, ink, font, anchor="rm")
+    for index, name in enumerate(plan.names):
+        share = plan.data[name, ""] / ticks[-1]
+        if plan.kind == "horizontal":
+            y = 90 + 400 / len(plan.names) * index
+            draw.rectangle((160, y, 160 + 680 * share, y + 240 / len(plan.names)), plan.palette[0])
+            draw.text((150, y + 120 / len(plan.names)), name, ink, font, anchor="rm")
         else:
-            x = 110 + 750 / len(names) * index
-            draw.rectangle((x, 490 - 400 * share, x + 450 / len(names), 490), palette[2])
-            draw.text((x + 225 / len(names), 500), name, ink, font, anchor="ma")
-    return picture, [title, *(f"{tick:g}" for tick in ticks), *names]
+            x = 110 + 750 / len(plan.names) * index
+            draw.rectangle((x, 490 - 400 * share, x + 450 / len(plan.names), 490), plan.palette[2])
+            draw.text((x + 225 / len(plan.names), 500), name, ink, font, anchor="ma")
+    return picture, [plan.title, *(f"{tick:g}" for tick in ticks), *plan.names]
 
 
 def _text(rng: random.Random) -> Image.Image:

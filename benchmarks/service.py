@@ -95,12 +95,14 @@ def _service(home: Path, cache_bytes: int) -> Iterator[str]:
     environment = {**os.environ, "MMRAG_HOME": str(home), "MMRAG_CACHE_BYTES": str(cache_bytes)}
     command = [sys.executable, "-m", "mmrag", "serve", "--port", "0", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout is not None
-        url = json.loads(process.stdout.readline())["url"]
-        while httpx2.get(f"{url}/readyz", trust_env=False).status_code != httpx2.codes.OK:
-            time.sleep(0.1)
-        yield url
-        process.terminate()
+        try:
+            assert process.stdout is not None
+            url = json.loads(process.stdout.readline())["url"]
+            while httpx2.get(f"{url}/readyz", trust_env=False).status_code != httpx2.codes.OK:
+                time.sleep(0.1)
+            yield url
+        finally:
+            process.terminate()
 
 
 def _narrated(remote: RemoteEngine) -> Callable[[Question], Answer]:

@@ -65,7 +65,7 @@ class Heading:
 class CellSource:
     """Where a value of a chart comes from: it is printed there, or was measured on the chart's axis.
 
-    `confidence` is the share of such cells that were right on charts with known data.
+    `confidence` is a little less than the share of such cells that were right on charts with known data.
     """
 
     origin: CellOrigin

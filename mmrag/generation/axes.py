@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from mmrag.generation.cells import MOST_COUNTED, counted
 from mmrag.generation.grids import parse_grid
 from mmrag.text.chart_text import AXES, NO_LABEL
 from mmrag.text.numbers import sole_number
@@ -42,18 +43,16 @@ _NAMED = re.compile(r"\bticks?\b|\blabel(?:s|led|ed)?\b|\bcountries\b|\bcategori
 _CONDITION = re.compile(
     r"\b(?:above|below|over|under|than|exceeds?|if|where|whose|with|define|first calculate|colou?rs?)\b|超过|高于|低于|大于|小于"
 )
-_MOST_COUNTED = 40
 _TICK = re.compile(r"[^,\s](?:[^,]|,(?! ))*")
 
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """What stands along an axis of one picture, in order; `name` is where the text calls it so."""
+    """What stands along an axis of one picture, in order; `name` is where the text calls it `title`."""
 
     hit: int
     name: Span | None
     texts: tuple[tuple[str, Span], ...]
-
     title: str = ""
 
     def quotes(self, texts: Sequence[str]) -> tuple[Quote, ...]:
@@ -125,7 +124,7 @@ def _shared(ours: _Axis, theirs: _Axis) -> tuple[Claim, ...]:
     """What stands on both axes, one by one."""
     known = {normalise(text): text for text, _ in theirs.texts}
     both = [text for text, _ in ours.texts if normalise(text) in known]
-    if not 0 < len(both) <= _MOST_COUNTED:
+    if not 0 < len(both) <= MOST_COUNTED:
         return ()
     support = (*ours.quotes(both), *theirs.quotes([known[normalise(text)] for text in both]))
     both_have = f"{ours.title}: {_counted(both)}" if ours.title else f"Both charts have {_counted(both)}"
@@ -148,7 +147,7 @@ def _one(query: Query, axis: _Axis) -> tuple[Claim, ...]:
             return ()
         ranked = " > ".join(reversed(texts)) if highest else " < ".join(texts)
         return (Claim(f"{axis.title}: {texts[-1 if highest else 0]} ({ranked}).", axis.quotes(texts)),)
-    if _COUNT.search(query.text) and 0 < len(texts) <= _MOST_COUNTED:
+    if _COUNT.search(query.text) and 0 < len(texts) <= MOST_COUNTED:
         return (Claim(f"These are {_counted(texts)}.", axis.quotes(texts)),)
     return ()
 
@@ -163,5 +162,4 @@ def _subtracted(axis: _Axis, larger: str, smaller: str) -> tuple[Claim, ...]:
 
 def _counted(texts: Sequence[str]) -> str:
     """The texts and how many they are: `0, 20, 40: 1 + 1 + 1 = 3`."""
-    ones = f"{' + '.join('1' * len(texts))} = {len(texts)}" if len(texts) > 1 else "1"
-    return f"{', '.join(texts)}: {ones}"
+    return f"{', '.join(texts)}: {counted(texts)}"

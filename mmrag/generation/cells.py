@@ -29,7 +29,8 @@ _BLUR = Decimal("0.01")  # of the largest value: measured ones that are closer a
 
 _UNIT = re.compile(r"\([^()]*\)|（[^（）]*）")
 _CURRENCY = "$€£¥₹ "
-_FEWEST = 2  # values that can be compared or put together
+FEWEST = 2  # values that can be compared or put together
+MOST_COUNTED = 40  # of what is listed one by one
 _TOTAL_ROW = re.compile(r"\b(?:total|sum|all|overall|average|mean)\b|合计|总计|总额|平均|总和|全部")
 _AMOUNT = re.compile(r"(?P<before>\D*)(?P<digits>\d[\d,]*(?:\.\d+)?)(?P<after>\D*)")
 # Words of comparing and of kinds of rows ("which quarter"): no table need explain them.
@@ -186,7 +187,7 @@ def is_total(row: Row) -> bool:
 def alike(values: Sequence[Value]) -> bool:
     """Whether these are two amounts or more, all of one kind."""
     kinds = {(amount(value.cell)[0], amount(value.cell)[2]) for value in values}
-    return len(values) >= _FEWEST and all(value.cell.number for value in values) and len(kinds) == 1
+    return len(values) >= FEWEST and all(value.cell.number for value in values) and len(kinds) == 1
 
 
 def are_positive(values: Iterable[Value]) -> bool:

@@ -10,7 +10,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from mmrag.generation.axes import places_named
 from mmrag.generation.cells import (
+    FEWEST,
+    MOST_COUNTED,
     Value,
     all_quotes,
     cells_of,
@@ -41,13 +44,9 @@ _OPEN = re.compile(
 )
 _ALL_VALUES = 8  # of a column that are listed; of more, those that stand out
 _COLUMNS = 4
-_FEWEST = 2
 _SHARED = re.compile(r"\bhow many (?:of the )?(?:same|identical|common|shared)\b|\bin common\b")
 _TICKS = re.compile(r"\btick values?\b|\bvertical axis\b|\blegends?\b")  # these are not rows of a table
-_ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4}
-_ORDINAL = re.compile(r"\b(first|second|third|fourth|fifth) chart\b")
 _YEAR = re.compile(r"(?:19|20)\d\d")
-_MOST_COUNTED = 40
 # A label that ends so has swallowed the cell beside it: "Economy 13" and then 13.
 _TRAILING_NUMBER = re.compile(r"\D\s(?!(?:19|20)\d\d$)[\d.,]+\s?%?$")
 
@@ -77,7 +76,7 @@ def describe(query: Query, tables: Sequence[ReadTable]) -> tuple[Claim, ...]:
 
 def _column(query: Query, table: ReadTable, column: str) -> Claim | None:
     values = [Value(row, cell) for row in table.grid.rows for cell in cells_of(row, column) if cell.number]
-    if not table.grid.is_whole or len(values) < _FEWEST:
+    if not table.grid.is_whole or len(values) < FEWEST:
         return None
     if any(_TRAILING_NUMBER.search(value.row.label.text) for value in values):
         return None
@@ -99,21 +98,21 @@ def _standing_out(values: Sequence[Value]) -> list[Value]:
 
 def count_shared(query: Query, tables: Sequence[ReadTable]) -> tuple[Claim, ...]:
     """How many row labels two charts share, by name."""
-    places = [_ORDINALS[match[1]] for match in _ORDINAL.finditer(query.text)]
-    if not _SHARED.search(query.text) or _TICKS.search(query.text) or len(set(places)) != 2:  # noqa: PLR2004 - two charts
+    places = dict.fromkeys(places_named(query.text))
+    if not _SHARED.search(query.text) or _TICKS.search(query.text) or len(places) != 2:  # noqa: PLR2004 - two charts
         return ()
     ours, theirs = (
         {
             normalise(row.label.text): (table, row)
             for table in tables
-            if table.picture == f"attachment:{place + 1:03d}" and table.grid.is_whole
+            if table.picture == f"attachment:{place:03d}" and table.grid.is_whole
             for row in table.grid.rows
             if row.label.text != NO_LABEL
         }
         for place in places
     )
     shared = [label for label in ours if label in theirs]
-    if not 0 < len(shared) <= _MOST_COUNTED:
+    if not 0 < len(shared) <= MOST_COUNTED:
         return ()
     names = ", ".join(ours[label][1].label.text for label in shared)
     support = [

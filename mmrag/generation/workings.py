@@ -12,6 +12,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from mmrag.generation.cells import (
+    FEWEST,
+    MOST_COUNTED,
     Value,
     alike,
     all_quotes,
@@ -39,9 +41,7 @@ if TYPE_CHECKING:
 
     from mmrag.generation.cells import Query, ReadTable
 
-_MOST_COUNTED = 40  # of what is listed one by one
 _MOST_OPERANDS = 12  # of a working that can still be read
-_FEWEST = 2  # values that can be put together
 _PLACES = Decimal("0.01")  # of a result that does not come out even
 _DECIMALS = 2
 
@@ -122,7 +122,7 @@ def _meant(query: Query, table: ReadTable) -> list[Value]:
 
 def _total(query: Query, table: ReadTable) -> list[Claim]:
     values = _meant(query, table) or _column(query, table)
-    if not _FEWEST <= len(values) <= _MOST_OPERANDS or values[0].cell.number is None:
+    if not FEWEST <= len(values) <= _MOST_OPERANDS or values[0].cell.number is None:
         return []
     if any(map(is_unlabelled, values)):
         return []
@@ -145,7 +145,7 @@ def _total(query: Query, table: ReadTable) -> list[Claim]:
 
 def _average(query: Query, table: ReadTable) -> list[Claim]:
     values = _meant(query, table) or _column(query, table)
-    if not _FEWEST <= len(values) <= _MOST_OPERANDS or any(map(is_unlabelled, values)):
+    if not FEWEST <= len(values) <= _MOST_OPERANDS or any(map(is_unlabelled, values)):
         return []
     result = sum((amount(value.cell)[1] for value in values), Decimal(0)) / len(values)
     working = f"({_added(values)}) ÷ {len(values)} = {_written(values, result)}"
@@ -279,7 +279,7 @@ def _count(query: Query, table: ReadTable) -> list[Claim]:
         return []
     found = [value for value in values if beyond(amount(value.cell)[1], bound[0].value)]
     near = any(is_blurred(amount(value.cell)[1], bound[0].value, values) for value in values)
-    if not 0 < len(found) <= _MOST_COUNTED or near:
+    if not 0 < len(found) <= MOST_COUNTED or near:
         return []
     listed = ", ".join(f"{value.row.label.text} ({value.cell.text})" for value in found)
     working = counted(found)

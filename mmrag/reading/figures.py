@@ -70,16 +70,30 @@ def read_figure(image: Image.Image, recognition: TextRecognition) -> FigureReadi
     import numpy as np  # noqa: PLC0415 - heavy
 
     image, lines = _upright(image, recognition)
-    lines, reading = chart_in(np.asarray(image, dtype=np.uint8), lines, recognition)
-    is_chart = reading.table is not None or has_axis(lines)
+    lines, chart = chart_in(np.asarray(image, dtype=np.uint8), lines, recognition)
+    return _figure(image, lines, chart, otherwise=_kind(lines, image.size))
+
+
+def read_drawing(image: Image.Image, lines: Sequence[TextLine]) -> FigureReading:
+    """A drawing whose labels are known already."""
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    return _figure(image, lines, read_chart(lines, np.asarray(image, dtype=np.uint8)), otherwise="picture")
+
+
+def _figure(
+    image: Image.Image, lines: Sequence[TextLine], chart: ChartReading, *, otherwise: str
+) -> FigureReading:
+    """A picture with its lines: a chart where there is a table or an axis, `otherwise` of another kind."""
+    is_chart = chart.table is not None or has_axis(lines)
     return FigureReading(
-        kind="chart" if is_chart else _kind(lines, image.size),
+        kind="chart" if is_chart else otherwise,
         lines=tuple(rows_in_reading_order(lines)),
-        table=reading.table,
+        table=chart.table,
         image=as_png(image),
         key=pixel_digest(image),
-        reason=reading.reason if is_chart else "",
-        axis=reading.axis if is_chart else "",
+        reason=chart.reason if is_chart else "",
+        axis=chart.axis if is_chart else "",
     )
 
 
@@ -97,23 +111,6 @@ def chart_in(
         if second.table is not None:
             return closer, second
     return lines, reading
-
-
-def read_drawing(image: Image.Image, lines: Sequence[TextLine]) -> FigureReading:
-    """A drawing whose labels are known already."""
-    import numpy as np  # noqa: PLC0415 - heavy
-
-    reading = read_chart(lines, np.asarray(image, dtype=np.uint8))
-    is_chart = reading.table is not None or has_axis(lines)
-    return FigureReading(
-        kind="chart" if is_chart else "picture",
-        lines=tuple(rows_in_reading_order(lines)),
-        table=reading.table,
-        image=as_png(image),
-        key=pixel_digest(image),
-        reason=reading.reason if is_chart else "",
-        axis=reading.axis if is_chart else "",
-    )
 
 
 def _upright(image: Image.Image, recognition: TextRecognition) -> tuple[Image.Image, Sequence[TextLine]]:

@@ -42,6 +42,9 @@ _ENLARGED_SIDE = 1200  # pixels: the shorter side of a picture that is enlarged
 _MOST_ENLARGED = 3.0
 _TALL = 1.5  # a crop this much taller than wide holds rotated text, or a single character
 _MAYBE_UPRIGHT = 2.6  # up to this ratio a tall crop may still be one or two upright characters
+_COVERED = 0.3  # of a line's area that another one shares: both are one
+_ONE_HEIGHT = 0.5  # of the lower line's height that two readings of one line share
+_ONE_PLACE = 0.7  # of the shorter line's width that two readings share, where each saw all of a line
 _SURE = 0.9  # a score from which on no other orientation is tried
 
 
@@ -111,9 +114,13 @@ class TextRecognition:
         return lines
 
     def read_closely(self, pixels: Pixels, lines: Sequence[TextLine]) -> tuple[TextLine, ...]:
-        """These lines of a picture, and what is seen of it besides where it is enlarged."""
-        factor = _enlargement(*pixels.shape[:2])
-        return _completed(self._read_enlarged(pixels, factor), lines) if factor > 1.0 else tuple(lines)
+        """What is seen of a picture where it is enlarged, and of its `lines` those that are not seen then.
+
+        Small text was enlarged by `read` already: it is not looked at again.
+        """
+        if _text_size(lines) < _SMALL_TEXT or (factor := _enlargement(*pixels.shape[:2])) <= 1.0:
+            return tuple(lines)
+        return _completed(self._read_enlarged(pixels, factor), lines)
 
     def _read_tiles(self, pixels: Pixels, most: int) -> tuple[TextLine, ...]:
         lines: list[TextLine] = []
@@ -247,7 +254,7 @@ def _completed(lines: Sequence[TextLine], others: Sequence[TextLine]) -> tuple[T
 
 
 def _covers(line: TextLine, other: TextLine) -> bool:
-    return _shared(line, other) > 0.3 * (other.right - other.left) * other.height
+    return _shared(line, other) > _COVERED * (other.right - other.left) * other.height
 
 
 def _shared(a: TextLine, b: TextLine) -> float:
@@ -293,13 +300,13 @@ def merged(lines: Sequence[TextLine], further: Sequence[TextLine]) -> list[TextL
 
 def _is_one_line(a: TextLine, b: TextLine) -> bool:
     high = min(a.bottom, b.bottom) - max(a.top, b.top)
-    return _shared(a, b) > 0 and high > 0.5 * min(a.height, b.height)
+    return _shared(a, b) > 0 and high > _ONE_HEIGHT * min(a.height, b.height)
 
 
 def _united(a: TextLine, b: TextLine) -> TextLine:
     """The one of two readings that saw more of a line; both joined where each saw another end."""
     wide = min(a.right, b.right) - max(a.left, b.left)
-    if wide > 0.7 * min(a.right - a.left, b.right - b.left):
+    if wide > _ONE_PLACE * min(a.right - a.left, b.right - b.left):
         return max((a, b), key=lambda line: ((line.right - line.left) * line.height, line.score))
     first, second = sorted((a, b), key=lambda line: line.left)
     left, right = first.left, second.right

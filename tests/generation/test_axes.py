@@ -50,6 +50,8 @@ def ask(hit, embedder):
          "Vertical axis: 0, 20: 1 + 1 = 2."),
         ("How many of the same labels are on the horizontal axis in the first chart and the second chart?",
          "Both charts have Peru, Chad: 1 + 1 = 2."),
+        ("How many labels do the first chart and the second chart have in common, as in the first chart?",
+         "Both charts have Peru, Chad: 1 + 1 = 2."),
         ("How many countries are there on the horizontal axis in the first chart?",
          "These are Peru, Chad, Oman: 1 + 1 + 1 = 3."),
     ],
@@ -68,8 +70,7 @@ def test_an_axis_is_answered_from_its_ticks_and_labels(ask, question, said):
     ],
 )  # fmt: skip
 def test_what_is_not_certain_of_an_axis_is_not_said(ask, question):
-    assert "1 +" not in ask(question, FIRST, SECOND, NO_AXIS)
-    assert "Vertical" not in ask(question, FIRST, SECOND, NO_AXIS)
+    assert ask(question, FIRST, SECOND, NO_AXIS) == ""
 
 
 def test_a_chart_without_a_table_does_not_move_the_others_place(ask):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from mmrag.reading.charts import read_chart
 from mmrag.reading.charts.table import rows_as_text
 from mmrag.reading.chunking import SentenceChunker
-from mmrag.reading.ocr import TextLine
+from mmrag.reading.figures import chart_in
+from mmrag.reading.ocr import TextLine, TextRecognition
 from mmrag.reading.page_builder import PageBuilder
 
 PAPER = (255, 255, 255)
@@ -237,3 +238,25 @@ def test_a_drawn_charts_cells_say_where_they_come_from(read, draw_chart, dark):
     assert all(
         source.origin == "measured" and 0 < source.confidence < 1 for (source,) in figure.table.sources
     )
+
+
+def test_a_label_that_was_missed_is_found_where_the_chart_is_enlarged():
+    values = (30, 60, 45, 80)
+    picture, labels = bars(values), names(4)
+    for line in (*ticks(), *labels):
+        place = (round(line.left), round(line.bottom) - 2)
+        cv2.putText(picture, line.text, place, (40, 40, 40), cv2.FontFace("uni"), 18)
+    seen = [*ticks(), *labels[:1], *labels[2:]]
+    assert read_chart(seen, picture).table is None
+    lines, reading = chart_in(picture, seen, TextRecognition(threads=1))
+    assert {line.text for line in lines} == {line.text for line in (*ticks(), *labels)}
+    assert [name for name, _ in reading.table.rows] == ["CityA", "CityB", "CityC", "CityD"]
+    assert values_of(reading.table) == [[pytest.approx(value, rel=0.05)] for value in values]
+
+
+@pytest.mark.parametrize("labels", [names(4), ticks(), [*ticks(), *names(4)]])
+def test_where_a_closer_look_is_not_needed_or_does_not_help_a_chart_keeps_its_lines(labels):
+    picture = bars((30, 60, 45, 80))
+    lines, reading = chart_in(picture, labels, TextRecognition(threads=1))
+    assert lines is labels
+    assert reading == read_chart(labels, picture)

@@ -10,7 +10,7 @@ It knows no OCR: the lines of text come with the picture.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmrag.reading.charts.axes import find_axis
@@ -19,23 +19,17 @@ from mmrag.reading.charts.labels import labels_of
 from mmrag.reading.charts.lines import read_lines
 from mmrag.reading.charts.marks import colours_of
 from mmrag.reading.charts.printed import has_axis, read_printed
-from mmrag.reading.charts.table import CONFIRMED, Cell, ChartTable, NoBars, NoTable
+from mmrag.reading.charts.table import Cell, ChartTable, NoBars, NoTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from mmrag.reading.charts.labels import Label
-    from mmrag.reading.ocr import TextLine
-
-    Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
+    from mmrag.reading.ocr import Pixels, TextLine
 
 __all__ = ["ChartReading", "ChartTable", "has_axis", "read_chart"]
 
-
-_MOST_PIXELS = 3_000_000
+_MOST_PIXELS = 3_000_000  # that marks are looked for in: as many as text is in a small picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +51,7 @@ def read_chart(lines: Sequence[TextLine], pixels: Pixels) -> ChartReading:
     axis = find_axis(labels, horizontal=False)
     written = axis.as_text(horizontal=False) if axis else ""
     if (rows := read_printed(lines, pixels)) is not None:
-        cells = tuple(
-            (row[0], tuple(Cell(text, "printed", CONFIRMED) for text in row[1:])) for row in rows[1:]
-        )
+        cells = tuple((row[0], tuple(Cell(text, "printed") for text in row[1:])) for row in rows[1:])
         return ChartReading(ChartTable("", rows[0][1:], cells), axis=written)
     try:
         table = _drawn(labels, pixels)
@@ -79,8 +71,7 @@ def _of_moderate_size(lines: Sequence[TextLine], pixels: Pixels) -> tuple[Sequen
         return lines, pixels
     size = (max(1, round(width * share)), max(1, round(height * share)))
     small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    moved = [replace(line, quad=tuple((x * share, y * share) for x, y in line.quad)) for line in lines]
-    return moved, small
+    return [line.scaled(share) for line in lines], small
 
 
 def _drawn(labels: Sequence[Label], pixels: Pixels) -> ChartTable:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
+from statistics import linear_regression
 from typing import TYPE_CHECKING
 
 from mmrag.reading.charts.labels import YEAR, groups
-from mmrag.reading.charts.table import NoTable
+from mmrag.reading.charts.table import Cell, NoTable, measured
 from mmrag.text.chart_text import AXES
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _MIN_TICKS = 3
 _INLIERS = 0.75  # of the numbers in one line: with more strangers among them they are no axis
 _OFF_PIXELS = 2.5  # from the fitted line, at least
 _OFF_SHARE = 0.012  # of the ticks' extent
+_LN_10 = 2.3  # the natural logarithm of 10
 _ZERO_REACH = 1.6  # heights of a tick label: so far from its gridline it may stand
 
 
@@ -43,6 +45,15 @@ class Axis:
     def position(self, value: float) -> float:
         """The position of a value in pixels. Raises ValueError for what a logarithmic axis cannot show."""
         return ((math.log10(value) if self.log else value) - self.offset) / self.slope
+
+    def pixel(self, value: float) -> float:
+        """What a pixel is worth at a value: the derivative of `value` by the position."""
+        return abs(self.slope) * (_LN_10 * abs(value) if self.log else 1.0)
+
+    def cell(self, value: float) -> Cell:
+        """A value that was measured on it, with its per cent sign. Raises NoTable."""
+        percent = all(tick.text.endswith("%") for tick in self.ticks if tick.value)
+        return Cell(measured(value, self.pixel(value)) + ("%" if percent else ""), "measured")
 
     def resting_on(self, baseline: float, *, horizontal: bool) -> Axis:
         """Moved so that its beginning is where the bars begin: labels may stand above their gridline.
@@ -121,8 +132,5 @@ def _ransac(column: Sequence[Label], values: Sequence[float], *, horizontal: boo
     if len(best) < max(_MIN_TICKS, _INLIERS * len(column)):
         return None
     xs, ys = [places[i] for i in best], [values[i] for i in best]
-    mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
-    slope = sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True)) / sum(
-        (x - mean_x) ** 2 for x in xs
-    )
-    return Axis(slope, mean_y - slope * mean_x, log, tuple(column[i] for i in best))
+    slope, offset = linear_regression(xs, ys)
+    return Axis(slope, offset, log, tuple(column[i] for i in best))

@@ -18,12 +18,7 @@ from mmrag.reading.charts.layouts import ALIGNED, Bar, clusters, find_layouts, p
 from mmrag.reading.charts.lengths import cells_of, printed_values, scale_of
 from mmrag.reading.charts.marks import rectangles
 from mmrag.reading.charts.series import Picture, series_of
-from mmrag.reading.charts.table import (
-    Cell,
-    ChartTable,
-    NoBars,
-    NoTable,
-)
+from mmrag.reading.charts.table import Cell, ChartTable, NoBars, NoTable
 from mmrag.text.chart_text import NO_LABEL
 
 if TYPE_CHECKING:
@@ -31,8 +26,8 @@ if TYPE_CHECKING:
 
     from mmrag.reading.charts.labels import Label
     from mmrag.reading.charts.layouts import Clusters, Layout
-    from mmrag.reading.charts.marks import Colours, Pixels, Rectangle
-
+    from mmrag.reading.charts.marks import Colours, Rectangle
+    from mmrag.reading.ocr import Pixels
 
 _AGREES_PIXELS = 3.0
 _GAP = 1.6  # pitches between neighbours: one is missing

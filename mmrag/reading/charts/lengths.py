@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mmrag.reading.charts.axes import Axis, along
 from mmrag.reading.charts.layouts import ALIGNED
-from mmrag.reading.charts.table import CONFIRMED, MEASURED_CONFIDENCE, Cell, NoTable, measured
+from mmrag.reading.charts.table import Cell, NoTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,9 +38,7 @@ class Scale:
 
     def pixel(self, value: float) -> float:
         """What a pixel is worth at a value."""
-        if self.axis is None:
-            return self.per_pixel
-        return abs(self.axis.slope) * (2.3 * abs(value) if self.axis.log else 1.0)
+        return self.per_pixel if self.axis is None else self.axis.pixel(value)
 
 
 def printed_values(layout: Layout, labels: Sequence[Label]) -> dict[Bar, Label]:
@@ -111,9 +109,9 @@ def cells_of(
                 signed = scale.axis is not None or not diverging
                 fits = _fits(label.value, length, scale.pixel(length), signed=signed)
                 contradictions += not fits
-                row.append(Cell(label.text, "printed", CONFIRMED) if fits else None)
+                row.append(Cell(label.text, "printed") if fits else None)
             elif scale.axis is not None:
-                row.append(_measured(length, scale))
+                row.append(_measured(length, scale.axis))
             else:
                 row.append(None)
         cells.append(row)
@@ -128,11 +126,6 @@ def _fits(value: float, length: float, pixel: float, *, signed: bool) -> bool:
     return abs(value - length) <= max(_AGREES * abs(length), _AGREES_PIXELS * pixel)
 
 
-def _measured(length: float, scale: Scale) -> Cell:
-    axis = scale.axis
-    if abs(length) < _FLAT * scale.pixel(length):
-        length = 0.0  # too short to tell on which side of zero it lies
-    percent = axis is not None and all(tick.text.endswith("%") for tick in axis.ticks if tick.value)
-    return Cell(
-        measured(length, scale.pixel(length)) + ("%" if percent else ""), "measured", MEASURED_CONFIDENCE
-    )
+def _measured(length: float, axis: Axis) -> Cell:
+    is_flat = abs(length) < _FLAT * axis.pixel(length)
+    return axis.cell(0.0 if is_flat else length)  # too short to tell on which side of zero it lies

@@ -17,7 +17,7 @@ from mmrag.reading.charts.axes import along, find_axis
 from mmrag.reading.charts.labels import LEVEL, groups
 from mmrag.reading.charts.legends import by_ink, by_sample, named_by_sample
 from mmrag.reading.charts.marks import inks_of
-from mmrag.reading.charts.table import MEASURED_CONFIDENCE, Cell, ChartTable, NoTable, measured
+from mmrag.reading.charts.table import Cell, ChartTable, NoTable
 from mmrag.text.chart_text import NO_LABEL
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from mmrag.reading.charts.axes import Axis
     from mmrag.reading.charts.labels import Label
-    from mmrag.reading.charts.marks import Colours, Pixels
+    from mmrag.reading.charts.marks import Colours
+    from mmrag.reading.ocr import Pixels
 
 _LEAST_POINTS = 3
 _MOST_LINES = 8
@@ -94,14 +95,13 @@ def read_lines(labels: Sequence[Label], pixels: Pixels) -> ChartTable:
     if not lines:
         raise NoTable("no lines were found")
     names = _names(lines, labels, colours, plot, axis)
-    percent = all(tick.text.endswith("%") for tick in axis.ticks if tick.value)
     rows: list[tuple[str, tuple[Cell | None, ...]]] = []
     for point in plot.points:
         heights = [line.at(point.x - plot.left) for line in lines]
-        rows.append((point.text, tuple(_cell(height, plot, axis, percent=percent) for height in heights)))
+        rows.append((point.text, tuple(_cell(height, plot, axis) for height in heights)))
     if sum(cell is not None for _, row in rows for cell in row) < 0.6 * len(rows) * len(lines):
         raise NoTable("too few points of the lines were found")
-    hidden = tuple(_cell(_unlabelled_extreme(line, plot), plot, axis, percent=percent) for line in lines)
+    hidden = tuple(_cell(_unlabelled_extreme(line, plot), plot, axis) for line in lines)
     if any(cell is not None for cell in hidden):
         rows.append((NO_LABEL, hidden))
     return ChartTable("line", tuple(names), tuple(rows), axis.as_text(horizontal=False))
@@ -274,12 +274,8 @@ def _unlabelled_extreme(line: _Line, plot: _Plot) -> float | None:
     return None
 
 
-def _cell(height: float | None, plot: _Plot, axis: Axis, *, percent: bool) -> Cell | None:
-    if height is None:
-        return None
-    value = axis.value(-(plot.top + height + 0.5))
-    step = abs(axis.slope) * (2.3 * abs(value) if axis.log else 1.0)
-    return Cell(measured(value, step) + ("%" if percent else ""), "measured", MEASURED_CONFIDENCE)
+def _cell(height: float | None, plot: _Plot, axis: Axis) -> Cell | None:
+    return None if height is None else axis.cell(axis.value(-(plot.top + height + 0.5)))
 
 
 # ------------------------------------------------------------------- naming

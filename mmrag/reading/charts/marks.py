@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
+    from mmrag.reading.ocr import Pixels
+
     Mask = NDArray[np.uint8]  # (height, width), 0 or 1
 
 _MOST_COLOURS = 14

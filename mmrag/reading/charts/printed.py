@@ -13,21 +13,18 @@ import math
 import re
 from dataclasses import replace
 from itertools import chain, pairwise
+from statistics import linear_regression
 from typing import TYPE_CHECKING
 
-from mmrag.reading.charts.labels import TILTED, YEAR, groups, labels_of, value_of
+from mmrag.reading.charts.labels import LEVEL, YEAR, groups, labels_of, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from mmrag.reading.charts.labels import Label
-    from mmrag.reading.ocr import TextLine
+    from mmrag.reading.charts.table import Rows
+    from mmrag.reading.ocr import Pixels, TextLine
 
-    Rows = tuple[tuple[str, ...], ...]
-    Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
     Colour = tuple[float, float, float]
 
 _SHARE = re.compile(r"(?P<label>.*[^\W\d_].*?)[\s:：,(（–-]*(?<![\d.,])(?P<share>\d+(?:\.\d+)?\s?%)[)）]?")
@@ -115,8 +112,8 @@ def _ticks_of_upright_axis(labels: Sequence[Label]) -> list[Label]:
 
 def _category_rows(labels: Sequence[Label]) -> Iterator[list[Label]]:
     """Rows that may be categories, lowest first: evenly spaced, distinct."""
-    level = [label for label in labels if not label.vertical and label.tilt < TILTED[0]]
-    hanging = [label for label in labels if label.vertical or label.tilt >= TILTED[0]]
+    level = [label for label in labels if not label.vertical and label.tilt < LEVEL]
+    hanging = [label for label in labels if label.vertical or label.tilt >= LEVEL]
     rows = groups(level, key=lambda label: label.y, reach=lambda label: 0.5 * label.height)
     rows += groups(hanging, key=lambda label: label.top, reach=lambda label: 0.5 * (label.right - label.left))
     for row in sorted(rows, key=lambda row: -row[0].y):
@@ -136,7 +133,7 @@ def _may_be_categories(labels: Sequence[Label]) -> bool:
 
 def _with_further_lines(label: Label, labels: Sequence[Label], spacing: float) -> Label:
     """A category with the lines directly above and below it that belong to it."""
-    if label.vertical or label.tilt >= TILTED[0]:
+    if label.vertical or label.tilt >= LEVEL:
         return label
     whole = label
     grown = True
@@ -420,18 +417,10 @@ def _confirmed(values: Sequence[Label], positions: Sequence[float]) -> bool:
 
 def _is_affine(amounts: Sequence[float], positions: Sequence[float], *, rising: bool = False) -> bool:
     """Whether positions are a line over amounts, but for a few pixels."""
-    n = len(amounts)
-    mean_amount, mean_position = sum(amounts) / n, sum(positions) / n
-    spread = sum((amount - mean_amount) ** 2 for amount in amounts)
-    if spread == 0:
+    if len(set(amounts)) < 2:  # noqa: PLR2004 - a line goes through two points
         return False
-    slope = (
-        sum((a - mean_amount) * (p - mean_position) for a, p in zip(amounts, positions, strict=True)) / spread
-    )
+    slope, offset = linear_regression(amounts, positions)
     if rising and slope <= 0:
         return False
     tolerance = max(_TOLERANCE_PIXELS, _TOLERANCE * (max(positions) - min(positions)))
-    return all(
-        abs(mean_position + slope * (a - mean_amount) - p) <= tolerance
-        for a, p in zip(amounts, positions, strict=True)
-    )
+    return all(abs(offset + slope * a - p) <= tolerance for a, p in zip(amounts, positions, strict=True))
