@@ -19,7 +19,7 @@ import threading
 import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -43,6 +43,7 @@ _ENDING_SECONDS = 1.0  # between a closed socket and an exit code
 _RETAINED = 0.6  # of its memory: a child that holds more after a document is replaced
 _NEAR = 0.75  # of its memory: a child that crashed with more than this had too little of it
 _RECEIVED = 1 << 18  # bytes at a time
+_FOLDER_PREFIX = "mmrag-reader-"  # of the temporary folder that is all children may write to
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MAX_REASON = 600  # characters of a child's sentence
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -153,7 +154,7 @@ class _Children:
         self._idle: list[_Child] = []
         self._living: set[_Child] = set()
         self._closed = False
-        self._folder = tempfile.mkdtemp(prefix="mmrag-reader-")
+        self._folder = tempfile.mkdtemp(prefix=_FOLDER_PREFIX)
         # Linux ends a child with the *thread* that started it: so one thread starts all, and lives on.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="mmrag-reader")
 
@@ -162,7 +163,7 @@ class _Children:
             return len(self._living)
 
     def take(self) -> _Child | None:
-        """The child that read last and is free; one that the system ended meanwhile costs no document."""
+        """The child that read last and is free; what the system took from it meanwhile costs no document."""
         while True:
             with self._lock:
                 if not self._idle:
@@ -177,6 +178,8 @@ class _Children:
         with self._lock:
             if self._closed:
                 raise NotReadable("Reading has ended: the engine is closed.")
+            if not Path(self._folder).is_dir():  # systems tidy temporary folders away
+                self._folder = tempfile.mkdtemp(prefix=_FOLDER_PREFIX)
             child = self._starter.submit(_Child, self._folder, bounds).result()
             self._living.add(child)
         try:
@@ -212,27 +215,32 @@ class _Child:
 
     def __init__(self, folder: str, bounds: Bounds) -> None:
         self._bounds = bounds
+        self._folder = folder
         self._peak = 0  # bytes of memory seen while it reads
         self.measures: tuple[str, ...] = ()
         self.is_fit = False  # to read another document
         self.is_new = True  # it has read none
-        self._socket, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-I", "-c", _START, str(Path(__file__).resolve().parents[2])],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd=folder,
-                env=_environment(folder),
-                start_new_session=True,  # Ctrl-C is the parent's to answer
-            )
+        with ExitStack() as on_failure:
+            self._socket, theirs = socket.socketpair()
+            on_failure.callback(self._socket.close)
+            with theirs:
+                self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                    [sys.executable, "-I", "-c", _START, str(Path(__file__).resolve().parents[2])],
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    cwd=folder,
+                    env=_environment(folder),
+                    start_new_session=True,  # Ctrl-C is the parent's to answer
+                )
+            on_failure.pop_all()
         self._socket.settimeout(0)
         self._poll = select.poll()
 
     @property
     def lives(self) -> bool:
-        return self._process.poll() is None
+        """Whether it runs, with its folder: without, it would fail on whatever it reads."""
+        return self._process.poll() is None and Path(self._folder).is_dir()
 
     def set_up(self, setup: messages.Setup) -> None:
         """Wait until it is ready. Raises NotReadable, MissingExtra."""

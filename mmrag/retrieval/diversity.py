@@ -46,6 +46,11 @@ def diversified(hits: Sequence[Hit], k: int) -> tuple[Hit, ...]:
     return tuple(replace(hits[place], rank=rank) for rank, place in enumerate(chosen[:k], start=1))
 
 
+def is_diverse(hits: Sequence[Hit]) -> bool:
+    """Whether none of these would wait, so that they stay as they are whatever hits follow."""
+    return len(_chosen(hits, range(len(hits)), len(hits), _Shown(), fills_up=False)) == len(hits)
+
+
 def _chosen(
     hits: Sequence[Hit], places: Iterable[int], k: int, shown: _Shown, *, fills_up: bool
 ) -> list[int]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from mmrag.errors import StoreUnavailable
 from mmrag.retrieval import dense, lexical
 from mmrag.retrieval.dense import DenseIndex
-from mmrag.retrieval.diversity import diversified
+from mmrag.retrieval.diversity import diversified, is_diverse
 from mmrag.retrieval.fusion import convex_combination, normalised, stands_out
 from mmrag.retrieval.index import BUILD_FAULTS
 from mmrag.retrieval.layout import MEMORY_ROWS, SEGMENT_ROWS, Limits
@@ -120,11 +120,12 @@ class HybridRetriever:
         question = self_contained(query, history)
         reranker = self._reranker if self._reranker and self._reranker.understands(query) else None
         candidates = max(SPARE * k, self._rerank_candidates if reranker else 0)
-        hits = self._found(collections, question, attached, depth=max(DEPTH, k), most=candidates)
-        if reranker:
-            asked = query if question == query else standalone(query, history)
-            hits = self._reranked(reranker, asked, hits)
-        return diversified(hits, k)
+        with self._found(collections, question, attached, depth=max(DEPTH, k), most=candidates) as found:
+            if reranker is None:
+                return _diverse(*found, k)
+            hits = _hits(*found)
+        asked = query if question == query else standalone(query, history)
+        return diversified(self._reranked(reranker, asked, hits), k)
 
     def search_passages(self, query: str, passages: Sequence[Hit], *, k: int) -> tuple[Hit, ...]:
         return rank_passages(query, passages, k=k)
@@ -160,15 +161,17 @@ class HybridRetriever:
         """Wait for indexes that are built in the background."""
         self._pool.close()
 
+    @contextmanager
     def _found(
         self, collections: Sequence[str], question: str, pictures: Sequence[str], *, depth: int, most: int
-    ) -> list[Hit]:
-        """The best `most` hits, all from one snapshot of the store: no half of an update is seen."""
+    ) -> Iterator[tuple[tuple[Fused, ...], ChunkSnapshot]]:
+        """The best `most` and the snapshot of the store that they are from: no half of an update is seen."""
         while True:
             with self._feed.snapshot() as now:
                 views = self._views(collections, now)
                 if views is not None:
-                    return _hits(self._fused(views, question, pictures, depth=depth, most=most), now)
+                    yield self._fused(views, question, pictures, depth=depth, most=most), now
+                    return
             self._pool.build_what_is_due()
 
     def _views(self, collections: Sequence[str], now: ChunkSnapshot) -> Views | None:
@@ -228,6 +231,18 @@ class HybridRetriever:
             for hit, score in zip(looked_at, scores, strict=True)
         ]
         return [*sorted(scored, key=lambda hit: -hit.score), *candidates[self._rerank_candidates :]]
+
+
+def _diverse(fused: Sequence[Fused], now: ChunkSnapshot, k: int) -> tuple[Hit, ...]:
+    """The k of these that repeat nothing, best first.
+
+    Those that could stand in for others are read only where they are needed: of a store that is not in
+    memory each row costs a read of the disk.
+    """
+    hits = _hits(fused[:k], now)
+    if len(hits) == min(k, len(fused)) and is_diverse(hits):
+        return tuple(hits)
+    return diversified([*hits, *_hits(fused[k:], now)], k)
 
 
 def _hits(fused: Sequence[Fused], now: ChunkSnapshot) -> list[Hit]:

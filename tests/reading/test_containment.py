@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -316,6 +317,16 @@ def test_a_process_that_ends_between_two_documents_costs_none():
             os.kill(child, signal.SIGKILL)
         assert eventually(lambda: not started())
         assert reader.read(b"The next one.", name="next.txt").pages[0].text == "The next one."
+
+
+def test_a_temporary_folder_that_the_system_tidied_away_costs_no_document(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with reading() as reader:
+        reader.read(b"The first one.", name="first.txt")
+        (folder,) = tmp_path.iterdir()
+        folder.rmdir()
+        assert reader.read(b"The next one.", name="next.txt").pages[0].text == "The next one."
+        assert reader.read(b"The third.", name="third.txt").pages[0].text == "The third."
 
 
 PARENT = """

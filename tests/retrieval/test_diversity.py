@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrag.retrieval.diversity import PAGE_CHARS, PER_DOCUMENT, PER_PAGE, diversified
+from mmrag.retrieval.diversity import PAGE_CHARS, PER_DOCUMENT, PER_PAGE, diversified, is_diverse
 from mmrag.types import Chunk, Hit
 
 LONG = (
@@ -72,6 +72,16 @@ def test_what_waits_comes_behind_what_does_not_and_each_keeps_its_order(hits):
     ids = shown(hits, 20)
     descents = sum(later < earlier for earlier, later in pairwise(ids))
     assert descents <= 2  # shown; crowded; repeated
+
+
+@given(hits_of_few_documents, st.integers(0, 16))
+def test_the_first_k_stay_whatever_follows_exactly_where_none_of_them_waits(hits, k):
+    k = min(k, len(hits))
+    first = [found.chunk.id for found in hits[:k]]
+    new = [hit(100 + number, document=f"new {number}") for number in range(k)]
+    assert is_diverse(hits[:k]) == (shown([*hits[:k], *new], k) == first)
+    if is_diverse(hits[:k]):
+        assert shown(hits, k) == first
 
 
 def test_five_chunks_of_one_page_do_not_keep_others_out():

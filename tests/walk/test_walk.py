@@ -134,7 +134,7 @@ def test_what_the_company_does_not_say_is_not_answered(engine, row):
 
 def test_every_sentence_of_every_example_is_cited_verbatim(engine):
     """Quotes stand on their page, and each marker has its citation."""
-    pages = {}
+    readings = {}
     for row in rows(answered=True):
         answer = ask_row(engine, row)
         markers = [citation.marker for citation in answer.citations]
@@ -142,16 +142,15 @@ def test_every_sentence_of_every_example_is_cited_verbatim(engine):
         for citation in answer.citations:
             assert answer.abstained or f"[{citation.marker}]" in answer.text
             if citation.origin == "collection":
-                key = citation.uri, citation.page
-                if key not in pages:
-                    pages[key] = page_text(engine, *key)
-                assert citation.quote in pages[key]
+                if citation.uri not in readings:
+                    readings[citation.uri] = pages_of(engine, citation.uri)
+                assert citation.quote in readings[citation.uri][citation.page]
 
 
-def page_text(engine, uri, number):
+def pages_of(engine, uri):
     path = Path(uri.removeprefix("file://"))
     reading = engine._stages.reader.read(path.read_bytes(), name=path.name)  # noqa: SLF001 - the same reader
-    return next(page.text for page in reading.pages if page.number == number)
+    return {page.number: page.text for page in reading.pages}
 
 
 def test_most_of_the_examples_are_answered_right(engine):
