@@ -8,6 +8,7 @@ with another's.
 
 from __future__ import annotations
 
+import mmap
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -79,10 +80,13 @@ class DenseIndex:
 
     @classmethod
     def open(cls, ids: NDArray[np.int64], path: Path) -> DenseIndex:
-        """What `write` wrote, mapped into memory: it costs no more of that than searches touch."""
+        """What `write` wrote, mapped into memory, from which the system may drop what it has on disk."""
         import faiss  # noqa: PLC0415 - heavy: a native library
 
-        return cls(ids, faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC))
+        opened = cls(ids, faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC))
+        if opened.is_scan:
+            _touch(faiss.downcast_index(opened.index.refine_index).codes)
+        return opened
 
     def write(self, path: Path) -> None:
         """Write the index without its ids. Raises OSError."""
@@ -137,6 +141,19 @@ class DenseIndex:
             scores, rows = index.search(vector, depth, params=parameters)
         found = rows[0] >= 0  # FAISS fills up with row -1 where it has fewer than it was asked for
         return scores[0][found], self.ids[rows[0][found]]
+
+
+def _touch(codes: Any) -> None:  # noqa: ANN401 - faiss ships no types
+    """Have every page of mapped codes in memory: else hundreds of candidates each wait for the disk.
+
+    Whoever opens an index has just read its file to verify it, so this finds the pages in the system's
+    cache, which drops pages that nobody has mapped first.
+    """
+    import faiss  # noqa: PLC0415 - heavy: a native library
+
+    untyped: Any = faiss  # its types know no vector of codes
+    if codes.size():
+        untyped.rev_swig_ptr(codes.data(), codes.size())[:: mmap.PAGESIZE].max()
 
 
 def empty_graph(sample: Vectors) -> Any:  # noqa: ANN401 - faiss ships no types
