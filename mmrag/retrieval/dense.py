@@ -85,7 +85,7 @@ class DenseIndex:
 
         opened = cls(ids, faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC))
         if opened.is_scan:
-            _touch(faiss.downcast_index(opened.index.refine_index).codes)
+            _touch(opened.index.refine_index)
         return opened
 
     def write(self, path: Path) -> None:
@@ -143,8 +143,8 @@ class DenseIndex:
         return scores[0][found], self.ids[rows[0][found]]
 
 
-def _touch(codes: Any) -> None:  # noqa: ANN401 - faiss ships no types
-    """Have every page of mapped codes in memory: else hundreds of candidates each wait for the disk.
+def _touch(index: Any) -> None:  # noqa: ANN401 - faiss ships no types
+    """Have all mapped codes of an index in memory: else hundreds of candidates each wait for the disk.
 
     Whoever opens an index has just read its file to verify it, so this finds the pages in the system's
     cache, which drops pages that nobody has mapped first.
@@ -152,6 +152,7 @@ def _touch(codes: Any) -> None:  # noqa: ANN401 - faiss ships no types
     import faiss  # noqa: PLC0415 - heavy: a native library
 
     untyped: Any = faiss  # its types know no vector of codes
+    codes = untyped.downcast_index(index).codes
     if codes.size():
         untyped.rev_swig_ptr(codes.data(), codes.size())[:: mmap.PAGESIZE].max()
 
