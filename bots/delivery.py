@@ -13,7 +13,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from bots.conversation import Notice, Proposal, may_see
+from bots.conversation import Notice, Proposal, log_fault, may_see
+from bots.figures import figure_of
 from bots.inbox import Part
 from bots.outcomes import RefusedError, UnsureError
 from mmrag.wire import answer_from_json
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from bots.conversation import Audience
+    from bots.figures import Figure
     from bots.inbox import Inbox, Job
     from bots.records import DiskRecords
     from mmrag.ports import EngineClient
@@ -37,7 +39,6 @@ WIDER = Notice(
     mood="problem",
 )
 
-PNG = b"\x89PNG"
 Message = TypeVar("Message")
 
 
@@ -132,20 +133,16 @@ class Delivery(ABC, Generic[Place, Message]):
         human = not target.whispered and bool(await self._human_of(target.workspace))
         return await self.answer(answer_from_json(content["answer"]), content, target, human=human)
 
-    async def figure(self, answer: Answer, content: Json) -> tuple[str, bytes] | None:
-        """The first figure that the answer rests on, with a name for it."""
-        if answer.abstained:
-            return None
-        for citation in answer.citations:
-            if citation.image is None:
-                continue
-            data = await asyncio.to_thread(
-                self._engine.figure, citation.image, collections=tuple(content["collections"])
+    async def figure(self, answer: Answer, content: Json) -> Figure | None:
+        """The figure that the answer rests on, from the collections that it was given from and no others."""
+        collections = tuple(content["collections"])
+        try:
+            return await asyncio.to_thread(
+                figure_of, answer, lambda name: self._engine.figure(name, collections=collections)
             )
-            if data is not None:
-                suffix = "png" if data.startswith(PNG) else "jpg"
-                return f"{citation.image}.{suffix}", data
-        return None
+        except Exception as error:  # noqa: BLE001 - the answer is worth more than its picture
+            log_fault(error)
+            return None
 
     @abstractmethod
     async def audience(self, content: Json, target: Place) -> Audience:

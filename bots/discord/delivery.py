@@ -134,7 +134,7 @@ class DiscordDelivery(Delivery[Place, Message]):
         figure = await self.figure(answer, content)
         return answer_messages(
             answer,
-            figure=figure if figure is not None and len(figure[1]) <= FILE_BYTES else None,
+            figure=figure if figure is not None and len(figure.data) <= FILE_BYTES else None,
             human=human,
             private=target.whispered,
             asked=content.get("asked"),
@@ -287,4 +287,4 @@ def _direct_room(channel: str) -> Room:
 
 
 def _uploads(message: Message) -> list[tuple[str, bytes]]:
-    return [] if message.file is None else [message.file]
+    return [] if message.file is None else [(message.file.name, message.file.data)]

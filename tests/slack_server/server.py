@@ -50,6 +50,7 @@ class SlackServer(Waiting):
         self.sent = []  # (what, JSON) that left this server: envelopes, events, answers
         self.foreign = []  # requests that went to `elsewhere`: (path, headers)
         self.uploads = {}
+        self.taking_in_seconds = 0.15  # from the end of an upload until messages may show the file
         self.codes = {}  # of OAuth: (team, user, scopes, redirect address)
         self.mention_as = ("app_mention", "message")  # how a mention is told
         self.sends_own = True  # the app hears its own messages, as it does from Slack

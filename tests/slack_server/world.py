@@ -236,6 +236,7 @@ class File:
     redirect: str | None = None  # a download is sent on to this address
     external_url: str | None = None  # kept elsewhere, such as in Google Drive: Slack names this address
     cut_after: int | None = None  # a download breaks off after so many bytes
+    taken_in_at: float = 0.0  # until Slack has looked at what was sent up, it has no kind
 
 
 @dataclass
