@@ -18,7 +18,7 @@ from bots.intake import Intake
 from bots.logs import quiet_logger
 from bots.outcomes import RefusedError, UnsureError
 from bots.slack.blocks import CORRECT, FEEDBACK
-from bots.slack.intake import ADD_VIEW, ASK_SHORTCUT, opens_modal, read, workspace_key
+from bots.slack.intake import ADD_VIEW, ASK_SHORTCUT, gone_from, opens_modal, read, workspace_key
 from bots.slack.views import (
     OPEN_ADD,
     OPEN_SETTINGS,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from bots.inbox import Inbox
     from bots.records import DiskRecords, Post
     from bots.slack.places import Directory
+    from bots.slack.tokens import Tokens
     from bots.slack.web import Workspaces
 
 Json = dict[str, Any]
@@ -50,19 +51,28 @@ NOT_KEPT = "not_kept"  # in a request's context: the disk is full, or worse
 
 
 class SlackIntake:
-    """Keeps what Slack delivers. `bot_user` is who we are where an event does not say so."""
+    """Keeps what Slack delivers, and no token of a workspace that has taken the app out.
 
-    def __init__(self, inbox: Inbox, records: DiskRecords, *, bot_user: str | None) -> None:
+    `bot_user` is who we are where an event does not say so.
+    """
+
+    def __init__(
+        self, inbox: Inbox, records: DiskRecords, *, bot_user: str | None, tokens: Tokens | None = None
+    ) -> None:
         self._intake = Intake(inbox, records, of_answer=_of_answer)
         self._bot_user = bot_user
+        self._tokens = tokens
 
     async def keep(self, body: Json) -> None:
         """On disk when this returns. Raises StoreUnavailable: then Slack is not told that we have it."""
         try:
+            gone = gone_from(body)
             arrival = read(body, bot_user=_bot_user(body) or self._bot_user)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             log_fault(error)  # not as Slack documents it: to be told to send it again helps nobody
             return
+        if gone is not None and self._tokens is not None:
+            await self._tokens.drop(gone[0], at=gone[1])
         if arrival is not None:
             await self._intake.keep(arrival)
 

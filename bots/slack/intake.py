@@ -79,6 +79,15 @@ def _event(body: Json, bot_user: str | None) -> Arrival | None:
     return None
 
 
+def gone_from(body: Json) -> tuple[str, float] | None:
+    """(workspace, when) where an event says that the app was taken out of it, or its token revoked."""
+    event = body.get("event") or {} if body.get("type") == "event_callback" else {}
+    revoked = event.get("type") == "tokens_revoked" and event["tokens"].get("bot")
+    if not revoked and event.get("type") != "app_uninstalled":
+        return None
+    return str(body["team_id"]), float(body["event_time"])
+
+
 def _team_of(body: Json) -> str:
     """The workspace that we are installed in; in a shared channel others write, too."""
     authorizations = body.get("authorizations") or [{}]
