@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PNG = b"\x89PNG"
 DESCRIPTION_CHARS = 1_000  # Discord takes 1,024, Slack 2,000
-_NO_MARKUP = str.maketrans("<>", "‹›")  # no platform draws a description, and nothing in one may act
+_NO_MARKUP = str.maketrans("<>[]`@", "‹›()'＠")  # no platform draws a description; nothing in one may act
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,5 +41,5 @@ def _description(citation: Citation) -> str:
     title = shorten(one_line(citation.title), 200) or "an untitled document"
     page = "" if citation.page is None else f", page {citation.page}"
     words = one_line(citation.quote)
-    text = f"Figure [{citation.marker}] of {title}{page}" + (f": {words}" if words else "")
+    text = f"Figure of {title}{page}" + (f": {words}" if words else "")
     return shorten_quote(unlinked(text).translate(_NO_MARKUP), DESCRIPTION_CHARS)

@@ -155,6 +155,7 @@ class Handlers(ABC, Generic[Chat]):
             author_name=person.name,
             admin=person.admin,
             place=payload["place"],
+            workspace=payload["workspace"],
         )
 
     async def _add(self, job: Job, chat: Chat) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bots.conversation import Audience, Place, audience_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+ADMINS = "admins"  # the setting of a workspace that names people beside those who are admins already
 PEOPLE_KEPT_SECONDS = 300.0
 
 
@@ -34,6 +36,11 @@ class Directory:
 
     async def person(self, team: str, user: str) -> Person:
         """Raises nothing: whom Slack does not describe is a guest without rights."""
+        person = await self._described_lately(team, user)
+        named = (await self._records.setting(workspace_key(team), ADMINS, "")).split()
+        return replace(person, admin=True) if user in named and not person.guest else person
+
+    async def _described_lately(self, team: str, user: str) -> Person:
         known = self._people.get((team, user))
         if known is not None and time.monotonic() - known[0] < PEOPLE_KEPT_SECONDS:
             return known[1]

@@ -14,6 +14,7 @@ from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 
 from bots import inbox, records
 from bots.assembly import BotSettings, kept
+from bots.handlers import HUMAN
 from bots.logs import quiet_logger, silence
 from bots.outcomes import RefusedError, UnsureError
 from bots.serving import patiently, until_stopped
@@ -83,6 +84,11 @@ class SlackSettings(BotSettings):
         return self.transport == "http" or (self.transport == "auto" and not self.app_token)
 
     @property
+    def defaults(self) -> dict[str, str]:
+        """The settings of a workspace that has set nothing."""
+        return {"adders": self.rules.adders, HUMAN: self.human}
+
+    @property
     def several_workspaces(self) -> bool:
         return bool(self.client_id and self.client_secret)
 
@@ -150,7 +156,7 @@ async def assembled(settings: SlackSettings, engine: EngineClient) -> AsyncItera
         app = build_app(
             *(intake, workspaces, directory, own.records),
             client=client,
-            human=settings.human,
+            defaults=settings.defaults,
             oauth=oauth,
         )
         yield Bot(app, _workers(settings, engine, own, workspaces, directory), workspaces, settings)
@@ -161,7 +167,10 @@ def _workers(
 ) -> Workers[SlackChat]:
     files = Files(workspaces, own.session, api_url=settings.api_url, most_bytes=settings.most_file_bytes)
     handlers = SlackHandlers(
-        *(engine, own.records, directory, workspaces), rules=settings.rules, human=settings.human
+        *(engine, own.records, directory, workspaces),
+        rules=settings.rules,
+        human=settings.human,
+        defaults=settings.defaults,
     )
     delivery = SlackDelivery(
         *(own.inbox, own.records, engine),

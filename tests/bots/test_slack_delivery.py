@@ -37,7 +37,7 @@ def test_the_figure_that_an_answer_rests_on_is_shown_with_words_for_it_and_sent_
         ((shown, alt),) = figures(await here.answer())
         file = here.slack.world.files[shown]
         assert (file.name, file.data, file.channels) == ("figure1.png", PNG, set())
-        words = "Figure [1] of leave.md, page 1: Everybody has 28 days of leave."
+        words = "Figure of leave.md, page 1: Everybody has 28 days of leave."
         assert alt == file.alt_text == words
         await here.ana.runs("/ask And leave for trainees?", "general")
         assert figures(await here.whisper(here.ana)) == figures(await here.answer("And leave?"))
