@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bots.conversation import MEANING, PLACE_SETTINGS
+from bots.conversation import MEANING, PLACE_SETTINGS, count
 from bots.handlers import HUMAN
 from bots.render import fitting
 from bots.slack.elements import SECTION_CHARS, actions, button, plain, section
@@ -153,8 +153,7 @@ def home_view(
 
 def _known(document: Document, everyones: str) -> str:
     title = shorten(document.title, 150) or "untitled"
-    pages = f"{document.pages:,} pages" if document.pages != 1 else "1 page"
-    return f"• {escape_line(title)}, {pages}" + (
+    return f"• {escape_line(title)}, {count(document.pages, 'page')}" + (
         "" if document.collection == everyones else ", in our own messages only"
     )
 
@@ -164,7 +163,7 @@ def _week(week: Week) -> list[Json]:
     reasons = [f"• {label}: {week.wrong[value]:,}" for value, label in REASONS.items() if value in week.wrong]
     return [
         _header("Asked this week"),
-        section(f"{week.asked:,} questions in places that everyone can see."),
+        section(f"{count(week.asked, 'question')} in places that everyone can see."),
         section(
             fitting(["*Not answered:*", *open_questions], SECTION_CHARS)
             if open_questions

@@ -36,7 +36,7 @@ def test_home_shows_what_a_person_may_read_and_what_was_not_answered(engine, tmp
         seen = await home_of(here, here.ana)
         assert "• leave.md, 1 page" in seen
         assert "• plan.txt, 1 page, in our own messages only" in seen
-        assert "1 questions" in seen
+        assert "1 question in" in seen
         assert "Who discovered Uranus?" in seen
         assert "Pluto" not in seen
         assert "Settings" not in seen
