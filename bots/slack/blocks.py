@@ -39,6 +39,10 @@ NOTICE_LINES_CHARS = 2_900
 NOTIFICATION_CHARS = 3_000
 LINK_CHARS = 1_000  # far below a section's
 NOT_CONFIRMED = "You find this here because Slack did not confirm that it was shown to you where you asked."
+LOOKED_ON = (
+    "Guests or people from elsewhere read this place, so I looked only at what was added here. "
+    "An admin can let me use everyone's documents: /kb set workspace-documents on"
+)
 MOODS = {"done": ":white_check_mark:", "hint": ":information_source:", "problem": ":warning:"}
 
 # What buttons and modals are called: the adapter listens for these.
@@ -67,12 +71,14 @@ def answer_messages(
     human: bool = False,
     private: bool = False,
     asked: str | None = None,
+    narrow: bool = False,
 ) -> list[Message]:
     """An answer as the messages that show it; the last one has the sources and the buttons.
 
     `figure`: what `figure_block` or `no_figure_block` gives.
     `human`: somebody can be asked where there is no answer. `private`: only the person sees it, and may
-    share it. `asked`: the question, where nobody else has seen it.
+    share it. `asked`: the question, where nobody else has seen it. `narrow`: where people from elsewhere
+    look on, so that the workspace's documents were left out.
     """
     layout = lay_out(answer)
     links = web_links(layout, most=LINK_CHARS)
@@ -86,6 +92,7 @@ def answer_messages(
         *_notes(layout),
         *([dict(figure)] if figure else []),
         *_sources(layout, links),
+        *([_context(LOOKED_ON)] if answer.abstained and narrow else []),
         _context(layout.footer),
         *(_private_buttons(answer) if private else [_feedback(answer.id)]),
         *([actions(button("Ask a human", ASK_HUMAN, answer.id))] if answer.abstained and human else []),

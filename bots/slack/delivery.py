@@ -163,6 +163,7 @@ class SlackDelivery(Delivery[Place, Message]):
             human=human,
             private=target.whispered,
             asked=content.get("asked"),
+            narrow=target.workspace not in content["collections"],
         )
 
     async def _shown(self, team: str, figure: Figure) -> Json:

@@ -194,12 +194,18 @@ def test_what_is_private_is_not_answered_where_the_channel_has_become_public(eng
     tell(story, engine, tmp_path)
 
 
-@pytest.mark.parametrize("where", ["group message", "direct message", "Slack Connect"])
+@pytest.mark.parametrize(
+    "where", ["channel", "private channel", "group message", "direct message", "Slack Connect"]
+)
 def test_where_people_from_elsewhere_look_on_the_workspaces_documents_stay_out(engine, tmp_path, where):
     async def story(here):
         slack, ana, cleo = here.slack, here.ana, here.cleo
         guest = slack.user("gus", is_restricted=True)
         match where:
+            case "channel" | "private channel":
+                kind = "channel" if where == "channel" else "group"
+                place, asks = slack.channel("help", type=kind, members=[ana, guest]), ana
+                assert "28 days" in (await here.answer()).text
             case "group message":
                 place, asks = slack.channel("talk", type="mpim", members=[ana, cleo, guest]), ana
             case "direct message":
@@ -209,7 +215,8 @@ def test_where_people_from_elsewhere_look_on_the_workspaces_documents_stay_out(e
         answer = await here.reply(await asks.mentions_bot(place, LEAVE))
         assert "28 days" not in str(slack.answers(place))
         assert "could not" in answer.text
-        if where == "Slack Connect":
+        assert "I looked only at what was added here" in str(answer.blocks)
+        if where in ("channel", "Slack Connect"):
             await cleo.runs("/kb set workspace-documents on", place)
             await slack.until(lambda: cleo.whispers(place))
             assert "28 days" in (await here.reply(await asks.mentions_bot(place, LEAVE))).text
