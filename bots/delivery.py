@@ -8,6 +8,7 @@ is worked out anew just before: what a place may no longer see is not posted the
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -78,7 +79,8 @@ class Delivery(ABC, Generic[Place, Message]):
     async def deliver(self, job: Job) -> str:
         """Send every part that has not arrived; how it ended, for the record.
 
-        Never gives up on a platform that is away while this process runs; gives up on what is refused.
+        Never gives up on a platform that is away while this process runs; gives up on what is refused, and
+        on what fails for long while all else is answered.
         """
         for part in job.parts or ():
             try:
@@ -90,13 +92,13 @@ class Delivery(ABC, Generic[Place, Message]):
 
     async def _send(self, job: Job, part: Part) -> None:
         target = self.target(job, part)
-        for attempt in range(len(WAITS_SECONDS) + 1):
+        for attempt in itertools.count():
             try:
                 await self.send_once(job, part, target)
             except UnsureError:
-                if attempt == len(WAITS_SECONDS):
+                if attempt >= len(WAITS_SECONDS) and not await self.is_away(target):
                     raise RefusedError("unreachable") from None
-                await asyncio.sleep(WAITS_SECONDS[attempt])
+                await asyncio.sleep(WAITS_SECONDS[min(attempt, len(WAITS_SECONDS) - 1)])
                 part = Part(part.number, part.content, unsure=True, receipt=part.receipt or "")
             else:
                 return
@@ -104,6 +106,10 @@ class Delivery(ABC, Generic[Place, Message]):
     @abstractmethod
     def target(self, job: Job, part: Part) -> Place:
         """Where a part goes."""
+
+    @abstractmethod
+    async def is_away(self, target: Place) -> bool:
+        """Whether the platform answers nothing at all: then it is not this part's fault that it fails."""
 
     @abstractmethod
     async def send_once(self, job: Job, part: Part, target: Place) -> None:
@@ -122,7 +128,7 @@ class Delivery(ABC, Generic[Place, Message]):
             case "approval":
                 return [self.approval(Proposal(**content["proposal"]))]
             case "human":
-                return [self.human(content["group"])]
+                return [self.human(content["group"], content.get("asked"))]
             case _:
                 return [self.notice(Notice(content["text"], tuple(content["lines"]), content["mood"]))]
 
@@ -130,7 +136,7 @@ class Delivery(ABC, Generic[Place, Message]):
         collections = tuple(content["collections"])
         if not target.whispered and not may_see(await self.audience(content, target), collections):
             return [self.notice(WIDER)]
-        human = not target.whispered and bool(await self._human_of(target.workspace))
+        human = bool(await self._human_of(target.workspace))
         return await self.answer(answer_from_json(content["answer"]), content, target, human=human)
 
     async def figure(self, answer: Answer, content: Json) -> Figure | None:
@@ -155,7 +161,7 @@ class Delivery(ABC, Generic[Place, Message]):
     # How a platform shows the rest; each is a function of its own.
     correction: Callable[[str], Message]
     approval: Callable[[Proposal], Message]
-    human: Callable[[str], Message]
+    human: Callable[[str, str | None], Message]  # whom to call; the question, where nobody has seen it
     notice: Callable[[Notice], Message]
 
 

@@ -159,12 +159,13 @@ def correction_message(answer_id: str) -> Message:
     return Message(WHAT_IS_RIGHT, (), (_row(_button(CORRECT_IT, CORRECT, answer_id)),))
 
 
-def human_message(group: str) -> Message:
+def human_message(group: str, asked: str | None = None) -> Message:
     """A configured role ("&1") or person ("1") is called: the one mention we ever make."""
     number = group.lstrip("&")
     mentions = {"parse": [], "roles" if group.startswith("&") else "users": [number]}
     text = f"<@{group}> {CALL_FOR_HELP}"
-    return Message(text, mentions=mentions)
+    quoted = f"\n> {escape_line(shorten(one_line(asked), MOST_QUESTION_CHARS))}" if asked else ""
+    return Message(cut(text + quoted), mentions=mentions)
 
 
 def draft_message(status: str) -> Message:

@@ -110,6 +110,16 @@ class DiscordDelivery(Delivery[Place, Message]):
             whispered=is_private(job, part) and bool(payload.get("token")),
         )
 
+    async def is_away(self, target: Place) -> bool:
+        del target
+        try:
+            await self._web.read("/users/@me")
+        except UnsureError:
+            return True
+        except RefusedError:
+            return False
+        return False
+
     async def send_once(self, job: Job, part: Part, target: Place) -> None:
         messages = await self.messages(part, target)
         if target.whispered:

@@ -39,6 +39,7 @@ NOTICE_LINES_CHARS = 2_900
 NOTIFICATION_CHARS = 3_000
 LINK_CHARS = 1_000  # far below a section's
 NOT_CONFIRMED = "You find this here because Slack did not confirm that it was shown to you where you asked."
+SHUT_OUT = "You find this here because Slack does not let me write where you asked."
 LOOKED_ON = (
     "Guests or people from elsewhere read this place, so I looked only at what was added here. "
     "An admin can let me use everyone's documents: /kb set workspace-documents on"
@@ -108,9 +109,9 @@ def without_picture(message: Message, reason: str) -> Message:
     return replace(message, below=below)
 
 
-def directly(message: Message) -> Message:
-    """A message that was for one person in a channel, as they see it in their own conversation."""
-    return replace(message, below=[*message.below, _context(NOT_CONFIRMED)])
+def directly(message: Message, because: str) -> Message:
+    """A message that was for somebody in a channel, as they see it in their own conversation."""
+    return replace(message, below=[*message.below, _context(because)])
 
 
 def notice_message(notice: Notice) -> Message:
@@ -141,11 +142,12 @@ def correction_message(answer_id: str) -> Message:
     return Message("", shown, WHAT_IS_RIGHT)
 
 
-def human_message(group: str) -> Message:
+def human_message(group: str, asked: str | None = None) -> Message:
     """A configured group is called: the one mention we ever make, and nobody else's words make it."""
     mention = f"<!subteam^{group}>" if group.startswith("S") else f"<@{group}>"
     text = f"{mention} {CALL_FOR_HELP}"
-    return Message("", [section(text)], text)
+    quoted = [section(f">{escape_line(shorten(asked, MOST_QUESTION_CHARS))}")] if asked else []
+    return Message("", [section(text), *quoted], text)
 
 
 # ------------------------------------------------------------------ parts of answers

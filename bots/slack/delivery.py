@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from bots.conversation import Notice
 from bots.delivery import Delivery, Target, answer_id_of, is_private
 from bots.outcomes import RefusedError, UnsureError
 from bots.records import remember_post
 from bots.slack.blocks import (
+    NOT_CONFIRMED,
+    SHUT_OUT,
     Blocks,
     Message,
     answer_messages,
@@ -57,6 +60,12 @@ METADATA_EVENT = "mmrag_reply"
 APPENDS = 8  # pieces of a streamed answer: each is a call
 LEAST_PIECE_CHARS = 80
 HTTP_OK = 200
+SHUT = {
+    *("not_in_channel", "channel_not_found", "is_archived", "thread_not_found", "cannot_reply_to_message"),
+    *("restricted_action", "restricted_action_read_only_channel", "restricted_action_thread_only_channel"),
+    *("restricted_action_non_threadable_channel", "restricted_action_thread_locked", "no_permission"),
+}
+GONE = Notice("I can't see the place where you asked any more: invite me, and ask again.", mood="problem")
 NOT_TAKEN = ("invalid_blocks", "msg_blocks_too_long", "invalid_attachments")
 _BACKTICK = re.compile(r"(?<!\\)`")
 CLOCKS_APART_SECONDS = 3_600.0
@@ -108,11 +117,29 @@ class SlackDelivery(Delivery[Place, Message]):
             response_url=payload.get("response_url"),
         )
 
+    async def is_away(self, target: Place) -> bool:
+        try:
+            await (await self._workspaces.of(target.team)).read("auth.test")
+        except UnsureError:
+            return True
+        except RefusedError:
+            return False
+        return False
+
     async def send_once(self, job: Job, part: Part, target: Place) -> None:
         web = await self._workspaces.of(target.team)
         if target.whispered:
             await self._whisper(job, part, web, target)
             return
+        try:
+            await self._openly(job, part, web, target)
+        except RefusedError as refused:
+            if refused.code not in SHUT or part.content.get("to"):
+                raise
+            log.info("a reply is sent directly: %s", refused.code)
+            await self._directly(job, part, web, target, because=SHUT_OUT)
+
+    async def _openly(self, job: Job, part: Part, web: SlackWeb, target: Place) -> None:
         messages = await self.messages(part, target)
         if part.content.get("edits"):
             await self._edit(web, target, part.content["edits"], messages[0], _metadata(job, part, 0))
@@ -292,7 +319,7 @@ class SlackDelivery(Delivery[Place, Message]):
             else:
                 await self._inbox.sent(job, part, "whispered")
                 return
-        await self._directly(job, part, web, target)
+        await self._directly(job, part, web, target, because=NOT_CONFIRMED)
 
     async def _show(self, web: SlackWeb, target: Place, text: str, blocks: Blocks) -> Json:
         if target.response_url:
@@ -320,16 +347,20 @@ class SlackDelivery(Delivery[Place, Message]):
             raise RefusedError(next((code for code in NOT_TAKEN if code in said), f"response_url {status}"))
         return {}
 
-    async def _directly(self, job: Job, part: Part, web: SlackWeb, target: Place) -> None:
+    async def _directly(self, job: Job, part: Part, web: SlackWeb, target: Place, *, because: str) -> None:
         """To the person's own conversation with us, where we can look whether it arrived."""
         opened = await web.write("conversations.open", users=target.user)
         there = replace(
             target, channel=str(opened["channel"]["id"]), thread_ts=None, response_url=None, whispered=False
         )
         arrived = await self._arrived(job, part, web, there)
-        for number, message in enumerate(await self.messages(part, there)):
+        try:
+            messages = await self.messages(part, there)
+        except RefusedError:  # whoever sees that place now, we can't see it any more
+            messages = [notice_message(GONE)]
+        for number, message in enumerate(messages):
             ts = arrived.get(number) or await self._post_whole(
-                web, there, directly(message), _metadata(job, part, number)
+                web, there, directly(message, because), _metadata(job, part, number)
             )
             await self._remember(part, there, ts)
         await self._inbox.sent(job, part, "sent directly")

@@ -165,3 +165,54 @@ def test_a_command_whose_address_has_expired_is_answered_directly(engine, tmp_pa
         assert "28 days" in sent.text
 
     tell(story, engine, tmp_path, flawless=False)
+
+
+@pytest.mark.parametrize("how", ["taken out", "archived", "asked about elsewhere"])
+def test_where_the_bot_may_not_write_whoever_asked_hears_of_it_directly(engine, tmp_path, how):
+    async def story(here):
+        slack, ana = here.slack, here.ana
+        room = slack.channel("room", members=[ana])
+
+        def shuts(_):
+            room.archived = how == "archived"
+            if how == "taken out":
+                room.members.discard(slack.bot)
+
+        engine.during_ask = shuts
+        if how == "asked about elsewhere":
+            room.members.discard(slack.bot)
+            await ana.uses_shortcut("ask_about_this", await ana.says(room, "We plan our holidays."))
+            await slack.until(lambda: ana.modal)
+            await ana.submits({"Your question": LEAVE})
+        else:
+            await ana.mentions_bot(room, LEAVE)
+        (sent,) = await slack.until(lambda: slack.answers(ana.dm))
+        assert "28 days" in sent.text
+        assert "does not let me write where you asked" in str(sent.blocks)
+
+    tell(story, engine, tmp_path, flawless=False)
+
+
+def test_what_only_one_person_saw_can_be_asked_of_a_human_with_the_question(engine, tmp_path):
+    async def story(here):
+        await here.ana.runs("/ask Who discovered <!here> Uranus?", "general")
+        await here.ana.clicks(await here.whisper(here.ana), "ask_human")
+        (called,) = await here.slack.until(lambda: here.slack.answers("general"))
+        assert called.text.startswith("<!subteam^S0HELP>")
+        assert ">ana: Who discovered @here Uranus?" in str(called.blocks)
+
+    tell(story, engine, tmp_path, human="S0HELP")
+
+
+def test_an_answer_waits_for_a_slack_that_is_away_for_long(engine, tmp_path, monkeypatch):
+    monkeypatch.setattr("bots.delivery.WAITS_SECONDS", (0.01,))
+    monkeypatch.setattr("bots.outcomes.READ_WAITS_SECONDS", ())
+
+    async def story(here):
+        engine.during_ask = lambda _: here.slack.faults.status("*", 503, times=None)
+        asked = await here.ana.mentions_bot("general", LEAVE)
+        await here.slack.until(lambda: len(here.slack.calls("auth.test")) > 5)
+        here.slack.faults.clear()
+        assert "28 days" in (await here.reply(asked)).text
+
+    tell(story, engine, tmp_path, flawless=False)
