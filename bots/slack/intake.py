@@ -75,7 +75,7 @@ def _event(body: Json, bot_user: str | None) -> Arrival | None:
         case "app_mention" | "message":
             return _message(event, team, f"slack:event:{body['event_id']}", bot_user)
         case "reaction_added" | "reaction_removed":
-            return _reaction(event, team, body["event_id"])
+            return None if event["user"] == bot_user else _reaction(event, team, body["event_id"])
         case "app_home_opened" if event.get("tab") == "home":
             payload = {"team": team, "user": event["user"]}
             if event.get("channel"):

@@ -291,6 +291,17 @@ def test_a_thumb_by_a_reaction_can_be_taken_back(engine, tmp_path, transport):
     tell(story, engine, tmp_path, transport)
 
 
+def test_the_bot_does_not_rate_itself(engine, tmp_path):
+    async def story(here):
+        answer = await here.answer()
+        here.slack.react(answer, here.slack.bot, "+1")
+        await here.bob.reacts(answer, "-1")
+        await here.slack.until(lambda: engine.ratings)
+        assert [rating.author for rating in engine.ratings] == ["bob"]
+
+    tell(story, engine, tmp_path)
+
+
 @BOTH
 def test_a_correction_needs_the_approval_of_two_others(engine, tmp_path, transport):
     async def story(here):
