@@ -49,8 +49,7 @@ def test_home_shows_what_a_person_may_read_and_what_was_not_answered(engine, tmp
     tell(story, engine, tmp_path, transport)
 
 
-@BOTH
-def test_an_admin_sets_who_may_add_who_else_is_admin_and_whom_to_ask(engine, tmp_path, transport):
+def test_an_admin_sets_who_may_add_who_else_is_admin_and_whom_to_ask(engine, tmp_path):
     async def story(here):
         await home_of(here, here.cleo)
         modal = await opened(here, here.cleo, "Settings")
@@ -77,11 +76,10 @@ def test_an_admin_sets_who_may_add_who_else_is_admin_and_whom_to_ask(engine, tmp
         modal = await opened(here, here.cleo, "Settings")
         assert [block["element"].get("initial_users") for block in modal.data["blocks"]][2] == [here.bob.id]
 
-    tell(story, engine, tmp_path, transport)
+    tell(story, engine, tmp_path)
 
 
-@BOTH
-def test_an_admin_sets_what_holds_in_one_channel(engine, tmp_path, transport):
+def test_an_admin_sets_what_holds_in_one_channel(engine, tmp_path):
     async def story(here):
         slack, ana, cleo = here.slack, here.ana, here.cleo
         general = slack.channel("general")
@@ -100,4 +98,4 @@ def test_an_admin_sets_what_holds_in_one_channel(engine, tmp_path, transport):
         await cleo.runs("/kb settings", "general")
         assert "follow-ups off" in (await here.whisper(cleo)).text
 
-    tell(story, engine, tmp_path, transport)
+    tell(story, engine, tmp_path)
