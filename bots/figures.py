@@ -20,10 +20,14 @@ _NO_MARKUP = str.maketrans("<>[]`@", "‹›()'＠")  # no platform draws a desc
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture of a cited source. `description` is for who can't see it: words in which nothing acts."""
+    """A picture of a cited source. `title` says where it stands, `description` is for who can't see it.
+
+    In neither anything acts.
+    """
 
     name: str
     data: bytes
+    title: str
     description: str
 
 
@@ -33,13 +37,16 @@ def figure_of(answer: Answer, load: Callable[[str], bytes | None]) -> Figure | N
         data = None if citation.image is None else load(citation.image)
         if data is not None:
             name = f"{citation.image}.{'png' if data.startswith(PNG) else 'jpg'}"
-            return Figure(name, data, _description(citation))
+            return Figure(name, data, _title(citation), _description(citation))
     return None
 
 
-def _description(citation: Citation) -> str:
-    title = shorten(one_line(citation.title), 200) or "an untitled document"
+def _title(citation: Citation) -> str:
+    title = shorten(one_line(citation.title), 200) or "untitled"
     page = "" if citation.page is None else f", page {citation.page}"
-    words = one_line(citation.quote)
-    text = f"Figure of {title}{page}" + (f": {words}" if words else "")
-    return shorten_quote(unlinked(text).translate(_NO_MARKUP), DESCRIPTION_CHARS)
+    return unlinked(f"{title}{page}").translate(_NO_MARKUP)
+
+
+def _description(citation: Citation) -> str:
+    words = unlinked(one_line(citation.quote)).translate(_NO_MARKUP)
+    return shorten_quote(f"Figure of {_title(citation)}" + (f": {words}" if words else ""), DESCRIPTION_CHARS)

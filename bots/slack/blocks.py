@@ -155,7 +155,8 @@ def human_message(group: str, asked: str | None = None) -> Message:
 
 def figure_block(file_id: str, figure: Figure) -> dict[str, Any]:
     """The figure that an answer rests on, once its file is with Slack."""
-    return {"type": "image", "slack_file": {"id": file_id}, "alt_text": figure.description}
+    shown = {"slack_file": {"id": file_id}, "title": plain(figure.title), "alt_text": figure.description}
+    return {"type": "image", **shown}
 
 
 def no_figure_block(reason: str) -> dict[str, Any]:

@@ -34,11 +34,13 @@ def test_the_figure_that_an_answer_rests_on_is_shown_with_words_for_it_and_sent_
 ):
     async def story(here):
         engine.picture = PNG
-        ((shown, alt),) = figures(await here.answer())
+        answer = await here.answer()
+        ((shown, alt),) = figures(answer)
         file = here.slack.world.files[shown]
         assert (file.name, file.data, file.channels) == ("figure1.png", PNG, set())
         words = "Figure of leave.md, page 1: Everybody has 28 days of leave."
         assert alt == file.alt_text == words
+        assert "leave.md, page 1" in str([block.get("title") for block in answer.blocks])
         await here.ana.runs("/ask And leave for trainees?", "general")
         assert figures(await here.whisper(here.ana)) == figures(await here.answer("And leave?"))
         assert len(here.slack.calls("files.upload")) == 1

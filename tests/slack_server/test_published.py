@@ -131,7 +131,7 @@ def test_what_the_bot_opens_is_of_its_published_type(tmp_path):
     home = home_view([document], everyones="c", week=week, settings=settings)
     channel = place_settings_view("C0123456", {"follow-ups": "on", "ephemeral": "off"})
     modals = [add_view({}), ask_view({}), down_view({}), settings_view(settings.workspace), channel]
-    shown = figure_block("F0123456", Figure("a.png", b"", "A chart."))
+    shown = figure_block("F0123456", Figure("a.png", b"", "a.pdf, page 1", "A chart."))
     lines = [
         *(f"void ({json.dumps(view)} satisfies slack.ModalView)" for view in modals),
         f"void ({json.dumps(home)} satisfies slack.HomeView)",
