@@ -8,12 +8,14 @@ is worked out anew just before: what a place may no longer see is not posted the
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from bots.conversation import Notice, Proposal, may_see
+from bots.conversation import Notice, Proposal, log_fault, may_see
+from bots.figures import figure_of
 from bots.inbox import Part
 from bots.outcomes import RefusedError, UnsureError
 from mmrag.wire import answer_from_json
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from bots.conversation import Audience
+    from bots.figures import Figure
     from bots.inbox import Inbox, Job
     from bots.records import DiskRecords
     from mmrag.ports import EngineClient
@@ -37,7 +40,6 @@ WIDER = Notice(
     mood="problem",
 )
 
-PNG = b"\x89PNG"
 Message = TypeVar("Message")
 
 
@@ -77,7 +79,8 @@ class Delivery(ABC, Generic[Place, Message]):
     async def deliver(self, job: Job) -> str:
         """Send every part that has not arrived; how it ended, for the record.
 
-        Never gives up on a platform that is away while this process runs; gives up on what is refused.
+        Never gives up on a platform that is away while this process runs; gives up on what is refused, and
+        on what fails for long while all else is answered.
         """
         for part in job.parts or ():
             try:
@@ -89,13 +92,13 @@ class Delivery(ABC, Generic[Place, Message]):
 
     async def _send(self, job: Job, part: Part) -> None:
         target = self.target(job, part)
-        for attempt in range(len(WAITS_SECONDS) + 1):
+        for attempt in itertools.count():
             try:
                 await self.send_once(job, part, target)
             except UnsureError:
-                if attempt == len(WAITS_SECONDS):
+                if attempt >= len(WAITS_SECONDS) and not await self.is_away(target):
                     raise RefusedError("unreachable") from None
-                await asyncio.sleep(WAITS_SECONDS[attempt])
+                await asyncio.sleep(WAITS_SECONDS[min(attempt, len(WAITS_SECONDS) - 1)])
                 part = Part(part.number, part.content, unsure=True, receipt=part.receipt or "")
             else:
                 return
@@ -103,6 +106,10 @@ class Delivery(ABC, Generic[Place, Message]):
     @abstractmethod
     def target(self, job: Job, part: Part) -> Place:
         """Where a part goes."""
+
+    @abstractmethod
+    async def is_away(self, target: Place) -> bool:
+        """Whether the platform answers nothing at all: then it is not this part's fault that it fails."""
 
     @abstractmethod
     async def send_once(self, job: Job, part: Part, target: Place) -> None:
@@ -121,7 +128,7 @@ class Delivery(ABC, Generic[Place, Message]):
             case "approval":
                 return [self.approval(Proposal(**content["proposal"]))]
             case "human":
-                return [self.human(content["group"])]
+                return [self.human(content["group"], content.get("asked"))]
             case _:
                 return [self.notice(Notice(content["text"], tuple(content["lines"]), content["mood"]))]
 
@@ -129,23 +136,19 @@ class Delivery(ABC, Generic[Place, Message]):
         collections = tuple(content["collections"])
         if not target.whispered and not may_see(await self.audience(content, target), collections):
             return [self.notice(WIDER)]
-        human = not target.whispered and bool(await self._human_of(target.workspace))
+        human = bool(await self._human_of(target.workspace))
         return await self.answer(answer_from_json(content["answer"]), content, target, human=human)
 
-    async def figure(self, answer: Answer, content: Json) -> tuple[str, bytes] | None:
-        """The first figure that the answer rests on, with a name for it."""
-        if answer.abstained:
-            return None
-        for citation in answer.citations:
-            if citation.image is None:
-                continue
-            data = await asyncio.to_thread(
-                self._engine.figure, citation.image, collections=tuple(content["collections"])
+    async def figure(self, answer: Answer, content: Json) -> Figure | None:
+        """The figure that the answer rests on, from the collections that it was given from and no others."""
+        collections = tuple(content["collections"])
+        try:
+            return await asyncio.to_thread(
+                figure_of, answer, lambda name: self._engine.figure(name, collections=collections)
             )
-            if data is not None:
-                suffix = "png" if data.startswith(PNG) else "jpg"
-                return f"{citation.image}.{suffix}", data
-        return None
+        except Exception as error:  # noqa: BLE001 - the answer is worth more than its picture
+            log_fault(error)
+            return None
 
     @abstractmethod
     async def audience(self, content: Json, target: Place) -> Audience:
@@ -158,7 +161,7 @@ class Delivery(ABC, Generic[Place, Message]):
     # How a platform shows the rest; each is a function of its own.
     correction: Callable[[str], Message]
     approval: Callable[[Proposal], Message]
-    human: Callable[[str], Message]
+    human: Callable[[str, str | None], Message]  # whom to call; the question, where nobody has seen it
     notice: Callable[[Notice], Message]
 
 

@@ -155,6 +155,7 @@ class Handlers(ABC, Generic[Chat]):
             author_name=person.name,
             admin=person.admin,
             place=payload["place"],
+            workspace=payload["workspace"],
         )
 
     async def _add(self, job: Job, chat: Chat) -> None:
@@ -237,7 +238,12 @@ class Handlers(ABC, Generic[Chat]):
         group = await self.human_of(job.payload["workspace"])
         if not group:
             raise InvalidInput("Nobody is named who could be asked: whoever runs me can set one.")
-        await chat.say({"kind": "human", "group": group, "aloud": True})
+        content: Json = {"kind": "human", "group": group, "aloud": True}
+        whispered = await self._records.whispered(job.payload["answer"])
+        if whispered is not None and whispered.get("question"):
+            person = await self.person(job.payload)
+            content["asked"] = f"{person.name}: {whispered['question']}"
+        await chat.say(content)
 
     async def _share_answer(self, job: Job, chat: Chat) -> None:
         content = await self._whispered(job)

@@ -172,6 +172,20 @@ class DiskRecords:
         )
         return {str(place): str(value) for place, value in rows}
 
+    async def settings_within(self, places: str) -> dict[str, dict[str, str]]:
+        """{place: {name: value}} of all places whose name begins so, where something is set."""
+        rows = await self._database.write(
+            lambda db: db.execute(
+                "SELECT place, name, value FROM settings WHERE substr(place, 1, length(?1)) = ?1 "
+                "ORDER BY place, name",
+                (places,),
+            ).fetchall()
+        )
+        found: dict[str, dict[str, str]] = {}
+        for place, name, value in rows:
+            found.setdefault(str(place), {})[str(name)] = str(value)
+        return found
+
     async def post(self, message: str) -> Post | None:
         """The bot's message of this name."""
         row = await self._database.write(

@@ -80,7 +80,7 @@ class Replies(ABC):
         if self.asked_by:
             content["asked"] = f"{self.asked_by}: {question.text}"
         if self.whispers:
-            content["whispered"] = True
+            content |= {"whispered": True, "question": question.text}
         content |= self.where
         workspace = payload["workspace"]
         asked = remember_asked(

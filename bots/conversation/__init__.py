@@ -15,7 +15,7 @@ thread; what it tells on its way is brought back into the conversation's loop in
 
 from bots.conversation.audience import Audience, Place, PlaceKind, audience_of, may_see
 from bots.conversation.desk import OPEN, Desk, Records, Rules
-from bots.conversation.endings import apology, log_fault
+from bots.conversation.endings import apology, count, log_fault
 from bots.conversation.events import (
     Chat,
     Command,
@@ -30,13 +30,14 @@ from bots.conversation.events import (
 )
 from bots.conversation.questions import EARLIER_FILES, EARLIER_TURNS
 from bots.conversation.ratings import handle_approval, handle_correction, handle_mark, handle_rating
-from bots.conversation.settings import PLACE_SETTINGS
+from bots.conversation.settings import MEANING, PLACE_SETTINGS, settings_of
 from bots.conversation.story import HELP, handle_command, handle_mention
 
 __all__ = [
     "EARLIER_FILES",
     "EARLIER_TURNS",
     "HELP",
+    "MEANING",
     "OPEN",
     "PLACE_SETTINGS",
     "Audience",
@@ -57,6 +58,7 @@ __all__ = [
     "Thread",
     "apology",
     "audience_of",
+    "count",
     "handle_approval",
     "handle_command",
     "handle_correction",
@@ -65,4 +67,5 @@ __all__ = [
     "handle_rating",
     "log_fault",
     "may_see",
+    "settings_of",
 ]

@@ -48,7 +48,7 @@ class Mention:
 class Command:
     """A slash command: `name` without its slash, `text` as it was typed after it.
 
-    `author_name` and `admin` as of a mention; `place` is what the records call the place.
+    `author_name` and `admin` as of a mention; `place` and `workspace` are what the records call them.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Command:
     author_name: str = ""
     admin: bool = False
     place: str = ""
+    workspace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,9 @@ from bots.conversation.rights import check_may_share
 from mmrag.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from bots.conversation.desk import Desk
+    from collections.abc import Sequence
+
+    from bots.conversation.desk import Desk, Records
     from bots.conversation.events import Chat, Command, Ending
 
 # The first value holds where nothing is set; for follow-ups what the workspace says.
@@ -20,7 +22,8 @@ PLACE_SETTINGS = {
     "threads": ("on", "off"),
     "forum-posts": ("off", "on"),
 }
-_MEANING = {
+OF_WORKSPACE = ("follow-ups",)
+MEANING = {
     "follow-ups": "answer in threads that I take part in without a new mention",
     "ephemeral": "show an answer to the person who asked only",
     "workspace-documents": "use everyone's documents although people from elsewhere look on",
@@ -29,14 +32,23 @@ _MEANING = {
 }
 
 
+async def settings_of(records: Records, place: str, workspace: str, names: Sequence[str]) -> dict[str, str]:
+    """What holds in a place: what was set for it, or for follow-ups in its workspace, or the first value."""
+    found = {}
+    for name in names:
+        default = PLACE_SETTINGS[name][0]
+        if name in OF_WORKSPACE:
+            default = await records.setting(workspace, name, default)
+        found[name] = await records.setting(place, name, default)
+    return found
+
+
 async def show_settings(command: Command, chat: Chat, desk: Desk) -> Ending:
     """What is set here."""
     if desk.records is None:
         raise InvalidInput("There is nothing to set here.")
-    lines = []
-    for name in desk.place_settings:
-        value = await desk.records.setting(command.place, name, PLACE_SETTINGS[name][0])
-        lines.append(f"{name} {value} – {_MEANING[name]}")
+    settings = await settings_of(desk.records, command.place, command.workspace, desk.place_settings)
+    lines = [f"{name} {value} – {MEANING[name]}" for name, value in settings.items()]
     await chat.post_notice(
         Notice("Set for this place; change it by /kb set NAME on|off:", tuple(lines), mood="hint")
     )

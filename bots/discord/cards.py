@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bots.conversation import Notice, Proposal
-    from bots.discord.web import Upload
+    from bots.figures import Figure
     from bots.markup import Block
     from bots.render import Layout, SourceLine
     from mmrag.types import Answer
@@ -61,7 +61,7 @@ class Message:
     content: str = ""
     embeds: tuple[Json, ...] = ()
     rows: tuple[Json, ...] = ()
-    file: Upload | None = None
+    file: Figure | None = None
     mentions: Json = field(default_factory=lambda: NOBODY)
 
     def body(self) -> Json:
@@ -75,7 +75,8 @@ class Message:
             "flags": 0 if self.embeds else SUPPRESS_EMBEDS,  # the flag would hide ours as well
         }
         if self.file is not None:
-            body["attachments"] = [{"id": 0, "filename": self.file[0], "description": "Figure of the answer"}]
+            described = {"filename": self.file.name, "description": self.file.description}
+            body["attachments"] = [{"id": 0, **described}]
         return body
 
     @property
@@ -88,7 +89,7 @@ class Message:
 def answer_messages(
     answer: Answer,
     *,
-    figure: Upload | None = None,
+    figure: Figure | None = None,
     human: bool = False,
     private: bool = False,
     asked: str | None = None,
@@ -119,7 +120,7 @@ def answer_messages(
     return [*messages[:-1], replace(messages[-1], embeds=(sources,), rows=(rows,), file=figure)]
 
 
-def _in_one(texts: Sequence[str], sources: Json, rows: Json, figure: Upload | None) -> Message:
+def _in_one(texts: Sequence[str], sources: Json, rows: Json, figure: Figure | None) -> Message:
     """What one person sees is edited into one message: nobody can look whether a second has arrived."""
     embeds = [sources]
     if len(texts) > 1:
@@ -158,12 +159,13 @@ def correction_message(answer_id: str) -> Message:
     return Message(WHAT_IS_RIGHT, (), (_row(_button(CORRECT_IT, CORRECT, answer_id)),))
 
 
-def human_message(group: str) -> Message:
+def human_message(group: str, asked: str | None = None) -> Message:
     """A configured role ("&1") or person ("1") is called: the one mention we ever make."""
     number = group.lstrip("&")
     mentions = {"parse": [], "roles" if group.startswith("&") else "users": [number]}
     text = f"<@{group}> {CALL_FOR_HELP}"
-    return Message(text, mentions=mentions)
+    quoted = f"\n> {escape_line(shorten(one_line(asked), MOST_QUESTION_CHARS))}" if asked else ""
+    return Message(cut(text + quoted), mentions=mentions)
 
 
 def draft_message(status: str) -> Message:
@@ -242,7 +244,7 @@ def _texts(blocks: Sequence[Block], links: Mapping[int, str | None], *, room: in
     return [text if size(text) <= CONTENT_CHARS - room else cut(text) for text in texts if text] or ["…"]
 
 
-def _sources(layout: Layout, links: Mapping[int, str | None], figure: Upload | None) -> Json:
+def _sources(layout: Layout, links: Mapping[int, str | None], figure: Figure | None) -> Json:
     lines = [f"⚠️ {escape_line(note)}" for note in layout.notes]
     if layout.sources:
         lines += [f"**{layout.sources_heading}**", *(_source(each, links) for each in layout.sources)]
@@ -250,7 +252,7 @@ def _sources(layout: Layout, links: Mapping[int, str | None], figure: Upload | N
     if lines:
         embed["description"] = fitting(lines, DESCRIPTION_CHARS, length=size)
     if figure is not None:
-        embed["image"] = {"url": f"attachment://{figure[0]}"}
+        embed["image"] = {"url": f"attachment://{figure.name}"}
     return embed
 
 

@@ -110,6 +110,16 @@ class DiscordDelivery(Delivery[Place, Message]):
             whispered=is_private(job, part) and bool(payload.get("token")),
         )
 
+    async def is_away(self, target: Place) -> bool:
+        del target
+        try:
+            await self._web.read("/users/@me")
+        except UnsureError:
+            return True
+        except RefusedError:
+            return False
+        return False
+
     async def send_once(self, job: Job, part: Part, target: Place) -> None:
         messages = await self.messages(part, target)
         if target.whispered:
@@ -134,7 +144,7 @@ class DiscordDelivery(Delivery[Place, Message]):
         figure = await self.figure(answer, content)
         return answer_messages(
             answer,
-            figure=figure if figure is not None and len(figure[1]) <= FILE_BYTES else None,
+            figure=figure if figure is not None and len(figure.data) <= FILE_BYTES else None,
             human=human,
             private=target.whispered,
             asked=content.get("asked"),
@@ -287,4 +297,4 @@ def _direct_room(channel: str) -> Room:
 
 
 def _uploads(message: Message) -> list[tuple[str, bytes]]:
-    return [] if message.file is None else [message.file]
+    return [] if message.file is None else [(message.file.name, message.file.data)]

@@ -12,25 +12,34 @@ from typing import TYPE_CHECKING, Any
 
 from slack_bolt.async_app import AsyncApp
 
-from bots.conversation import log_fault
-from bots.handlers import HUMAN
+from bots.conversation import log_fault, settings_of
 from bots.intake import Intake
 from bots.logs import quiet_logger
 from bots.outcomes import RefusedError, UnsureError
 from bots.slack.blocks import CORRECT, FEEDBACK
-from bots.slack.intake import ADD_VIEW, ASK_SHORTCUT, opens_modal, read, workspace_key
+from bots.slack.handlers import SLACK_SETTINGS, workspace_settings
+from bots.slack.intake import (
+    ASK_SHORTCUT,
+    complaints,
+    gone_from,
+    message_key,
+    opens_modal,
+    read,
+    workspace_key,
+)
 from bots.slack.views import (
     OPEN_ADD,
+    OPEN_PLACE,
     OPEN_SETTINGS,
-    WORKSPACE_SETTINGS,
     add_view,
     ask_view,
     down_view,
+    place_settings_view,
     settings_view,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from slack_bolt.async_app import AsyncAck, AsyncBoltContext
     from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
@@ -39,6 +48,7 @@ if TYPE_CHECKING:
     from bots.inbox import Inbox
     from bots.records import DiskRecords, Post
     from bots.slack.places import Directory
+    from bots.slack.tokens import Tokens
     from bots.slack.web import Workspaces
 
 Json = dict[str, Any]
@@ -50,19 +60,28 @@ NOT_KEPT = "not_kept"  # in a request's context: the disk is full, or worse
 
 
 class SlackIntake:
-    """Keeps what Slack delivers. `bot_user` is who we are where an event does not say so."""
+    """Keeps what Slack delivers, and no token of a workspace that has taken the app out.
 
-    def __init__(self, inbox: Inbox, records: DiskRecords, *, bot_user: str | None) -> None:
+    `bot_user` is who we are where an event does not say so.
+    """
+
+    def __init__(
+        self, inbox: Inbox, records: DiskRecords, *, bot_user: str | None, tokens: Tokens | None = None
+    ) -> None:
         self._intake = Intake(inbox, records, of_answer=_of_answer)
         self._bot_user = bot_user
+        self._tokens = tokens
 
     async def keep(self, body: Json) -> None:
         """On disk when this returns. Raises StoreUnavailable: then Slack is not told that we have it."""
         try:
+            gone = gone_from(body)
             arrival = read(body, bot_user=_bot_user(body) or self._bot_user)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             log_fault(error)  # not as Slack documents it: to be told to send it again helps nobody
             return
+        if gone is not None and self._tokens is not None:
+            await self._tokens.drop(gone[0], at=gone[1])
         if arrival is not None:
             await self._intake.keep(arrival)
 
@@ -86,10 +105,13 @@ def build_app(
     records: DiskRecords,
     *,
     client: AsyncWebClient,
-    human: str,
+    defaults: Mapping[str, str],
     oauth: AsyncOAuthSettings | None = None,
 ) -> AsyncApp:
-    """The app with its listeners. Signatures are checked where requests come in: see `http`."""
+    """The app with its listeners. Signatures are checked where requests come in: see `http`.
+
+    `defaults` are the settings of a workspace that has set nothing.
+    """
 
     async def keep(body: Json, context: AsyncBoltContext, next_: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -108,7 +130,7 @@ def build_app(
         oauth_settings=oauth,
         logger=quiet_logger(),
     )
-    listeners = _Listeners(_Modals(workspaces, directory, records, human=human))
+    listeners = _Listeners(_Modals(workspaces, directory, records, defaults))
     app.event(ANYTHING)(listeners.on_event)
     app.command(ANYTHING)(listeners.on_command)
     app.shortcut(ANYTHING)(listeners.on_shortcut)
@@ -144,27 +166,27 @@ class _Listeners:
         await self._modals.after(body["actions"][0], body)
 
     async def on_view(self, ack: AsyncAck, body: Json) -> None:
-        if body["view"]["callback_id"] == ADD_VIEW and not _is_filled(body["view"]):
-            await ack(response_action="errors", errors={"text": "Choose a file, or write a text."})
+        errors = complaints(body["view"])
+        if errors:
+            await ack(response_action="errors", errors=errors)
         else:
             await ack()
-
-
-def _is_filled(view: Json) -> bool:
-    values = view["state"]["values"]
-    return bool(values["files"]["files"].get("files") or (values["text"]["text"].get("value") or "").strip())
 
 
 class _Modals:
     """Opens what people fill in."""
 
     def __init__(
-        self, workspaces: Workspaces, directory: Directory, records: DiskRecords, *, human: str
+        self,
+        workspaces: Workspaces,
+        directory: Directory,
+        records: DiskRecords,
+        defaults: Mapping[str, str],
     ) -> None:
         self._workspaces = workspaces
         self._directory = directory
         self._records = records
-        self._human = human
+        self._defaults = defaults
 
     async def after(self, action: Json, body: Json) -> None:
         """What a button opens."""
@@ -177,9 +199,9 @@ class _Modals:
                 )
             case kind if kind == OPEN_ADD:
                 await self.open(team, body, add_view({}))
-            case kind if kind == OPEN_SETTINGS:
+            case kind if kind in (OPEN_SETTINGS, OPEN_PLACE):
                 if (await self._directory.person(team, body["user"]["id"])).admin:
-                    await self.open(team, body, settings_view(await self._current(team)))
+                    await self.open(team, body, await self._settings(team, action))
 
     async def open(self, team: str, body: Json, view: Json) -> None:
         """Within the three seconds that a trigger lives; later there is nothing to see but the button."""
@@ -189,13 +211,15 @@ class _Modals:
         except (RefusedError, UnsureError) as error:
             log.warning("a modal was not opened: %s", getattr(error, "code", "the connection broke"))
 
-    async def _current(self, team: str) -> dict[str, str]:
-        workspace = workspace_key(team)
-        current = {
-            name: await self._records.setting(workspace, name, choices[0])
-            for name, (_, choices) in WORKSPACE_SETTINGS.items()
-        }
-        return current | {HUMAN: await self._records.setting(workspace, HUMAN, self._human)}
+    async def _settings(self, team: str, action: Json) -> Json:
+        """The modal for the workspace, or for the channel that was chosen."""
+        workspace, channel = workspace_key(team), action.get("selected_conversation")
+        if channel is None:
+            return settings_view(await workspace_settings(self._records, workspace, self._defaults))
+        place = message_key(team, channel, "")
+        return place_settings_view(
+            channel, await settings_of(self._records, place, workspace, SLACK_SETTINGS)
+        )
 
 
 def _place(body: Json) -> Json:

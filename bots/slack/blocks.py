@@ -6,7 +6,7 @@ Limits are Slack's: 50 blocks a message, 3,000 characters a section, 12,000 a ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bots.markup import Paragraph, Quotation, Words, parse, split
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bots.conversation import Notice, Proposal
+    from bots.figures import Figure
     from bots.render import Layout, SourceLine
     from mmrag.types import Answer
 
@@ -36,8 +37,13 @@ TEXT_CHARS = 9_000  # of the answer in one message: its sources have room beside
 SOURCES_CHARS = 2_900
 NOTICE_LINES_CHARS = 2_900
 NOTIFICATION_CHARS = 3_000
-ALT_CHARS = 1_900
 LINK_CHARS = 1_000  # far below a section's
+NOT_CONFIRMED = "You find this here because Slack did not confirm that it was shown to you where you asked."
+SHUT_OUT = "You find this here because Slack does not let me write where you asked."
+LOOKED_ON = (
+    "Guests or people from elsewhere read this place, so I looked only at what was added here. "
+    "An admin can let me use everyone's documents: /kb set workspace-documents on"
+)
 MOODS = {"done": ":white_check_mark:", "hint": ":information_source:", "problem": ":warning:"}
 
 # What buttons and modals are called: the adapter listens for these.
@@ -62,15 +68,18 @@ class Message:
 def answer_messages(
     answer: Answer,
     *,
-    figure_id: str | None = None,
+    figure: Mapping[str, Any] | None = None,
     human: bool = False,
     private: bool = False,
     asked: str | None = None,
+    narrow: bool = False,
 ) -> list[Message]:
     """An answer as the messages that show it; the last one has the sources and the buttons.
 
+    `figure`: what `figure_block` or `no_figure_block` gives.
     `human`: somebody can be asked where there is no answer. `private`: only the person sees it, and may
-    share it. `asked`: the question, where nobody else has seen it.
+    share it. `asked`: the question, where nobody else has seen it. `narrow`: where people from elsewhere
+    look on, so that the workspace's documents were left out.
     """
     layout = lay_out(answer)
     links = web_links(layout, most=LINK_CHARS)
@@ -82,13 +91,27 @@ def answer_messages(
     messages = [Message(to_markdown(part, links), [], _notification(to_mrkdwn(part))) for part in parts]
     below = [
         *_notes(layout),
-        *_figure(figure_id, layout),
+        *([dict(figure)] if figure else []),
         *_sources(layout, links),
+        *([_context(LOOKED_ON)] if answer.abstained and narrow else []),
         _context(layout.footer),
         *(_private_buttons(answer) if private else [_feedback(answer.id)]),
         *([actions(button("Ask a human", ASK_HUMAN, answer.id))] if answer.abstained and human else []),
     ]
     return [*messages[:-1], Message(messages[-1].markdown, below, messages[-1].text)]
+
+
+def without_picture(message: Message, reason: str) -> Message:
+    """A message with words in its picture's place; the same one where there is none."""
+    if all(block["type"] != "image" for block in message.below):
+        return message
+    below = [no_figure_block(reason) if block["type"] == "image" else block for block in message.below]
+    return replace(message, below=below)
+
+
+def directly(message: Message, because: str) -> Message:
+    """A message that was for somebody in a channel, as they see it in their own conversation."""
+    return replace(message, below=[*message.below, _context(because)])
 
 
 def notice_message(notice: Notice) -> Message:
@@ -119,14 +142,26 @@ def correction_message(answer_id: str) -> Message:
     return Message("", shown, WHAT_IS_RIGHT)
 
 
-def human_message(group: str) -> Message:
+def human_message(group: str, asked: str | None = None) -> Message:
     """A configured group is called: the one mention we ever make, and nobody else's words make it."""
     mention = f"<!subteam^{group}>" if group.startswith("S") else f"<@{group}>"
     text = f"{mention} {CALL_FOR_HELP}"
-    return Message("", [section(text)], text)
+    quoted = [section(f">{escape_line(shorten(asked, MOST_QUESTION_CHARS))}")] if asked else []
+    return Message("", [section(text), *quoted], text)
 
 
 # ------------------------------------------------------------------ parts of answers
+
+
+def figure_block(file_id: str, figure: Figure) -> dict[str, Any]:
+    """The figure that an answer rests on, once its file is with Slack."""
+    shown = {"slack_file": {"id": file_id}, "title": plain(figure.title), "alt_text": figure.description}
+    return {"type": "image", **shown}
+
+
+def no_figure_block(reason: str) -> dict[str, Any]:
+    """What stands in the figure's place where it cannot be shown."""
+    return _context(f"The figure is not shown: {reason}")
 
 
 def _notes(layout: Layout) -> Blocks:
@@ -135,13 +170,6 @@ def _notes(layout: Layout) -> Blocks:
         if layout.notes
         else []
     )
-
-
-def _figure(figure_id: str | None, layout: Layout) -> Blocks:
-    if figure_id is None:
-        return []
-    alt = f"Figure of {layout.sources[0].title}" if layout.sources else "Figure"
-    return [{"type": "image", "slack_file": {"id": figure_id}, "alt_text": shorten(alt, ALT_CHARS)}]
 
 
 def _sources(layout: Layout, links: Mapping[int, str | None]) -> Blocks:

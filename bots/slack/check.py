@@ -82,9 +82,10 @@ async def _bot_token(
 
 async def _files(team: str, web: SlackWeb, files: Files) -> Finding:
     """Send a file up, fetch it back with the token, and remove it."""
-    file_id = await files.upload(team, "mmrag-check.txt", SAMPLE)
-    if file_id is None:
-        text = "Files cannot be sent up: check that your workspace allows apps to upload files."
+    try:
+        file_id = await files.upload(team, "mmrag-check.txt", SAMPLE)
+    except NotReadable as error:
+        text = f"Files cannot be sent up: {error} Does your workspace allow apps to upload files?"
         return Finding(good=False, text=text)
     try:
         described = (await web.read("files.info", file=file_id))["file"]

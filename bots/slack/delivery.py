@@ -2,35 +2,48 @@
 
 Before a part is sent for the first time the outbox notes that it may arrive. After any doubt (a broken
 connection, a 5xx, a process that died) the thread is looked at first: a message that carries the job's
-id has arrived; a stream that was begun is finished by an edit; only what is not there is sent again. The
-audience is worked out anew just before: what a place may no longer see is not posted there.
+id has arrived; a stream that was begun is finished by an edit; only what is not there is sent again. What is
+whispered nobody can look for: after a doubt it goes to the person directly, where it can be. The audience is
+worked out anew just before: what a place may no longer see is not posted there.
 """
 
 from __future__ import annotations
 
+import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from bots.conversation import Notice
 from bots.delivery import Delivery, Target, answer_id_of, is_private
 from bots.outcomes import RefusedError, UnsureError
 from bots.records import remember_post
 from bots.slack.blocks import (
+    NOT_CONFIRMED,
+    SHUT_OUT,
+    Blocks,
     Message,
     answer_messages,
     approval_message,
     correction_message,
+    directly,
+    figure_block,
     human_message,
+    no_figure_block,
     notice_message,
+    without_picture,
 )
 from bots.slack.intake import message_key, workspace_key
+from mmrag.errors import NotReadable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from bots.conversation import Audience
+    from bots.figures import Figure
     from bots.inbox import Inbox, Job, Part
     from bots.records import DiskRecords
     from bots.slack.files import Files
@@ -41,20 +54,30 @@ if TYPE_CHECKING:
 
     Json = dict[str, Any]
 
+log = logging.getLogger(__name__)
+
 METADATA_EVENT = "mmrag_reply"
 APPENDS = 8  # pieces of a streamed answer: each is a call
 LEAST_PIECE_CHARS = 80
 HTTP_OK = 200
+SHUT = {
+    *("not_in_channel", "channel_not_found", "is_archived", "thread_not_found", "cannot_reply_to_message"),
+    *("restricted_action", "restricted_action_read_only_channel", "restricted_action_thread_only_channel"),
+    *("restricted_action_non_threadable_channel", "restricted_action_thread_locked", "no_permission"),
+}
+GONE = Notice("I can't see the place where you asked any more: invite me, and ask again.", mood="problem")
+NOT_TAKEN = ("invalid_blocks", "msg_blocks_too_long", "invalid_attachments")
 _BACKTICK = re.compile(r"(?<!\\)`")
 CLOCKS_APART_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Place(Target):
-    """A channel, a thread in it, or what a command is replied to by."""
+    """A channel, a thread in it, or what a command is replied to by. `seen_in`: whose audience counts."""
 
     team: str
     channel: str
+    seen_in: str
     thread_ts: str | None
     response_url: str | None
 
@@ -82,22 +105,42 @@ class SlackDelivery(Delivery[Place, Message]):
 
     def target(self, job: Job, part: Part) -> Place:
         payload, content = job.payload, part.content
+        channel = content.get("to") or payload["channel"]
         return Place(
             workspace=workspace_key(payload["team"]),
             user=payload["user"],
             team=payload["team"],
-            channel=content.get("to") or payload["channel"],
+            channel=channel,
+            seen_in=content.get("seen_in") or channel,
             thread_ts=None if content.get("to") else payload.get("thread_ts"),
             whispered=is_private(job, part),
             response_url=payload.get("response_url"),
         )
 
+    async def is_away(self, target: Place) -> bool:
+        try:
+            await (await self._workspaces.of(target.team)).read("auth.test")
+        except UnsureError:
+            return True
+        except RefusedError:
+            return False
+        return False
+
     async def send_once(self, job: Job, part: Part, target: Place) -> None:
-        messages = await self.messages(part, target)
         web = await self._workspaces.of(target.team)
         if target.whispered:
-            await self._whisper(job, part, web, target, messages)
+            await self._whisper(job, part, web, target)
             return
+        try:
+            await self._openly(job, part, web, target)
+        except RefusedError as refused:
+            if refused.code not in SHUT or part.content.get("to"):
+                raise
+            log.info("a reply is sent directly: %s", refused.code)
+            await self._directly(job, part, web, target, because=SHUT_OUT)
+
+    async def _openly(self, job: Job, part: Part, web: SlackWeb, target: Place) -> None:
+        messages = await self.messages(part, target)
         if part.content.get("edits"):
             await self._edit(web, target, part.content["edits"], messages[0], _metadata(job, part, 0))
             await self._inbox.sent(job, part, part.content["edits"])
@@ -114,10 +157,13 @@ class SlackDelivery(Delivery[Place, Message]):
             if ts is None:
                 ts = await self._post(job, part, web, target, message=message, metadata=metadata)
             posted.append(ts)
-            key = message_key(target.team, target.channel, ts)
-            thread = message_key(target.team, target.channel, target.thread_ts or ts)
-            await self._records.apply(remember_post(key, thread, answer_id_of(part)))
+            await self._remember(part, target, ts)
         await self._inbox.sent(job, part, " ".join(posted))
+
+    async def _remember(self, part: Part, target: Place, ts: str) -> None:
+        key = message_key(target.team, target.channel, ts)
+        thread = message_key(target.team, target.channel, target.thread_ts or ts)
+        await self._records.apply(remember_post(key, thread, answer_id_of(part)))
 
     async def _resumed(
         self, job: Job, part: Part, web: SlackWeb, target: Place, *, message: Message, metadata: Json
@@ -133,18 +179,27 @@ class SlackDelivery(Delivery[Place, Message]):
     # -------------------------------------------------------------------- what is said
 
     async def audience(self, content: Json, target: Place) -> Audience:
-        seen_in = content.get("seen_in") or target.channel
-        return await self._directory.audience(target.team, seen_in, target.user)
+        del content
+        return await self._directory.audience(target.team, target.seen_in, target.user)
 
     async def answer(self, answer: Answer, content: Json, target: Place, *, human: bool) -> list[Message]:
-        figure = None if target.whispered else await self.figure(answer, content)
+        figure = await self.figure(answer, content)
         return answer_messages(
             answer,
-            figure_id=None if figure is None else await self._files.upload(target.team, *figure),
+            figure=None if figure is None else await self._shown(target.team, figure),
             human=human,
             private=target.whispered,
             asked=content.get("asked"),
+            narrow=target.workspace not in content["collections"],
         )
+
+    async def _shown(self, team: str, figure: Figure) -> Json:
+        """The figure as a block; where it can't be shown, a block that says why."""
+        try:
+            return figure_block(await self._files.id_of(team, figure), figure)
+        except NotReadable as error:
+            log.warning("a figure was not shown: %s", error)
+            return no_figure_block(str(error))
 
     correction = staticmethod(correction_message)
     approval = staticmethod(approval_message)
@@ -172,13 +227,28 @@ class SlackDelivery(Delivery[Place, Message]):
             "unfurl_links": False,
             "unfurl_media": False,
         }
-        try:
-            posted = await web.write("chat.postMessage", blocks=message.blocks, **arguments)
-        except RefusedError as refused:
-            if refused.code not in ("invalid_blocks", "msg_blocks_too_long", "invalid_attachments"):
-                raise
-            posted = await web.write("chat.postMessage", blocks=_plain_blocks(message), **arguments)
+        posted = await self._as_it_is_taken(
+            message, lambda blocks: web.write("chat.postMessage", blocks=blocks, **arguments)
+        )
         return str(posted["ts"])
+
+    async def _as_it_is_taken(self, message: Message, send: Callable[[Blocks], Awaitable[Json]]) -> Json:
+        """Send a message; without its picture, then without its buttons, where Slack does not take these."""
+        try:
+            return await send(message.blocks)
+        except RefusedError as refused:
+            if refused.code not in NOT_TAKEN:
+                raise
+        plainer = without_picture(message, "Slack does not take it.")
+        if plainer is not message:
+            for block in message.below:
+                self._files.forget(block.get("slack_file", {}).get("id", ""))
+            try:
+                return await send(plainer.blocks)
+            except RefusedError as refused:
+                if refused.code not in NOT_TAKEN:
+                    raise
+        return await send([block for block in plainer.blocks if block["type"] != "context_actions"])
 
     async def _begin_stream(
         self, job: Job, part: Part, web: SlackWeb, target: Place, message: Message
@@ -223,54 +293,77 @@ class SlackDelivery(Delivery[Place, Message]):
     async def _edit(self, web: SlackWeb, target: Place, ts: str, message: Message, metadata: Json) -> str:
         """Make a message of ours the whole one; the same edit twice is one."""
         arguments: Json = {"channel": target.channel, "ts": ts, "text": message.text, "metadata": metadata}
-        try:
-            await web.write("chat.update", blocks=message.blocks, **arguments)
-        except RefusedError as refused:
-            if refused.code in ("streaming_state_conflict", "message_is_streaming"):
-                await web.write("chat.stopStream", channel=target.channel, ts=ts)
-                await web.write("chat.update", blocks=message.blocks, **arguments)
-            elif refused.code in ("invalid_blocks", "msg_blocks_too_long"):
-                await web.write("chat.update", blocks=_plain_blocks(message), **arguments)
-            else:
-                raise
+
+        async def update(blocks: Blocks) -> Json:
+            try:
+                return await web.write("chat.update", blocks=blocks, **arguments)
+            except RefusedError as refused:
+                if refused.code not in ("streaming_state_conflict", "message_is_streaming"):
+                    raise
+            await web.write("chat.stopStream", channel=target.channel, ts=ts)
+            return await web.write("chat.update", blocks=blocks, **arguments)
+
+        await self._as_it_is_taken(message, update)
         return ts
 
-    async def _whisper(
-        self, job: Job, part: Part, web: SlackWeb, target: Place, messages: list[Message]
-    ) -> None:
-        """Only the person sees it. Nobody can look whether it arrived, so a repetition replaces the first."""
-        for message in messages:
-            if target.response_url:
-                await self._respond(target.response_url, message, replace=part.unsure)
+    async def _whisper(self, job: Job, part: Part, web: SlackWeb, target: Place) -> None:
+        """Only the person sees it: once in the channel, at the most."""
+        if not part.unsure:
+            messages = await self.messages(part, target)
+            await self._inbox.sending(job, part)
+            try:
+                for message in messages:
+                    await self._as_it_is_taken(message, partial(self._show, web, target, message.text))
+            except RefusedError as refused:  # the address has expired, they have left the channel
+                log.info("a reply is sent directly: %s", refused.code)
             else:
-                if not part.unsure:
-                    await self._inbox.sending(job, part)
-                await web.write(
-                    "chat.postEphemeral",
-                    channel=target.channel,
-                    thread_ts=target.thread_ts,
-                    user=target.user,
-                    text=message.text,
-                    blocks=message.blocks,
-                )
-        await self._inbox.sent(job, part, "whispered")
+                await self._inbox.sent(job, part, "whispered")
+                return
+        await self._directly(job, part, web, target, because=NOT_CONFIRMED)
 
-    async def _respond(self, url: str, message: Message, *, replace: bool) -> None:
-        body = {
-            "response_type": "ephemeral",
-            "replace_original": replace,
-            "text": message.text,
-            "blocks": message.blocks,
-        }
+    async def _show(self, web: SlackWeb, target: Place, text: str, blocks: Blocks) -> Json:
+        if target.response_url:
+            return await self._respond(target.response_url, text, blocks)
+        return await web.write(
+            "chat.postEphemeral",
+            channel=target.channel,
+            thread_ts=target.thread_ts,
+            user=target.user,
+            text=text,
+            blocks=blocks,
+        )
+
+    async def _respond(self, url: str, text: str, blocks: Blocks) -> Json:
+        # Whatever was clicked stays: the address of a click on an answer could replace the answer.
+        body = {"response_type": "ephemeral", "replace_original": False, "text": text, "blocks": blocks}
         try:
             async with self._session.post(url, json=body) as response:
-                status = response.status
-        except (aiohttp.ClientError, TimeoutError, OSError):
+                status, said = response.status, await response.text()
+        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeDecodeError):
             raise UnsureError("response_url") from None
         if status >= 500 or status == 429:  # noqa: PLR2004 - HTTP's own
             raise UnsureError("response_url")
         if status != HTTP_OK:
-            raise RefusedError(f"response_url {status}")
+            raise RefusedError(next((code for code in NOT_TAKEN if code in said), f"response_url {status}"))
+        return {}
+
+    async def _directly(self, job: Job, part: Part, web: SlackWeb, target: Place, *, because: str) -> None:
+        """To the person's own conversation with us, where we can look whether it arrived."""
+        opened = await web.write("conversations.open", users=target.user)
+        there = replace(
+            target, channel=str(opened["channel"]["id"]), thread_ts=None, response_url=None, whispered=False
+        )
+        arrived = await self._arrived(job, part, web, there)
+        try:
+            messages = await self.messages(part, there)
+        except RefusedError:  # whoever sees that place now, we can't see it any more
+            messages = [notice_message(GONE)]
+        for number, message in enumerate(messages):
+            ts = arrived.get(number) or await self._post_whole(
+                web, there, directly(message, because), _metadata(job, part, number)
+            )
+            await self._remember(part, there, ts)
+        await self._inbox.sent(job, part, "sent directly")
 
     # -------------------------------------------------------------- what is there already
 
@@ -365,9 +458,3 @@ def _slices(markdown: str) -> tuple[str, ...]:
 def _may_end(markdown: str, end: int) -> bool:
     """Behind white space, and not inside code: half of it would be read as text until the rest comes."""
     return markdown[end - 1].isspace() and len(_BACKTICK.findall(markdown, 0, end)) % 2 == 0
-
-
-def _plain_blocks(message: Message) -> list[Json]:
-    """Without what Slack may not know or take yet: a picture that is not ready, feedback buttons."""
-    kept = [block for block in message.below if block["type"] not in ("image", "context_actions")]
-    return [*([{"type": "markdown", "text": message.markdown}] if message.markdown else []), *kept]

@@ -7,6 +7,8 @@ other host.
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
@@ -17,7 +19,8 @@ from bots.outcomes import RefusedError, UnsureError
 from mmrag.errors import NotReadable
 
 if TYPE_CHECKING:
-    from bots.slack.web import Workspaces
+    from bots.figures import Figure
+    from bots.slack.web import SlackWeb, Workspaces
 
 Json = dict[str, Any]
 
@@ -25,6 +28,8 @@ SLACK_HOSTS = ("slack.com", "slack-gov.com", "slack-files.com", "slack-files-gov
 MOST_REDIRECTS = 3
 DOWNLOAD_SECONDS = 120
 UPLOAD_SECONDS = 60
+TAKING_IN_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.5, 3.0)  # between looks whether Slack has taken a file in
+FIGURES_REMEMBERED = 1_000
 REDIRECTS = {301, 302, 303, 307, 308}
 
 
@@ -39,6 +44,7 @@ class Files:
         api = urlsplit(api_url)
         self._trusted = (api.scheme, api.netloc)
         self._most_bytes = most_bytes
+        self._figures: dict[tuple[str, bytes], str] = {}
 
     async def download(self, team: str, file: Json) -> bytes:
         """The bytes of a file of a message. Raises NotReadable with what to do."""
@@ -106,20 +112,65 @@ class Files:
         if "@" in parts.netloc or not (slack or (parts.scheme, parts.netloc) == self._trusted):
             raise NotReadable("Its address is not one of Slack's: upload the file here.")
 
-    async def upload(self, team: str, name: str, data: bytes) -> str | None:
-        """Send a picture up, shown nowhere yet; its id, or None where Slack does not take it."""
+    async def id_of(self, team: str, figure: Figure) -> str:
+        """A figure as a file of the workspace, sent up once however often it is shown. Raises NotReadable."""
+        key = (team, hashlib.sha256(figure.data).digest())
+        known = self._figures.get(key)
+        if known is None:
+            known = await self.upload(team, figure.name, figure.data, description=figure.description)
+            if len(self._figures) >= FIGURES_REMEMBERED:
+                self._figures.pop(next(iter(self._figures)))
+            self._figures[key] = known
+        return known
+
+    def forget(self, file_id: str) -> None:
+        """Slack does not show this file: the next answer sends its figure up anew."""
+        self._figures = {key: known for key, known in self._figures.items() if known != file_id}
+
+    async def upload(self, team: str, name: str, data: bytes, *, description: str = "") -> str:
+        """Send a file up, shared with nobody: messages show it by its id, which is returned.
+
+        Raises NotReadable with what to do.
+        """
         try:
-            web = await self._workspaces.of(team)
-            place = await web.read("files.getUploadURLExternal", filename=name, length=len(data))
-            self._check(place["upload_url"])
-            timeout = aiohttp.ClientTimeout(total=UPLOAD_SECONDS)
-            async with self._session.post(place["upload_url"], data=data, timeout=timeout) as response:
-                if response.status != 200:  # noqa: PLR2004 - HTTP's OK
-                    return None
-            await web.write("files.completeUploadExternal", files=[{"id": place["file_id"], "title": name}])
-            return str(place["file_id"])
-        except (RefusedError, UnsureError, NotReadable, aiohttp.ClientError, TimeoutError, OSError, KeyError):
-            return None  # the answer is worth more than its picture
+            return await self._send_up(team, name, data, description)
+        except RefusedError as refused:
+            if refused.code == "missing_scope":
+                raise NotReadable(
+                    "the app lacks the scope files:write: add it and install the app again."
+                ) from None
+            raise NotReadable(f"Slack does not take files ({refused.code}).") from None
+        except (UnsureError, aiohttp.ClientError, TimeoutError, OSError, KeyError):
+            raise NotReadable("the connection to Slack broke while it was sent up.") from None
+
+    async def _send_up(self, team: str, name: str, data: bytes, description: str) -> str:
+        """https://docs.slack.dev/messaging/working-with-files#upload: an address, the bytes, the end."""
+        web = await self._workspaces.of(team)
+        place = await web.read(
+            "files.getUploadURLExternal", filename=name, length=len(data), alt_txt=description or None
+        )
+        self._check(place["upload_url"])
+        timeout = aiohttp.ClientTimeout(total=UPLOAD_SECONDS)
+        async with self._session.post(place["upload_url"], data=data, timeout=timeout) as response:
+            if response.status != 200:  # noqa: PLR2004 - HTTP's OK
+                raise NotReadable(f"Slack answered {response.status} when it was sent up.")
+        file_id = str(place["file_id"])
+        await web.write("files.completeUploadExternal", files=[{"id": file_id, "title": name}])
+        await self._taken_in(web, file_id)
+        return file_id
+
+    async def _taken_in(self, web: SlackWeb, file_id: str) -> None:
+        """Until Slack has looked at a file, which it does later: before, no message may show it."""
+        for wait in TAKING_IN_SECONDS:
+            try:
+                if (await web.read("files.info", file=file_id))["file"].get("mimetype"):
+                    return
+            except RefusedError as refused:
+                if refused.code == "missing_scope":
+                    return  # nobody may look; whether it is shown will be seen
+                raise
+            await asyncio.sleep(wait)
+        raise NotReadable("Slack is still busy with it.")
 
 
 def _address(file: Json) -> str | None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
-from bots.conversation import Notice
+from bots.conversation import PLACE_SETTINGS, Notice, settings_of
 from bots.handlers import HUMAN, Handlers, Person
+from bots.outcomes import RefusedError, UnsureError
 from bots.slack.chat import SlackChat, readable
-from bots.slack.intake import message_key, workspace_key
-from bots.slack.views import WORKSPACE_SETTINGS, home_view
+from bots.slack.intake import PLACE_VIEW, SETTINGS_VIEW, message_key, workspace_key
+from bots.slack.places import ADMINS
+from bots.slack.views import WORKSPACE_SETTINGS, Settings, Week, home_view
 from mmrag.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bots.conversation import Audience, FileRef, Rules
     from bots.inbox import Job
     from bots.records import DiskRecords
@@ -23,11 +28,23 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 
+SLACK_SETTINGS = ("follow-ups", "ephemeral", "workspace-documents")
+
+
+async def workspace_settings(
+    records: DiskRecords, workspace: str, defaults: Mapping[str, str]
+) -> dict[str, str]:
+    """What is set for a workspace."""
+    first = {name: choices[0] for name, (_, choices) in WORKSPACE_SETTINGS.items()}
+    begin = first | {ADMINS: "", HUMAN: ""} | dict(defaults)
+    return {name: await records.setting(workspace, name, value) for name, value in begin.items()}
+
+
 class SlackHandlers(Handlers[SlackChat]):
     """Jobs of Slack."""
 
     silent = frozenset({"home"})
-    place_settings = ("follow-ups", "ephemeral", "workspace-documents")
+    place_settings = SLACK_SETTINGS
 
     def __init__(
         self,
@@ -38,11 +55,17 @@ class SlackHandlers(Handlers[SlackChat]):
         *,
         rules: Rules,
         human: str,
+        defaults: Mapping[str, str],
     ) -> None:
         super().__init__(engine, records, rules=rules, human=human)
         self._directory = directory
         self._workspaces = workspaces
-        self._kinds |= {"home": self._home, "settings": self._settings}
+        self._defaults = defaults
+        self._kinds |= {
+            "home": self._home,
+            SETTINGS_VIEW: self._settings,
+            PLACE_VIEW: self._place_settings,
+        }
 
     # ------------------------------------------------------------- what the platform knows
 
@@ -100,25 +123,64 @@ class SlackHandlers(Handlers[SlackChat]):
         """The Home tab; whatever goes wrong, it only stays as it was."""
         del chat
         payload = job.payload
+        own = payload.get("channel") or await self.direct_channel(payload)
+        await self._publish_home(payload | {"channel": own})
+
+    async def _publish_home(self, payload: Json) -> None:
+        """What this person may read in their own channel; how the workspace fares, which no guest sees."""
         workspace = payload["workspace"]
-        person = await self.person(payload)
-        documents = (
-            () if person.guest else await asyncio.to_thread(self._engine.documents, collections=[workspace])
-        )
-        asked, unanswered = (0, []) if person.guest else await self._records.asked_lately(workspace)
-        wrong = {} if person.guest else await self._records.reasons_lately(workspace)
-        view = home_view(documents, asked=asked, unanswered=unanswered, wrong=wrong, admin=person.admin)
+        person, audience = await self.person(payload), await self.audience(payload)
+        documents = await asyncio.to_thread(self._engine.documents, collections=audience.collections)
+        week = None
+        if workspace in audience.collections:
+            asked, unanswered = await self._records.asked_lately(workspace)
+            week = Week(asked, tuple(unanswered), await self._records.reasons_lately(workspace))
+        settings = await self._set_here(payload["team"]) if person.admin else None
         web = await self._workspaces.of(payload["team"])
+        view = home_view(documents, everyones=workspace, week=week, settings=settings)
         await web.write("views.publish", user_id=payload["user"], view=view)
 
+    async def _set_here(self, team: str) -> Settings:
+        places = await self._records.settings_within(message_key(team, "", "").removesuffix(":"))
+        return Settings(
+            await workspace_settings(self._records, workspace_key(team), self._defaults),
+            {place.split(":")[2]: of_place for place, of_place in places.items()},
+        )
+
     async def _settings(self, job: Job, chat: SlackChat) -> None:
+        """What an admin set for the workspace."""
         payload = job.payload
+        values = await self._of_an_admin(payload, chat)
+        workspace = workspace_key(payload["team"])
+        for name, (_, choices) in WORKSPACE_SETTINGS.items():
+            if values.get(name) in choices:
+                await self._records.set(workspace, name, values[name])
+        await self._records.set(workspace, ADMINS, " ".join(values.get(ADMINS) or []))
+        await self._records.set(workspace, HUMAN, (values.get(HUMAN) or "").strip())
+        await self._saved(payload, chat, "The settings are saved.")
+
+    async def _place_settings(self, job: Job, chat: SlackChat) -> None:
+        """What an admin set for a channel; what they left as it was goes on following the workspace."""
+        payload = job.payload
+        values = await self._of_an_admin(payload, chat)
+        place, workspace = payload["place"], payload["workspace"]
+        before = await settings_of(self._records, place, workspace, self.place_settings)
+        for name, value in before.items():
+            if values.get(name) in PLACE_SETTINGS[name] and values[name] != value:
+                await self._records.set(place, name, values[name])
+        after = await settings_of(self._records, place, workspace, self.place_settings)
+        listed = ", ".join(f"{name} {value}" for name, value in after.items())
+        await self._saved(payload, chat, f"The channel's settings are saved: {listed}.")
+
+    async def _of_an_admin(self, payload: Json, chat: SlackChat) -> Json:
+        """What was filled in. Raises InvalidInput for anybody else."""
         chat.where = {"to": await self.direct_channel(payload), "whispered": False}
         if not (await self.person(payload)).admin:
             raise InvalidInput("Only admins change the settings.")
-        workspace = workspace_key(payload["team"])
-        for name, (_, choices) in WORKSPACE_SETTINGS.items():
-            if payload["values"].get(name) in choices:
-                await self._records.set(workspace, name, payload["values"][name])
-        await self._records.set(workspace, HUMAN, (payload["values"].get(HUMAN) or "").strip())
-        await chat.post_notice(Notice("The settings are saved."))
+        values: Json = payload["values"]
+        return values
+
+    async def _saved(self, payload: Json, chat: SlackChat, text: str) -> None:
+        with contextlib.suppress(RefusedError, UnsureError):  # it is right when it is opened again
+            await self._publish_home(payload | {"channel": chat.where["to"]})
+        await chat.post_notice(Notice(text))

@@ -20,11 +20,14 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 
 from bots.conversation import log_fault
 from bots.slack.app import NOT_KEPT
+from mmrag.errors import UserFacingError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from slack_bolt.async_app import AsyncApp
+    from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
+    from slack_bolt.response import BoltResponse
 
 EVENTS_PATH = "/slack/events"
 MOST_BYTES = 4 << 20
@@ -66,24 +69,49 @@ class Signatures:
         return True
 
 
-def web_app(app: AsyncApp, *, signing_secret: str) -> web.Application:
-    """The addresses that Slack calls."""
-    endpoint = _Endpoint(app, Signatures(signing_secret))
+def web_app(app: AsyncApp, *, signing_secret: str | None) -> web.Application:
+    """The addresses that Slack calls, and those by which people install the app where several may.
+
+    `signing_secret`: None where events come by Socket Mode.
+    """
     application = web.Application(client_max_size=MOST_BYTES)
-    application.add_routes([web.post(EVENTS_PATH, endpoint.on_post), web.get("/healthz", _on_health)])
+    application.add_routes([web.get("/healthz", _on_health)])
+    if signing_secret is not None:
+        application.add_routes([web.post(EVENTS_PATH, _Endpoint(app, Signatures(signing_secret)).on_post)])
     flow = app.oauth_flow
     if flow is not None:
-
-        async def install(request: web.Request) -> web.StreamResponse:
-            return await to_aiohttp_response(await flow.handle_installation(await to_bolt_request(request)))
-
-        async def installed(request: web.Request) -> web.StreamResponse:
-            return await to_aiohttp_response(await flow.handle_callback(await to_bolt_request(request)))
-
+        pages = _Pages(flow)
         application.add_routes(
-            [web.get(flow.install_path, install), web.get(flow.redirect_uri_path, installed)]
+            [web.get(flow.install_path, pages.install), web.get(flow.redirect_uri_path, pages.installed)]
         )
     return application
+
+
+class _Pages:
+    """What somebody sees who installs the app: Bolt's pages, and a sentence where something is in the way."""
+
+    def __init__(self, flow: AsyncOAuthFlow) -> None:
+        self._flow = flow
+
+    async def install(self, request: web.Request) -> web.StreamResponse:
+        return await self._shown(self._flow.handle_installation, request)
+
+    async def installed(self, request: web.Request) -> web.StreamResponse:
+        return await self._shown(self._flow.handle_callback, request)
+
+    async def _shown(
+        self, handle: Callable[[AsyncBoltRequest], Awaitable[BoltResponse]], request: web.Request
+    ) -> web.StreamResponse:
+        try:
+            return await to_aiohttp_response(await handle(await to_bolt_request(request)))
+        except UserFacingError as error:
+            return self._failed(str(error), status=400)
+        except Exception as error:  # noqa: BLE001 - Slack that is away, a full disk
+            return self._failed(f"something went wrong, reference {log_fault(error)}", status=503)
+
+    def _failed(self, reason: str, *, status: int) -> web.StreamResponse:
+        page = self._flow.settings.redirect_uri_page_renderer.render_failure_page(reason)
+        return web.Response(text=page, status=status, content_type="text/html", charset="utf-8")
 
 
 async def _on_health(_: web.Request) -> web.StreamResponse:

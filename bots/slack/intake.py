@@ -11,6 +11,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from bots.handlers import HUMAN
 from bots.intake import MOST_FILES, MOST_TEXT_CHARS, Arrival, correction_in, event_of
 from bots.slack.blocks import APPROVE, ASK_HUMAN, FEEDBACK, KEEP_ANSWER, REJECT, SHARE_ANSWER
 
@@ -21,9 +22,11 @@ Json = dict[str, Any]
 
 # What shortcuts and modals are called, here and in the app's manifest.
 ADD_SHORTCUT, ASK_SHORTCUT = "add_to_knowledge_base", "ask_about_this"
-ADD_VIEW, ASK_VIEW, DOWN_VIEW, SETTINGS_VIEW = "add_documents", "ask_about", "what_is_right", "settings"
+ADD_VIEW, ASK_VIEW, DOWN_VIEW = "add_documents", "ask_about", "what_is_right"
+SETTINGS_VIEW, PLACE_VIEW = "settings", "place_settings"
 
 SAID_BY_PEOPLE = {None, "file_share", "thread_broadcast"}  # other subtypes are edits, joins, bots
+ASKED = re.compile("[SUW][A-Z0-9]{5,}")  # a user group or a person, by id
 THUMBS = {"+1": "up", "thumbsup": "up", "-1": "down", "thumbsdown": "down"}
 
 
@@ -72,11 +75,22 @@ def _event(body: Json, bot_user: str | None) -> Arrival | None:
         case "app_mention" | "message":
             return _message(event, team, f"slack:event:{body['event_id']}", bot_user)
         case "reaction_added" | "reaction_removed":
-            return _reaction(event, team, body["event_id"])
+            return None if event["user"] == bot_user else _reaction(event, team, body["event_id"])
         case "app_home_opened" if event.get("tab") == "home":
             payload = {"team": team, "user": event["user"]}
+            if event.get("channel"):
+                payload["channel"] = event["channel"]  # the person's own, with us
             return Arrival(_quick("home", (f"slack:event:{body['event_id']}",), payload))
     return None
+
+
+def gone_from(body: Json) -> tuple[str, float] | None:
+    """(workspace, when) where an event says that the app was taken out of it, or its token revoked."""
+    event = body.get("event") or {} if body.get("type") == "event_callback" else {}
+    revoked = event.get("type") == "tokens_revoked" and event["tokens"].get("bot")
+    if not revoked and event.get("type") != "app_uninstalled":
+        return None
+    return str(body["team_id"]), float(body["event_time"])
 
 
 def _team_of(body: Json) -> str:
@@ -229,14 +243,14 @@ def _submission(body: Json) -> Arrival | None:
     channel = str(place.get("channel") or user)
     keys = (f"slack:view:{view['id']}",)
     payload = {"team": team, "user": user, "private": True, **place, "channel": channel}
+    if complaints(view):
+        return None  # the modal says so and stays open
     match view["callback_id"]:
         case kind if kind == ADD_VIEW:
             payload |= {
                 "text": values.get("text") or "",
                 "files": files_of({"files": values.get("files") or []}),
             }
-            if not payload["text"].strip() and not payload["files"]:
-                return None  # the modal says so and stays open
             return Arrival(_own("add", keys, payload))
         case kind if kind == ASK_VIEW:
             thread = message_key(team, channel, payload["thread_ts"])
@@ -251,9 +265,23 @@ def _submission(body: Json) -> Arrival | None:
         case kind if kind == DOWN_VIEW:
             payload |= {"text": values.get("correction") or "", "reasons": values.get("reasons") or []}
             return Arrival(_quick("correction", keys, payload))
-        case kind if kind == SETTINGS_VIEW:
-            return Arrival(_quick("settings", keys, payload | {"values": values}))
+        case kind if kind in (SETTINGS_VIEW, PLACE_VIEW):
+            return Arrival(_quick(kind, keys, payload | {"values": values}))
     return None
+
+
+def complaints(view: Json) -> dict[str, str]:
+    """{field: what is wrong with it} of a modal that was sent off."""
+    values = _values(view)
+    match view["callback_id"]:
+        case kind if kind == ADD_VIEW:
+            filled = values.get("files") or (values.get("text") or "").strip()
+            return {} if filled else {"text": "Choose a file, or write a text."}
+        case kind if kind == SETTINGS_VIEW:
+            asked = (values.get(HUMAN) or "").strip()
+            known = not asked or ASKED.fullmatch(asked)
+            return {} if known else {HUMAN: "An ID begins with S (a user group) or U (a person): see below."}
+    return {}
 
 
 def _shortcut(body: Json) -> Arrival | None:
@@ -289,6 +317,8 @@ def _values(view: Json) -> Json:
                     found[action] = [option["value"] for option in given.get("selected_options") or []]
                 case "file_input":
                     found[action] = given.get("files") or []
+                case "multi_users_select":
+                    found[action] = given.get("selected_users") or []
                 case "static_select" | "radio_buttons":
                     found[action] = (given.get("selected_option") or {}).get("value")
                 case _:

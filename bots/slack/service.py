@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urljoin
 
 from aiohttp import web
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
+from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 
 from bots import inbox, records
 from bots.assembly import BotSettings, kept
+from bots.handlers import HUMAN
 from bots.logs import quiet_logger, silence
 from bots.outcomes import RefusedError, UnsureError
 from bots.serving import patiently, until_stopped
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncIterator
 
+    import aiohttp
     from slack_bolt.async_app import AsyncApp
 
     from bots.assembly import Kept
@@ -55,6 +59,7 @@ EVENTS = tuple(
 )
 
 LIBRARIES = ("slack_bolt", "slack_sdk", "aiohttp")
+ROTATING = "xoxe."
 WHERE = "https://api.slack.com/apps"
 
 
@@ -79,6 +84,11 @@ class SlackSettings(BotSettings):
         return self.transport == "http" or (self.transport == "auto" and not self.app_token)
 
     @property
+    def defaults(self) -> dict[str, str]:
+        """The settings of a workspace that has set nothing."""
+        return {"adders": self.rules.adders, HUMAN: self.human}
+
+    @property
     def several_workspaces(self) -> bool:
         return bool(self.client_id and self.client_secret)
 
@@ -92,6 +102,12 @@ def check_settings(settings: SlackSettings) -> None:
         raise InvalidSettings(
             "SLACK_BOT_TOKEN is missing: copy the Bot User OAuth Token (xoxb-…) from OAuth & Permissions of "
             f"your app at {WHERE}"
+        )
+    if settings.bot_token.startswith(ROTATING) and not settings.several_workspaces:
+        raise InvalidSettings(
+            "SLACK_BOT_TOKEN expires in twelve hours, since token rotation is on for your app: install it by "
+            "OAuth (SLACK_CLIENT_ID, SLACK_CLIENT_SECRET), where tokens are renewed, or make a new app from "
+            f"the manifest at {WHERE}"
         )
     if settings.transport == "socket" and not settings.app_token:
         raise InvalidSettings(_NO_APP_TOKEN)
@@ -126,21 +142,23 @@ async def assembled(settings: SlackSettings, engine: EngineClient) -> AsyncItera
     silence(LIBRARIES)
     async with kept(settings, MIGRATIONS) as own:
         oauth = _oauth(settings, own.database) if settings.several_workspaces else None
+        installed = None if oauth is None else _tokens(settings, oauth, own.session)
         workspaces = Workspaces(
             api_url=settings.api_url,
             session=own.session,
             token=settings.bot_token or None,
-            installations=oauth.installation_store if oauth else None,
+            tokens=installed,
         )
         directory = Directory(workspaces, own.records, admins=settings.admins)
         client = workspaces.client(None if oauth else settings.bot_token)
         bot_user = None if oauth else await _who_we_are(SlackWeb(client))
-        intake = SlackIntake(own.inbox, own.records, bot_user=bot_user)
+        intake = SlackIntake(own.inbox, own.records, bot_user=bot_user, tokens=installed)
         app = build_app(
-            *(intake, workspaces, directory, own.records), client=client, human=settings.human, oauth=oauth
+            *(intake, workspaces, directory, own.records),
+            client=client,
+            defaults=settings.defaults,
+            oauth=oauth,
         )
-        if oauth:
-            app.enable_token_revocation_listeners()
         yield Bot(app, _workers(settings, engine, own, workspaces, directory), workspaces, settings)
 
 
@@ -149,7 +167,10 @@ def _workers(
 ) -> Workers[SlackChat]:
     files = Files(workspaces, own.session, api_url=settings.api_url, most_bytes=settings.most_file_bytes)
     handlers = SlackHandlers(
-        *(engine, own.records, directory, workspaces), rules=settings.rules, human=settings.human
+        *(engine, own.records, directory, workspaces),
+        rules=settings.rules,
+        human=settings.human,
+        defaults=settings.defaults,
     )
     delivery = SlackDelivery(
         *(own.inbox, own.records, engine),
@@ -180,23 +201,40 @@ async def serve(settings: SlackSettings, engine: EngineClient, *, ready: asyncio
 
 @contextlib.asynccontextmanager
 async def _connected(bot: Bot) -> AsyncIterator[None]:
+    async with contextlib.AsyncExitStack() as stack:
+        if bot.settings.by_http or bot.settings.several_workspaces:
+            await stack.enter_async_context(_listening(bot))
+        if not bot.settings.by_http:
+            await stack.enter_async_context(_by_socket(bot))
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _listening(bot: Bot) -> AsyncIterator[None]:
+    """Slack's requests and the pages for installing; by Socket Mode the pages alone."""
     settings = bot.settings
-    if settings.by_http:
-        runner = web.AppRunner(
-            web_app(bot.app, signing_secret=settings.signing_secret), access_log=None, shutdown_timeout=5
-        )
-        await runner.setup()
+    runner = web.AppRunner(
+        web_app(bot.app, signing_secret=settings.signing_secret if settings.by_http else None),
+        access_log=None,
+        shutdown_timeout=5,
+    )
+    await runner.setup()
+    try:
         try:
             await web.TCPSite(runner, settings.host, settings.port).start()
-            yield
         except OSError as error:
             raise InvalidSettings(
                 f"The address {settings.host}:{settings.port} cannot be listened on ({error.strerror}): "
                 "choose another with MMRAG_SLACK_HOST and MMRAG_SLACK_PORT."
             ) from None
-        finally:
-            await runner.cleanup()
-        return
+        yield
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def _by_socket(bot: Bot) -> AsyncIterator[None]:
+    settings = bot.settings
     handler = AsyncSocketModeHandler(
         bot.app, settings.app_token, web_client=bot.workspaces.client(None), logger=quiet_logger()
     )
@@ -238,12 +276,26 @@ async def _who_we_are(api: SlackWeb) -> str:
     return str(identity["user_id"])
 
 
+def _tokens(
+    settings: SlackSettings, oauth: AsyncOAuthSettings, session: aiohttp.ClientSession
+) -> tokens.Tokens:
+    rotator = AsyncTokenRotator(
+        client_id=settings.client_id,
+        client_secret=settings.client_secret,
+        client=Workspaces(api_url=settings.api_url, session=session).client(None),
+    )
+    known = tokens.Tokens(oauth.installation_store, rotator, settings.folder)
+    oauth.authorize = tokens.Installed(known)
+    return known
+
+
 def _oauth(settings: SlackSettings, database: Database) -> AsyncOAuthSettings:
     return AsyncOAuthSettings(
         client_id=settings.client_id,
         client_secret=settings.client_secret,
         scopes=list(SCOPES),
         user_scopes=[],
+        authorization_url=urljoin(settings.api_url, "/oauth/v2/authorize"),
         installation_store=tokens.SealedInstallations(
             database, tokens.load_key(settings.token_key, settings.folder / "token.key")
         ),

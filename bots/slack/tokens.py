@@ -6,29 +6,46 @@ own beside the data: whoever copies the database alone has no token.
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import json
+import logging
 import os
 import secrets
 import time
+from contextlib import asynccontextmanager
+from math import inf
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.authorization.async_authorize import AsyncAuthorize
+from slack_sdk.errors import SlackClientError
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 from slack_sdk.oauth.installation_store.models.installation import Installation
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 
-from mmrag.errors import InvalidSettings, MissingExtra
+from bots.outcomes import RefusedError
+from mmrag.errors import InvalidInput, InvalidSettings, MissingExtra
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     import apsw
     from cryptography.fernet import Fernet
     from slack_sdk.oauth.installation_store.models.bot import Bot
+    from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 
     from bots.database import Database
 
+log = logging.getLogger(__name__)
+
 STATE_SECONDS = 600
+RENEWED_BEFORE_SECONDS = 2 * 3600  # a token that is renewed lives for twelve hours
+AGAIN_SECONDS = 60.0
+CLOCKS_APART_SECONDS = 5.0  # Slack's and ours
+LOCK_SECONDS = 0.05
 
 SCHEMA = """
     CREATE TABLE installations (workspace TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
@@ -37,30 +54,49 @@ SCHEMA = """
 
 _FIELDS = (
     *("app_id", "enterprise_id", "enterprise_name", "enterprise_url", "team_id", "team_name", "bot_token"),
-    *("bot_id", "bot_user_id", "user_id", "is_enterprise_install", "token_type", "installed_at"),
+    *("bot_id", "bot_user_id", "user_id", "token_type", "installed_at"),
+    *("bot_refresh_token", "bot_token_expires_at"),
 )
 
 
 class SealedInstallations(AsyncInstallationStore):
-    """slack_sdk's store of installations, in the bots' database."""
+    """slack_sdk's store of installations, in the bots' database. Those of whole organisations are refused."""
 
     def __init__(self, database: Database, key: Fernet) -> None:
         self._database = database
         self._key = key
 
     async def async_save(self, installation: Installation) -> None:
+        if installation.is_enterprise_install or installation.team_id is None:
+            raise InvalidInput(
+                "mmrag is installed in one workspace after the other, not in a whole organisation: choose a "
+                "workspace in the list at the top right of Slack's page."
+            )
         values: dict[str, Any] = {name: getattr(installation, name) for name in _FIELDS}
         values["bot_scopes"] = list(installation.bot_scopes or [])
-        sealed = self._key.encrypt(json.dumps(values).encode())
-        workspace = _name(
-            installation.enterprise_id, installation.team_id, whole=installation.is_enterprise_install
-        )
+        sealed, name = self._sealed(values), _name(installation.team_id)
         await self._database.write(
-            lambda db: db.execute("INSERT OR REPLACE INTO installations VALUES (?, ?)", (workspace, sealed))
+            lambda db: db.execute("INSERT OR REPLACE INTO installations VALUES (?, ?)", (name, sealed))
         )
 
     async def async_save_bot(self, bot: Bot) -> None:
-        del bot  # saved with the installation
+        """A token that was made new; where the app was taken out or installed meanwhile, it is not kept."""
+        team = str(bot.team_id)
+        installation = await self.async_find_installation(enterprise_id=None, team_id=team)
+        if installation is None or installation.installed_at != bot.installed_at:
+            return
+        values = {name: getattr(installation, name) for name in _FIELDS} | {
+            "bot_scopes": list(installation.bot_scopes or []),
+            "bot_token": bot.bot_token,
+            "bot_refresh_token": bot.bot_refresh_token,
+            "bot_token_expires_at": bot.bot_token_expires_at,
+        }
+        sealed = self._sealed(values)
+        await self._database.write(
+            lambda db: db.execute(
+                "UPDATE installations SET sealed = ? WHERE workspace = ?", (sealed, _name(team))
+            )
+        )
 
     async def async_find_installation(
         self,
@@ -70,15 +106,13 @@ class SealedInstallations(AsyncInstallationStore):
         user_id: str | None = None,
         is_enterprise_install: bool | None = False,
     ) -> Installation | None:
-        del user_id  # the bot acts by its own token, never by a person's
-        names = [_name(enterprise_id, team_id, whole=bool(is_enterprise_install))]
-        if enterprise_id is not None:
-            names.append(_name(enterprise_id, None, whole=True))
-        sealed = await self._database.write(lambda db: _find(db, names))
-        if sealed is None:
-            return None
-        values = json.loads(self._opened(sealed))
-        return Installation(**values)
+        del enterprise_id, user_id, is_enterprise_install  # the bot acts for a workspace, by its own token
+        sealed: bytes | None = await self._database.write(
+            lambda db: (
+                db.execute("SELECT sealed FROM installations WHERE workspace = ?", (_name(team_id),)).get
+            )
+        )
+        return None if sealed is None else Installation(**json.loads(self._opened(sealed)))
 
     async def async_find_bot(
         self, *, enterprise_id: str | None, team_id: str | None, is_enterprise_install: bool | None = False
@@ -95,13 +129,16 @@ class SealedInstallations(AsyncInstallationStore):
             await self.async_delete_bot(enterprise_id=enterprise_id, team_id=team_id)
 
     async def async_delete_bot(self, *, enterprise_id: str | None, team_id: str | None) -> None:
-        name = _name(enterprise_id, team_id, whole=team_id is None)
+        del enterprise_id
         await self._database.write(
-            lambda db: db.execute("DELETE FROM installations WHERE workspace = ?", (name,))
+            lambda db: db.execute("DELETE FROM installations WHERE workspace = ?", (_name(team_id),))
         )
 
     async def async_delete_all(self, *, enterprise_id: str | None, team_id: str | None) -> None:
         await self.async_delete_bot(enterprise_id=enterprise_id, team_id=team_id)
+
+    def _sealed(self, values: dict[str, Any]) -> bytes:
+        return self._key.encrypt(json.dumps(values).encode())
 
     def _opened(self, sealed: bytes) -> bytes:
         from cryptography.fernet import InvalidToken  # noqa: PLC0415 - see `load_key`
@@ -113,6 +150,108 @@ class SealedInstallations(AsyncInstallationStore):
                 "The stored Slack tokens do not open with this key: restore MMRAG_SLACK_TOKEN_KEY or the key "
                 "file, or let the workspaces install the app again."
             ) from None
+
+
+class Tokens:
+    """The bot of each workspace, with a token that is good; one that expires is made new before it does.
+
+    Slack takes a refresh token once: of all processes that share the folder, one asks at a time, and the
+    others find what it got. https://docs.slack.dev/authentication/using-token-rotation
+    """
+
+    def __init__(self, store: AsyncInstallationStore, rotator: AsyncTokenRotator, folder: Path) -> None:
+        self._store = store
+        self._rotator = rotator
+        self._lock = folder / "token.lock"
+        self._failed_at: dict[str, float] = {}
+
+    async def bot(self, team: str) -> Bot:
+        """Raises RefusedError where the app is not installed any more, or its token has expired."""
+        bot = await self._found(team)
+        if not _ends_soon(bot) or time.monotonic() - self._failed_at.get(team, -inf) < AGAIN_SECONDS:
+            return _good(bot)
+        async with _alone(self._lock):
+            bot = await self._found(team)
+            return _good(await self._renewed(bot, team) if _ends_soon(bot) else bot)
+
+    async def is_installed(self, team: str | None) -> bool:
+        return await self._store.async_find_bot(enterprise_id=None, team_id=team) is not None
+
+    async def drop(self, team: str, *, at: float) -> None:
+        """The app was taken out, or its token was revoked; not one of a later installation."""
+        bot = await self._store.async_find_bot(enterprise_id=None, team_id=team)
+        if bot is not None and bot.installed_at <= at + CLOCKS_APART_SECONDS:
+            await self._store.async_delete_all(enterprise_id=None, team_id=team)
+
+    async def _found(self, team: str) -> Bot:
+        bot = await self._store.async_find_bot(enterprise_id=None, team_id=team)
+        if bot is None:
+            raise RefusedError("account_inactive")
+        return bot
+
+    async def _renewed(self, bot: Bot, team: str) -> Bot:
+        try:
+            renewed = await self._rotator.perform_bot_token_rotation(
+                bot=bot, minutes_before_expiration=RENEWED_BEFORE_SECONDS // 60
+            )
+        except (SlackClientError, aiohttp.ClientError, OSError, TimeoutError, KeyError, ValueError) as error:
+            log.warning(
+                "Slack did not renew a workspace's token (%s); if it stays so, install the app there again",
+                type(error).__name__,
+            )
+            renewed = None
+        if renewed is None:
+            self._failed_at[team] = time.monotonic()
+            return bot
+        await self._store.async_save_bot(renewed)
+        return renewed
+
+
+class Installed(AsyncAuthorize):
+    """Whether a workspace has installed the app. Bolt's own asks Slack before each acknowledgement."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+
+    async def __call__(
+        self,
+        *,
+        enterprise_id: str | None,
+        team_id: str | None,
+        user_id: str | None,
+        **_: object,
+    ) -> AuthorizeResult | None:
+        if not await self._tokens.is_installed(team_id):
+            return None
+        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, user_id=user_id)
+
+
+def _ends_soon(bot: Bot) -> bool:
+    ends = bot.bot_token_expires_at
+    soon = time.time() + RENEWED_BEFORE_SECONDS
+    return ends is not None and ends < soon and bot.bot_refresh_token is not None
+
+
+def _good(bot: Bot) -> Bot:
+    if bot.bot_token_expires_at is not None and bot.bot_token_expires_at <= time.time():
+        raise RefusedError("token_expired")
+    return bot
+
+
+@asynccontextmanager
+async def _alone(path: Path) -> AsyncIterator[None]:
+    """The only one among all processes that hold this file's lock."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(LOCK_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 class States(AsyncOAuthStateStore):
@@ -162,13 +301,5 @@ def load_key(setting: str, path: Path) -> Fernet:
         ) from None
 
 
-def _name(enterprise_id: str | None, team_id: str | None, *, whole: bool) -> str:
-    return f"enterprise {enterprise_id}" if whole or team_id is None else f"team {team_id}"
-
-
-def _find(db: apsw.Connection, names: Sequence[str]) -> bytes | None:
-    for name in names:
-        sealed: bytes | None = db.execute("SELECT sealed FROM installations WHERE workspace = ?", (name,)).get
-        if sealed is not None:
-            return sealed
-    return None
+def _name(team_id: str | None) -> str:
+    return f"team {team_id}"

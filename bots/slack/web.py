@@ -21,7 +21,7 @@ from mmrag.errors import InvalidSettings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
+    from bots.slack.tokens import Tokens
 
     Json = dict[str, Any]
 
@@ -105,12 +105,12 @@ class Workspaces:
         api_url: str,
         session: aiohttp.ClientSession,
         token: str | None = None,
-        installations: AsyncInstallationStore | None = None,
+        tokens: Tokens | None = None,
     ) -> None:
         self._api_url = api_url
         self._session = session
         self._token = token
-        self._installations = installations
+        self._tokens = tokens
         self._bot_users: dict[str, str] = {}
 
     def client(self, token: str | None) -> AsyncWebClient:
@@ -130,17 +130,16 @@ class Workspaces:
         return SlackWeb(self.client(await self.token_of(team)))
 
     async def token_of(self, team: str) -> str:
-        if self._installations is None:
-            if self._token is None:
-                raise InvalidSettings("SLACK_BOT_TOKEN is missing.")
-            return self._token
-        bot = await self._installations.async_find_bot(enterprise_id=None, team_id=team)
-        if bot is None:
-            raise RefusedError("account_inactive")
-        return str(bot.bot_token)
+        if self._tokens is not None:
+            return str((await self._tokens.bot(team)).bot_token)
+        if self._token is None:
+            raise InvalidSettings("SLACK_BOT_TOKEN is missing.")
+        return self._token
 
     async def bot_user(self, team: str) -> str:
         """Who we are in a workspace."""
+        if self._tokens is not None:
+            return str((await self._tokens.bot(team)).bot_user_id)
         if team not in self._bot_users:
             identity = await (await self.of(team)).read("auth.test")
             self._bot_users[team] = str(identity["user_id"])

@@ -6,84 +6,20 @@ unless it is about that.
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
-from bots.conversation import Rules
 from mmrag.types import Attachment, Rating, Source, Turn
 from tests.bots.memory_engine import MemoryEngine
-from tests.slack_server.bot import bot_running, slack_with_the_app
+from tests.bots.slack_stage import BOTH, CHART, LEAVE, tell
 
 ROOT = Path(__file__).parents[2]
-BOTH = pytest.mark.parametrize("transport", ["http", "socket"])
-LEAVE = "How many days of leave?"
-LEAVE_PAGE = (Source("leave.md", b"Everybody has 28 days of leave.", "https://wiki.example/leave"),)
-CHART = ("chart.png", b"png")
-
-
-class Here:
-    """A workspace with the bot in it, and people in #general; cleo is an admin."""
-
-    def __init__(self, engine):
-        self.slack = slack_with_the_app()
-        self.slack.courier.retries = (0.2, 0.5, 1.0)
-        self.engine = engine
-        self.ana, self.bob, self.dan = map(self.slack.user, ("ana", "bob", "dan"))
-        self.cleo = self.slack.user("cleo", is_admin=True)
-        self.workspace = f"slack-{self.slack.team.id}"
-        for person in (self.ana, self.bob, self.cleo, self.dan):
-            self.slack.channel("general").members.add(person.id)
-
-    async def reply(self, asked, number=1):
-        """The bot's reply of this number in the thread, once it is whole."""
-
-        def there():
-            found = self.slack.answers(self.slack.world.channels[asked.channel], thread=asked)
-            whole = len(found) >= number and all(
-                each.stream is None or each.stream.state != "in_progress" for each in found
-            )
-            return found[number - 1] if whole else None
-
-        return await self.slack.until(there, seconds=60)
-
-    async def answer(self, text=LEAVE, **more):
-        """What the bot replies to ana's mention in #general."""
-        return await self.reply(await self.ana.mentions_bot("general", text, **more))
-
-    async def whisper(self, person, number=1):
-        """The message of this number in #general that this person alone sees."""
-        seen = await self.slack.until(lambda: person.whispers("general")[number - 1 :])
-        return seen[0]
-
-    def refused(self):
-        """What Slack refused to do."""
-        return [
-            (each.name, each.answer["error"])
-            for each in self.slack.requests
-            if not (each.answer or {"ok": 1})["ok"]
-        ]
 
 
 @pytest.fixture
 def engine():
     return MemoryEngine()
-
-
-def tell(story, engine, folder, transport="socket", *, flawless=True, known=LEAVE_PAGE, **settings):
-    async def told():
-        here = Here(engine)
-        for source in known:
-            engine.add(source, collection=here.workspace)
-        given = {"rules": Rules(approvals=2)} | settings
-        async with here.slack, bot_running(here.slack, engine, folder, transport=transport, **given):
-            await story(here)
-            await here.slack.settled()
-            assert not flawless or here.refused() == []
-            assert all(each.acked for each in here.slack.courier.log)
-
-    asyncio.run(told())
 
 
 # ------------------------------------------------------------------- questions
@@ -258,12 +194,18 @@ def test_what_is_private_is_not_answered_where_the_channel_has_become_public(eng
     tell(story, engine, tmp_path)
 
 
-@pytest.mark.parametrize("where", ["group message", "direct message", "Slack Connect"])
+@pytest.mark.parametrize(
+    "where", ["channel", "private channel", "group message", "direct message", "Slack Connect"]
+)
 def test_where_people_from_elsewhere_look_on_the_workspaces_documents_stay_out(engine, tmp_path, where):
     async def story(here):
         slack, ana, cleo = here.slack, here.ana, here.cleo
         guest = slack.user("gus", is_restricted=True)
         match where:
+            case "channel" | "private channel":
+                kind = "channel" if where == "channel" else "group"
+                place, asks = slack.channel("help", type=kind, members=[ana, guest]), ana
+                assert "28 days" in (await here.answer()).text
             case "group message":
                 place, asks = slack.channel("talk", type="mpim", members=[ana, cleo, guest]), ana
             case "direct message":
@@ -273,7 +215,8 @@ def test_where_people_from_elsewhere_look_on_the_workspaces_documents_stay_out(e
         answer = await here.reply(await asks.mentions_bot(place, LEAVE))
         assert "28 days" not in str(slack.answers(place))
         assert "could not" in answer.text
-        if where == "Slack Connect":
+        assert "I looked only at what was added here" in str(answer.blocks)
+        if where in ("channel", "Slack Connect"):
             await cleo.runs("/kb set workspace-documents on", place)
             await slack.until(lambda: cleo.whispers(place))
             assert "28 days" in (await here.reply(await asks.mentions_bot(place, LEAVE))).text
@@ -346,6 +289,17 @@ def test_a_thumb_by_a_reaction_can_be_taken_back(engine, tmp_path, transport):
         await here.slack.until(lambda: not engine.ratings)
 
     tell(story, engine, tmp_path, transport)
+
+
+def test_the_bot_does_not_rate_itself(engine, tmp_path):
+    async def story(here):
+        answer = await here.answer()
+        here.slack.react(answer, here.slack.bot, "+1")
+        await here.bob.reacts(answer, "-1")
+        await here.slack.until(lambda: engine.ratings)
+        assert [rating.author for rating in engine.ratings] == ["bob"]
+
+    tell(story, engine, tmp_path)
 
 
 @BOTH

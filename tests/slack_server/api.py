@@ -188,6 +188,8 @@ def authorised(server, name, request, value, basic):
             raise SlackError("invalid_auth")
         if token.revoked:
             raise SlackError("token_revoked" if token.kind != "bot" else "account_inactive")
+        if token.ends is not None and server.clock.now() > token.ends:
+            raise SlackError("token_expired")
         if token.kind not in chosen.tokens:
             raise SlackError("not_allowed_token_type")
     call = Call(server, request, token, basic)

@@ -64,7 +64,8 @@ def _check_pictures(call, blocks):
             continue
         wanted = shown.get("id") or shown.get("url", "").rpartition("-")[2].partition("/")[0]
         file = call.world.files.get(wanted)
-        if file is None or file.deleted or not call.world.can_see_file(call.token.user, file):
+        missing = file is None or file.deleted or not call.world.can_see_file(call.token.user, file)
+        if missing or call.world.clock.now() < file.taken_in_at:
             pointer = f"invalid slack file [json-pointer:/blocks/{number}/slack_file/id]"
             raise SlackError(
                 "invalid_blocks", errors=[pointer], response_metadata={"messages": [f"[ERROR] {pointer}"]}

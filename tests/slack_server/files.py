@@ -64,6 +64,7 @@ async def complete_upload(call):
         raise SlackError("file_not_found")
     for file, each in zip(files, given, strict=True):
         file.title = each.get("title") or file.name
+        file.taken_in_at = call.world.clock.now() + call.server.taking_in_seconds
     wanted = call.get("channel_id") or call.get("channels")
     for channel_id in str(wanted).split(",") if wanted else ():
         _share(call, channel_id, files)

@@ -262,23 +262,45 @@ async def oauth_access(call):
     client_id, secret = call.basic or (call.get("client_id"), call.get("client_secret"))
     if (client_id, secret) != (app.client_id, app.client_secret):
         raise SlackError("bad_client_secret" if client_id == app.client_id else "invalid_client_id")
+    if call.get("grant_type") == "refresh_token":
+        return _refreshed(call)
     team, user, scopes, redirect = call.server.codes.pop(call.get("code"), (None, None, None, None))
     if team is None:
         raise SlackError("invalid_code")
     if (call.get("redirect_uri") or redirect) != redirect:
         raise SlackError("bad_redirect_uri")
     installation = call.world.installations.get(team) or call.world.install(team, scopes=scopes)
-    return {
-        "access_token": installation.token,
-        "token_type": "bot",
-        "scope": ",".join(sorted(call.world.tokens[installation.token].scopes)),
-        "bot_user_id": installation.bot_user,
+    return _granted(call, installation) | {
         "app_id": app.id,
-        "team": {"id": team, "name": call.world.teams[team].name},
-        "enterprise": None,
         "authed_user": {"id": user},
-        "is_enterprise_install": False,
+        "is_enterprise_install": call.server.installs_organisations,
     }
+
+
+def _refreshed(call):
+    """A new token, and a new one to get the next: docs.slack.dev/authentication/using-token-rotation."""
+    team = call.world.refresh_tokens.pop(call.get("refresh_token"), None)
+    if team is None:
+        raise SlackError("invalid_refresh_token")
+    installation = call.world.installations[team]
+    call.world.new_bot_token(team, scopes=call.world.tokens[installation.token].scopes)
+    return _granted(call, installation) | {"app_id": call.world.app.id}
+
+
+def _granted(call, installation):
+    token, team = call.world.tokens[installation.token], call.world.teams[installation.team]
+    given = {
+        "access_token": token.value,
+        "token_type": "bot",
+        "scope": ",".join(sorted(token.scopes)),
+        "bot_user_id": installation.bot_user,
+        "team": {"id": team.id, "name": team.name},
+        "enterprise": None,
+    }
+    if token.ends is None:
+        return given
+    seconds = int(token.ends - call.world.clock.now())
+    return given | {"expires_in": seconds, "refresh_token": call.world.new_refresh_token(team.id)}
 
 
 def scopes_of(name):

@@ -25,6 +25,8 @@ EVENTS = {
     "app_home_opened": "slack.AppHomeOpenedEvent",
     "member_joined_channel": "slack.MemberJoinedChannelEvent",
     "member_left_channel": "slack.MemberLeftChannelEvent",
+    "tokens_revoked": "slack.TokensRevokedEvent",
+    "app_uninstalled": "slack.AppUninstalledEvent",
 }
 MESSAGES = {
     None: "slack.GenericMessageEvent",

@@ -57,6 +57,8 @@ async def play(slack):
     await bob.says("support", "And what happens in a month above 450?", thread=asked)
     await replied(asked, 2)
     await bob.reacts(answer, "+1")
+    drawn = await ana.mentions_bot("support", "Which sales channel has the largest share?")
+    await replied(drawn)
     unknown = await bob.mentions_bot("support", "How many shops does Larkfell run in Canada?")
     await replied(unknown)
     await bob.runs("/ask Who calls a support surge?", "support")

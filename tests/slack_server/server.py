@@ -50,7 +50,9 @@ class SlackServer(Waiting):
         self.sent = []  # (what, JSON) that left this server: envelopes, events, answers
         self.foreign = []  # requests that went to `elsewhere`: (path, headers)
         self.uploads = {}
+        self.taking_in_seconds = 0.15  # from the end of an upload until messages may show the file
         self.codes = {}  # of OAuth: (team, user, scopes, redirect address)
+        self.installs_organisations = False
         self.mention_as = ("app_mention", "message")  # how a mention is told
         self.sends_own = True  # the app hears its own messages, as it does from Slack
         self.base = None
@@ -226,8 +228,11 @@ class SlackServer(Waiting):
         if not mention or "message" in self.mention_as:
             self.emit(MESSAGE_EVENT[channel.type], event, channel)
 
-    def emit(self, subscription, event, channel=None, *, team=None):
-        """Send an event to the app, if it subscribes to it and is there. Returns the deliveries."""
+    def emit(self, subscription, event, channel=None, *, team=None, at=None):
+        """Send an event to the app, if it subscribes to it and is there. Returns the deliveries.
+
+        `at`: when it happened, if not just now.
+        """
         installation = self.world.installation_of(channel) if channel else self.world.installations.get(team)
         if installation is None or subscription not in self.world.app.events:
             return []
@@ -239,7 +244,7 @@ class SlackServer(Waiting):
             "event": event,
             "type": "event_callback",
             "event_id": self.world.new_id("Ev"),
-            "event_time": int(self.clock.now()),
+            "event_time": int(self.clock.now() if at is None else at),
             "authorizations": [
                 {
                     "enterprise_id": None,
@@ -254,6 +259,15 @@ class SlackServer(Waiting):
         }
         self.record(event["type"], payload)
         return self.courier.send_event(payload)
+
+    def uninstall(self, team):
+        """An admin takes the app out of a workspace, of which it is told."""
+        bot = self.world.installations[team].bot_user
+        revoked = {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [bot]}}
+        self.emit("tokens_revoked", revoked, team=team)
+        self.emit("app_uninstalled", {"type": "app_uninstalled"}, team=team)
+        self.world.uninstall(team)
+        self.touch()
 
     def whisper(self, message):
         self.world.channels[message.channel].ephemeral.append(message)

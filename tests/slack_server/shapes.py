@@ -91,7 +91,8 @@ def file_json(world, file, *, base, in_full=False):
             "file_access": "check_file_info",
             "user": file.user,
         }
-    kind, pretty = PRETTY.get(file.mimetype, ("binary", "Binary"))
+    taken_in = world.clock.now() >= file.taken_in_at
+    kind, pretty = PRETTY.get(file.mimetype, ("binary", "Binary")) if taken_in else ("", "")
     private = f"{base}/files-pri/{file.team}-{file.id}"
     domain = world.teams[file.team].domain
     by_type = {"channel": [], "group": [], "im": []}
@@ -106,7 +107,7 @@ def file_json(world, file, *, base, in_full=False):
             "timestamp": file.created,
             "name": file.name,
             "title": file.title or file.name,
-            "mimetype": file.mimetype,
+            "mimetype": file.mimetype if taken_in else "",
             "filetype": kind,
             "pretty_type": pretty,
             "user": file.user,

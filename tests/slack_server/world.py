@@ -236,6 +236,7 @@ class File:
     redirect: str | None = None  # a download is sent on to this address
     external_url: str | None = None  # kept elsewhere, such as in Google Drive: Slack names this address
     cut_after: int | None = None  # a download breaks off after so many bytes
+    taken_in_at: float = 0.0  # until Slack has looked at what was sent up, it has no kind
 
 
 @dataclass
@@ -259,6 +260,7 @@ class Token:
     user: str | None
     scopes: frozenset[str]
     revoked: bool = False
+    ends: float | None = None  # of the app's clock: a token that rotates expires
 
 
 @dataclass
@@ -282,6 +284,7 @@ class App:
     events: frozenset[str] = BOT_EVENTS
     scopes: frozenset[str] = BOT_SCOPES
     redirect_uris: tuple[str, ...] = ()
+    token_seconds: int | None = None  # how long a token lives, where they rotate
 
 
 class World:
@@ -297,6 +300,7 @@ class World:
         self.views = {}
         self.tokens = {}
         self.installations = {}  # by team
+        self.refresh_tokens = {}  # the team of each; good once
         self._numbers = itertools.count(1)
 
     def new_id(self, prefix):
@@ -324,11 +328,34 @@ class World:
     def install(self, team, *, scopes=None):
         """Put the app into a workspace: a bot user, a bot token."""
         bot = self.add_user(self.app.name, team, is_bot=True)
-        token = self.add_token(
-            "bot", team=team, user=bot.id, scopes=self.app.scopes if scopes is None else scopes
-        )
-        self.installations[team] = Installation(team, bot.id, self.new_id("B"), token.value)
+        self.installations[team] = Installation(team, bot.id, self.new_id("B"), "")
+        self.new_bot_token(team, scopes=self.app.scopes if scopes is None else scopes)
         return self.installations[team]
+
+    def new_bot_token(self, team, *, scopes):
+        """Another token for an installation; earlier ones are good until they end."""
+        installation = self.installations[team]
+        token = self.add_token("bot", team=team, user=installation.bot_user, scopes=scopes)
+        if self.app.token_seconds is not None:
+            del self.tokens[token.value]
+            token.value, token.ends = f"xoxe.{token.value}", self.clock.now() + self.app.token_seconds
+            self.tokens[token.value] = token
+        installation.token = token.value
+        return token
+
+    def new_refresh_token(self, team):
+        token = f"xoxe-1-{secrets.token_hex(18)}"
+        self.refresh_tokens[token] = team
+        return token
+
+    def uninstall(self, team):
+        """Take the app out of a workspace: its tokens are worth nothing from now on."""
+        installation = self.installations.pop(team)
+        for token in self.tokens.values():
+            token.revoked = token.revoked or (token.kind == "bot" and token.team == team)
+        self.refresh_tokens = {value: held for value, held in self.refresh_tokens.items() if held != team}
+        for channel in self.channels.values():
+            channel.members.discard(installation.bot_user)
 
     def add_token(self, kind, *, team=None, user=None, scopes=frozenset()):
         prefix = {"bot": "xoxb", "user": "xoxp", "app": "xapp"}[kind]

@@ -9,6 +9,7 @@ Discord's limits and fences that stay open.
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from bots.conversation import Notice, Proposal
 from bots.discord.cards import (
@@ -21,6 +22,7 @@ from bots.discord.cards import (
     notice_message,
 )
 from bots.discord.commands import choices
+from bots.figures import figure_of
 from bots.wording import REASONS
 from mmrag.types import Document
 from tests.trust.hostile_texts import hostile_answer, hostile_texts, spellings
@@ -29,7 +31,6 @@ from tests.trust.outcome import trial_run
 
 TRIALS = 100_000
 LONG_EVERY = 50  # trials: a text of many pieces, which has to be split
-FIGURE = ("figure.png", b"\x89PNG")
 
 # Whole payloads, as somebody who knows Discord would write them.
 PAYLOADS = (
@@ -90,9 +91,10 @@ def _all_that_is_sent(texts, rng):
     """(path, JSON, which limits hold) of each message with these texts in it."""
     text, title, quote, name, _, uri = texts
     answer = hostile_answer(texts, rng)
+    citations = tuple(replace(each, image="figure1") for each in answer.citations)
     messages = answer_messages(
         answer,
-        figure=rng.choice((None, FIGURE)),
+        figure=rng.choice((None, figure_of(replace(answer, citations=citations), lambda _: b"\x89PNG"))),
         human=True,
         private=rng.random() < 0.3,
         asked=rng.choice((None, name)),

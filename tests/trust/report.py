@@ -138,8 +138,9 @@ PROMISES = (
     Promise(
         "One question has one visible ending in Slack, whatever becomes of the connection.",
         "Calls of the Web API end in the middle of the answer, after they were carried out, before they "
-        "were, with 500, 503 and 429. Each question must have one whole answer. A trial is a call that "
-        "failed.",
+        "were, with 500, 503 and 429. Each question must have one whole answer. What one person alone "
+        "sees comes at most once where they asked and once in their own messages, and is never missing. A "
+        "trial is a call that failed.",
         "slack_cut",
     ),
     Promise(

@@ -57,12 +57,29 @@ def endings(slack, channel):
     return Counter(filter(None, map(_answered, slack.answers(channel))))
 
 
+async def check_whispers(slack, channel, people, outcome, *, seconds):
+    """Each of them sees one answer: in the channel alone, directly, or where that was in doubt both."""
+
+    def seen(person):
+        there, own = person.whispers(channel), slack.answers(person.dm)
+        return [len([each for each in some if _is_whole(each)]) for some in (there, own)]
+
+    finished = await in_time(slack, lambda: all(any(seen(person)) for person in people), seconds=seconds)
+    outcome.check(finished, "a command without an ending")
+    await asyncio.sleep(0.2)  # a second answer would come now
+    for person in people:
+        outcome.check(max(seen(person)) <= 1, f"whispered and sent directly so often: {seen(person)}")
+
+
+def _is_whole(message):
+    return (message.text + str(message.blocks)).count("28 days of leave") >= 8
+
+
 def _answered(message):
     """The question that a message answers whole, once it is finished, with its thread."""
     told = re.match(r"To ([^:]+):", message.text)
-    shown = message.text + str(message.blocks)
     finished = message.stream is None or message.stream.state == "completed" or message.edited
-    if told is None or not finished or shown.count("28 days of leave") < 8:
+    if told is None or not finished or not _is_whole(message):
         return None
     return message.thread_ts, told[1]
 

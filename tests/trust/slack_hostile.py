@@ -8,11 +8,19 @@ edited, whispered or streamed of them, piece by piece, is searched by an oracle 
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from bots.conversation import Notice, Proposal
-from bots.slack.blocks import answer_messages, approval_message, correction_message, notice_message
+from bots.figures import figure_of
+from bots.slack.blocks import (
+    answer_messages,
+    approval_message,
+    correction_message,
+    figure_block,
+    notice_message,
+)
 from bots.slack.delivery import _slices
-from bots.slack.views import home_view, settings_view
+from bots.slack.views import Settings, Week, home_view, settings_view
 from mmrag.types import Document
 from tests.trust.hostile_texts import hostile_answer, hostile_texts, spellings
 from tests.trust.live import faults
@@ -40,8 +48,14 @@ def _all_that_is_sent(texts, rng):
     """(path, JSON) of each message with these texts in it."""
     text, title, quote, name, _, uri = texts
     answer = hostile_answer(texts, rng)
+    citations = tuple(replace(each, image="figure1") for each in answer.citations)
+    figure = figure_of(replace(answer, citations=citations), lambda _: b"\x89PNG")
     for message in answer_messages(
-        answer, human=True, private=rng.random() < 0.3, asked=rng.choice((None, name))
+        answer,
+        figure=None if figure is None else figure_block("F0123456", figure),
+        human=True,
+        private=rng.random() < 0.3,
+        asked=rng.choice((None, name)),
     ):
         yield "post", {"text": message.text, "blocks": message.blocks}
         pieces = _slices(message.markdown)
@@ -54,5 +68,7 @@ def _all_that_is_sent(texts, rng):
     question = correction_message("a1")
     yield "correction", {"text": question.text, "blocks": question.blocks}
     document = Document("d", "c", title, uri, "text/plain", 1, 1, 0, "2025-01-01T00:00:00+00:00")
-    yield "home", home_view([document], asked=1, unanswered=[text], wrong={"wrong": 1}, admin=True)
+    week = Week(1, (text,), {"wrong": 1})
+    settings = Settings(dict.fromkeys(("adders", "follow-ups", "human"), quote) | {"admins": ""}, {})
+    yield "home", home_view([document], everyones="c", week=week, settings=settings)
     yield "settings", settings_view({"human": name})
