@@ -4,36 +4,51 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bots.conversation.endings import count, log_fault, show, working
-from bots.conversation.events import Mention, Notice
+from bots.conversation.events import Command, Mention, Notice
 from bots.conversation.questions import download
 from bots.conversation.rights import check_may_add, check_may_share
 from mmrag.errors import InvalidInput, UserFacingError
+from mmrag.text.display import shorten
 from mmrag.types import Source
 
 if TYPE_CHECKING:
     from bots.conversation.audience import Audience
-    from bots.conversation.desk import Desk
-    from bots.conversation.events import Chat, Command, Ending, FileRef
+    from bots.conversation.desk import Desk, Web
+    from bots.conversation.events import Chat, Ending, FileRef
     from mmrag.ports import EngineClient
     from mmrag.types import AddReport, Document
 
 LISTED_DOCUMENTS = 30
 NOTE_TITLE_CHARS = 60
+MOST_LINKS = 10
+LINK_CHARS = 80  # of a link that is named
+_LINK = re.compile(
+    r"<?([a-z][a-z0-9+.-]*://[^\s<>]+)>?", re.IGNORECASE
+)  # a platform's brackets mean the link
 
 
 async def add(text: str, message: Mention | Command, chat: Chat, engine: EngineClient, desk: Desk) -> Ending:
-    """Add the files that came along and the text that was typed, and report on each."""
+    """Add the files that came along, what the links lead to and the text that was typed; report on each."""
     check_may_add(desk, admin=message.admin)
-    if not text and not message.files:
-        raise InvalidInput("What shall I add? Attach a file to /kb add, or write a text after it.")
+    given = message.links if isinstance(message, Command) else ()
+    typed = links_in(text) if desk.web is not None else ()
+    links = tuple(dict.fromkeys((*given, *typed)))
+    note = "" if typed else text
+    if not note and not message.files and not links:
+        raise InvalidInput("What shall I add? Attach a file to /kb add, or write a text or a link after it.")
+    if len(links) > MOST_LINKS:
+        raise InvalidInput(f"That are {len(links)} links, and at most {MOST_LINKS} are added at a time.")
     async with working(chat, "adding to the knowledge base"):
         lines = [await _add_file(file, message.audience, chat, engine) for file in message.files]
-        if text:
-            lines.append(await _add_source(_note(text, _signature(message)), message.audience, engine))
+        for link in links:
+            lines += await _add_link(link, message.audience, chat, engine, desk.web)
+        if note:
+            lines.append(await _add_source(_note(note, _signature(message)), message.audience, engine))
     failed = sum(not line.went_in for line in lines)
     added = len(lines) - failed
     await chat.post_notice(
@@ -44,6 +59,12 @@ async def add(text: str, message: Mention | Command, chat: Chat, engine: EngineC
         )
     )
     return "refused" if failed else "done"
+
+
+def links_in(text: str) -> tuple[str, ...]:
+    """The links that a text consists of; none where there are other words as well: then it is a text."""
+    found = [_LINK.fullmatch(word) for word in text.split()]
+    return tuple(link[1] for link in found if link is not None) if all(found) else ()
 
 
 async def list_documents(command: Command, chat: Chat, engine: EngineClient) -> Ending:
@@ -135,6 +156,22 @@ async def _add_file(file: FileRef, audience: Audience, chat: Chat, engine: Engin
     if attachment.failure is not None:
         return _AddLine(f"{file.name}: {attachment.failure}", went_in=False)
     return await _add_source(Source(file.name, attachment.data, uri=file.uri), audience, engine)
+
+
+async def _add_link(
+    link: str, audience: Audience, chat: Chat, engine: EngineClient, web: Web | None
+) -> list[_AddLine]:
+    name = shorten(link.partition("://")[2] or link, LINK_CHARS)
+    if web is None:
+        return [_AddLine(f"{name}: Links are not opened here: attach the file.", went_in=False)]
+    await show(chat, "opening the link")
+    try:
+        sources = await web.fetch(link)
+    except UserFacingError as error:
+        return [_AddLine(f"{name}: {error}", went_in=False)]
+    except Exception as error:  # noqa: BLE001 - as below
+        return [_AddLine(f"{name}: It could not be opened (reference {log_fault(error)}).", went_in=False)]
+    return [await _add_source(source, audience, engine) for source in sources]
 
 
 async def _add_source(source: Source, audience: Audience, engine: EngineClient) -> _AddLine:

@@ -48,7 +48,8 @@ class Mention:
 class Command:
     """A slash command: `name` without its slash, `text` as it was typed after it.
 
-    `author_name` and `admin` as of a mention; `place` is what the records call the place.
+    `author_name` and `admin` as of a mention; `place` is what the records call the place; `links` were given
+    as such, beside the text.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Command:
     author_name: str = ""
     admin: bool = False
     place: str = ""
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,9 @@ def _workers(
 ) -> Workers[SlackChat]:
     files = Files(workspaces, own.session, api_url=settings.api_url, most_bytes=settings.most_file_bytes)
     handlers = SlackHandlers(
-        *(engine, own.records, directory, workspaces), rules=settings.rules, human=settings.human
+        *(engine, own.records, directory, workspaces, own.fetcher),
+        rules=settings.rules,
+        human=settings.human,
     )
     delivery = SlackDelivery(
         *(own.inbox, own.records, engine),
