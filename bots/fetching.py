@@ -54,10 +54,11 @@ _HTML_TYPES, _HTML_NAMES = {"text/html", "application/xhtml+xml"}, {".html", ".h
 _LEGACY = re.compile(
     r"(?i)(?:iso-8859-\d+|windows-\d+|koi8-[ru]|gb2312|gbk|gb18030|big5|shift_jis|euc-(?:jp|kr)|iso-2022-jp)"
 )
+_NOT_LEGACY = (b"%PDF-", b"\xff\xfe", b"\xfe\xff")  # whatever the header says
 
 _SIGN_IN = frozenset(
-    """adfs authorize cas log-in login logon oauth oauth2 openid-connect saml saml2 servicelogin sign-in sign_in
-    signin sso wp-login""".split()
+    """adfs authorize cas log-in login logon oauth oauth2 openid-connect saml saml2 servicelogin sign-in
+    sign_in signin sso wp-login""".split()
 )
 _SIGN_IN_HOSTS = _SIGN_IN | {"accounts", "auth", "id", "idp"}
 _PASSWORD = re.compile(rb"(?i)<input\b[^<>]{0,500}\btype\s*=\s*[\"']?password")
@@ -176,7 +177,7 @@ def _told(error: Exception) -> Exception:  # noqa: PLR0911 - a table of what goe
             return NotReadable("The certificate of its site is not valid: download it and attach the file.")
         case aiohttp.ClientConnectorError(os_error=_OutOfReachError()):
             return NotReadable(
-                "Its address is not one of the public web's: attach the file, or whoever runs me can allow the "
+                "Its address is not one of the public web's: attach the file, or let whoever runs me allow the "
                 "site by MMRAG_BOT_LINK_HOSTS."
             )
         case aiohttp.InvalidURL():

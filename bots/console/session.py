@@ -52,7 +52,7 @@ HELP = (
     "/new – start a new thread",
     "/up, /down [WHAT IS RIGHT] – rate the last answer",
     "/correct WHAT IS RIGHT – correct the last answer",
-    "/kb add PATH...|LINK...|TEXT, /kb list, /kb remove ID... – the knowledge base; of a link the page is added",
+    "/kb add PATH...|LINK...|TEXT, /kb list, /kb remove ID... – the knowledge base; a link adds its page",
     "/quit or Ctrl-D – leave; Ctrl-C stops a question",
 )
 

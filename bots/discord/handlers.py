@@ -74,9 +74,8 @@ class DiscordHandlers(Handlers[DiscordChat]):
         if named is None:
             return None
         guild, channel, id_ = named
-        if channel != payload["channel"]:
-            if guild is None or not await self._everyone_sees(guild, channel, payload["user"]):
-                raise NotReadable(ADD_IT_THERE)
+        if channel != payload["channel"] and not await self._everyone_sees(guild, channel, payload["user"]):
+            raise NotReadable(ADD_IT_THERE)
         message = await chat.history.message(channel, id_)
         files = chat.refs(files_of(message))
         text = readable(message)
@@ -85,8 +84,10 @@ class DiscordHandlers(Handlers[DiscordChat]):
         address = message_link(guild, channel, id_)
         return (*files, chat.said(text, address, f"Message by {message.author.display_name}.md"))
 
-    async def _everyone_sees(self, guild: str, channel: str, user: str) -> bool:
+    async def _everyone_sees(self, guild: str | None, channel: str, user: str) -> bool:
         """Whether every member of a guild may read a channel of it, and this person is one."""
+        if guild is None:
+            return False
         place = await self._directory.place(guild, channel)
         return place.kind == "public" and not (await self._directory.person(guild, user)).guest
 
