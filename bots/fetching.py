@@ -28,7 +28,7 @@ from mmrag.text.display import one_line, shorten
 from mmrag.types import Source
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from aiohttp.abc import AbstractResolver
 
@@ -69,7 +69,10 @@ _ASKS = "It asks for a sign-in, and I open links as nobody: save it as a file an
 
 
 class Fetcher:
-    """Fetches within `reach`, at most `most_bytes` of a link; `resolver` makes what looks names up."""
+    """Fetches within `reach`, at most `most_bytes` of a link; asking again after these `waits`.
+
+    `resolver` makes what looks names up.
+    """
 
     def __init__(
         self,
@@ -78,12 +81,14 @@ class Fetcher:
         most_bytes: int,
         whole_seconds: float = WHOLE_SECONDS,
         idle_seconds: float = IDLE_SECONDS,
+        waits: Sequence[float] = RETRY_WAITS_SECONDS,
         resolver: Callable[[], AbstractResolver] = aiohttp.ThreadedResolver,
     ) -> None:
         self._reach = reach or Reach()
         self._most_bytes = most_bytes
         self._whole_seconds = whole_seconds
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=idle_seconds, sock_read=idle_seconds)
+        self._waits = waits
         self._resolver = resolver
 
     async def fetch(self, link: str) -> tuple[Source, ...]:
@@ -100,7 +105,7 @@ class Fetcher:
             ) from None
 
     async def _patiently(self, asked: URL) -> Source:
-        for wait in RETRY_WAITS_SECONDS:
+        for wait in self._waits:
             try:
                 return await self._follow(asked)
             except _AwayError:
@@ -177,13 +182,13 @@ def _told(error: Exception) -> Exception:  # noqa: PLR0911 - a table of what goe
             return NotReadable("The certificate of its site is not valid: download it and attach the file.")
         case aiohttp.ClientConnectorError(os_error=_OutOfReachError()):
             return NotReadable(
-                "Its address is not one of the public web's: attach the file, or let whoever runs me allow the "
-                "site by MMRAG_BOT_LINK_HOSTS."
+                "Its address is not one of the public web's: attach the file, or have the site allowed by "
+                "MMRAG_BOT_LINK_HOSTS."
             )
         case aiohttp.InvalidURL():
             return InvalidInput("This is not an address of the web: check the link.")
         case TimeoutError():
-            return _AwayError("Its site does not answer: try it later, or attach the file.")
+            return NotReadable("Its site does not answer: try it later, or attach the file.")
         case aiohttp.ClientResponseError():
             return NotReadable("Its site answers, but not as the web does: download it and attach the file.")
         case _:
@@ -258,11 +263,7 @@ def _is_sign_in(data: bytes) -> bool:
 
 def _as_unicode(data: bytes, charset: str | None) -> bytes:
     """Text in UTF-8 where only the header tells what it is in; the bytes themselves where they tell more."""
-    if (
-        charset is None
-        or not _LEGACY.fullmatch(charset)
-        or data.startswith((b"%PDF-", b"\xff\xfe", b"\xfe\xff"))
-    ):
+    if charset is None or not _LEGACY.fullmatch(charset) or data.startswith(_NOT_LEGACY):
         return data
     try:
         data.decode()

@@ -68,7 +68,8 @@ class Web(Protocol):
 class Desk:
     """Rules, the records that they need, and the web.
 
-    Without records no rule holds; without a web a link is a text. `place_settings` are those that a platform has for a place.
+    Without records no rule holds; without a web a link is a text. `place_settings` are those that
+    a platform has for a place.
     """
 
     rules: Rules = field(default_factory=Rules)
