@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bots.conversation.endings import count, log_fault, show, working
@@ -44,11 +44,12 @@ async def add(text: str, message: Mention | Command, chat: Chat, engine: EngineC
     if len(links) > MOST_LINKS:
         raise InvalidInput(f"That are {len(links)} links, and at most {MOST_LINKS} are added at a time.")
     async with working(chat, "adding to the knowledge base"):
-        lines = [await _add_file(file, message.audience, chat, engine) for file in message.files]
+        adding = _Adding(chat, engine, message.audience, _signature(message))
+        lines = [await adding.file(file) for file in message.files]
         for link in links:
-            lines += await _add_link(link, message.audience, chat, engine, desk.web)
+            lines += await adding.link(link, desk.web)
         if note:
-            lines.append(await _add_source(_note(note, _signature(message)), message.audience, engine))
+            lines.append(await adding.source(_note(note, adding.by)))
     failed = sum(not line.went_in for line in lines)
     added = len(lines) - failed
     await chat.post_notice(
@@ -137,7 +138,8 @@ async def forget(confirmation: str, command: Command, chat: Chat, engine: Engine
 
 
 def _describe(document: Document, *, with_collection: bool) -> str:
-    parts = [document.id, document.title, count(document.pages, "page")]
+    added = f"added {document.added_at[:10]}" + (f" by {document.added_by}" if document.added_by else "")
+    parts = [document.id, document.title, count(document.pages, "page"), added]
     return " · ".join([*parts, document.collection] if with_collection else parts)
 
 
@@ -150,39 +152,46 @@ class _AddLine:
     went_in: bool
 
 
-async def _add_file(file: FileRef, audience: Audience, chat: Chat, engine: EngineClient) -> _AddLine:
-    await show(chat, f"reading {file.name}")
-    attachment = await download(file, chat)
-    if attachment.failure is not None:
-        return _AddLine(f"{file.name}: {attachment.failure}", went_in=False)
-    return await _add_source(Source(file.name, attachment.data, uri=file.uri), audience, engine)
+@dataclass(frozen=True, slots=True)
+class _Adding:
+    """What somebody adds in a place, one after the other; what goes wrong with one costs no other."""
 
+    chat: Chat
+    engine: EngineClient
+    audience: Audience
+    by: str
 
-async def _add_link(
-    link: str, audience: Audience, chat: Chat, engine: EngineClient, web: Web | None
-) -> list[_AddLine]:
-    name = shorten(link.partition("://")[2] or link, LINK_CHARS)
-    if web is None:
-        return [_AddLine(f"{name}: Links are not opened here: attach the file.", went_in=False)]
-    await show(chat, "opening the link")
-    try:
-        sources = await web.fetch(link)
-    except UserFacingError as error:
-        return [_AddLine(f"{name}: {error}", went_in=False)]
-    except Exception as error:  # noqa: BLE001 - as below
-        return [_AddLine(f"{name}: It could not be opened (reference {log_fault(error)}).", went_in=False)]
-    return [await _add_source(source, audience, engine) for source in sources]
+    async def file(self, file: FileRef) -> _AddLine:
+        await show(self.chat, f"reading {file.name}")
+        attachment = await download(file, self.chat)
+        if attachment.failure is not None:
+            return _AddLine(f"{file.name}: {attachment.failure}", went_in=False)
+        return await self.source(Source(file.name, attachment.data, uri=file.uri))
 
+    async def link(self, link: str, web: Web | None) -> list[_AddLine]:
+        name = shorten(link.partition("://")[2] or link, LINK_CHARS)
+        if web is None:
+            return [_AddLine(f"{name}: Links are not opened here: attach the file.", went_in=False)]
+        await show(self.chat, "opening the link")
+        try:
+            sources = await web.fetch(link)
+        except UserFacingError as error:
+            return [_AddLine(f"{name}: {error}", went_in=False)]
+        except Exception as error:  # noqa: BLE001 - as below
+            return [
+                _AddLine(f"{name}: It could not be opened (reference {log_fault(error)}).", went_in=False)
+            ]
+        return [await self.source(source) for source in sources]
 
-async def _add_source(source: Source, audience: Audience, engine: EngineClient) -> _AddLine:
-    name = source.title or source.name
-    try:
-        report = await asyncio.to_thread(engine.add, source, collection=audience.home)
-    except UserFacingError as error:
-        return _AddLine(f"{name}: {error}", went_in=False)
-    except Exception as error:  # noqa: BLE001 - one source that breaks must not hide what became of the others
-        return _AddLine(f"{name}: It could not be added (reference {log_fault(error)}).", went_in=False)
-    return _AddLine(f"{name}: {_summary(report)}", went_in=True)
+    async def source(self, source: Source) -> _AddLine:
+        name, source = source.title or source.name, replace(source, added_by=self.by)
+        try:
+            report = await asyncio.to_thread(self.engine.add, source, collection=self.audience.home)
+        except UserFacingError as error:
+            return _AddLine(f"{name}: {error}", went_in=False)
+        except Exception as error:  # noqa: BLE001 - one source that breaks must not hide what became of the others
+            return _AddLine(f"{name}: It could not be added (reference {log_fault(error)}).", went_in=False)
+        return _AddLine(f"{name}: {_summary(report)}", went_in=True)
 
 
 def _summary(report: AddReport) -> str:
