@@ -77,8 +77,8 @@ async def upload(request: Request) -> Response:
     Parts `file` (one or many), `collection`, and for each file in the same order, if at all, a `name`, a
     `uri`, a `title`, and in `added_by` who adds it. The same `uri` replaces what was there. With
     `Accept: text/event-stream` the pages that are read come as events `progress`, each file's outcome as
-    `document`, and all of them as `done`. Once the files have arrived they are added, whether the client waits or not. Where no file goes in, the
-    answer is the problem of the first.
+    `document`, and all of them as `done`. Once the files have arrived they are added, whether the client
+    waits or not. Where no file goes in, the answer is the problem of the first.
     """
     client = client_of(request)
     check_may_write(client)

@@ -131,7 +131,8 @@ def _read_rows(db):
     keys = set()
     for key, content_hash, *fields in db.execute(
         "SELECT documents.key, content_hash, documents.id, name, title, uri, media_type, pages, chunks, "
-        "figures, added_at, added_by FROM documents JOIN collections ON collections.key = documents.collection"
+        "figures, added_at, added_by "
+        "FROM documents JOIN collections ON collections.key = documents.collection"
     ):
         keys.add(key)
         document = Document(*fields)
