@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from dataclasses import dataclass, field
 
 from aiohttp.abc import AbstractResolver
@@ -75,7 +76,7 @@ class Site:
 
 @dataclass
 class Names(AbstractResolver):
-    """A resolver of names: {name: addresses}, or a list of what it says in turn."""
+    """A resolver: {name: addresses}, or a list of what it says in turn; numbers are read as the system does."""
 
     known: dict
     asked: list = field(default_factory=list)
@@ -86,9 +87,8 @@ class Names(AbstractResolver):
     async def resolve(self, host, port=0, family=0):
         del family
         self.asked.append(host)
-        if host not in self.known:
-            raise OSError("there is no such name")
-        addresses = self.known[host]
+        numeric = () if host in self.known else socket.getaddrinfo(host, port, flags=socket.AI_NUMERICHOST)
+        addresses = self.known.get(host) or list({where[0] for *_, where in numeric})
         if addresses and isinstance(addresses[0], list):
             addresses = addresses.pop(0) if len(addresses) > 1 else addresses[0]
         return [
