@@ -76,7 +76,7 @@ class Site:
 
 @dataclass
 class Names(AbstractResolver):
-    """A resolver: {name: addresses}, or a list of what it says in turn; numbers are read as the system does."""
+    """A resolver: {name: addresses}, or a list of what it says in turn; numbers are the system's."""
 
     known: dict
     asked: list = field(default_factory=list)

@@ -3,8 +3,8 @@
 One address of this machine stands for the public web, and a site there is what a stranger controls; at other
 addresses of the machine, at the same port, sites stand for what is inside: they must not be connected to.
 Links name them in all spellings, lead there by redirects of each kind, by names that resolve to them, to
-several addresses, or otherwise each time. Addresses of other networks inside are named as well: the reply must
-say that they were not tried, since nobody listens there. Public pages between must be had.
+several addresses, or otherwise each time. Addresses of other networks inside are named as well: the reply
+must say that they were not tried, since nobody listens there. Public pages between must be had.
 """
 
 from __future__ import annotations
