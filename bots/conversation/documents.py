@@ -42,7 +42,7 @@ async def add(text: str, message: Mention | Command, chat: Chat, engine: EngineC
     if not note and not message.files and not links:
         raise InvalidInput("What shall I add? Attach a file to /kb add, or write a text or a link after it.")
     if len(links) > MOST_LINKS:
-        raise InvalidInput(f"That are {len(links)} links, and at most {MOST_LINKS} are added at a time.")
+        raise InvalidInput(f"These are {len(links)} links, and at most {MOST_LINKS} are added at a time.")
     async with working(chat, "adding to the knowledge base"):
         adding = _Adding(chat, engine, message.audience, _signature(message))
         lines = [await adding.file(file) for file in message.files]
