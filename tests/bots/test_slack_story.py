@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from bots.addresses import Reach
 from bots.conversation import Rules
 from mmrag.types import Attachment, Rating, Source, Turn
 from tests.bots.memory_engine import MemoryEngine
+from tests.bots.site import Site, page, reply
 from tests.slack_server.bot import bot_running, slack_with_the_app
 
 ROOT = Path(__file__).parents[2]
@@ -337,6 +339,30 @@ def test_a_link_to_a_message_or_a_file_adds_it_where_everyone_may_read_it(engine
         assert "plan.txt: added" in str((await here.whisper(ana, 2)).blocks)
 
     tell(story, engine, tmp_path, known=())
+
+
+def test_a_link_that_was_being_fetched_when_the_bot_was_stopped_is_fetched_after_its_next_start(
+    engine, tmp_path
+):
+    asked = asyncio.Event()
+
+    async def says_nothing(_):
+        asked.set()
+        await asyncio.Event().wait()
+
+    async def told():
+        here, reach = Here(engine), Reach.parse("127.0.0.1/32")
+        launch = reply(page("Launch", "The launch is in May."))
+        async with here.slack, Site({"/launch": [says_nothing, launch]}) as site:
+            async with bot_running(here.slack, engine, tmp_path, reach=reach):
+                await here.ana.runs(f"/kb add {site.url}/launch", "general")
+                await asked.wait()
+            async with bot_running(here.slack, engine, tmp_path, reach=reach):
+                assert "launch.html: added" in str((await here.whisper(here.ana)).blocks)
+        assert [document.uri for document in engine.documents()] == [f"{site.url}/launch"]
+        assert len(here.ana.whispers("general")) == 1
+
+    asyncio.run(told())
 
 
 def test_a_link_to_what_not_everyone_sees_adds_it_only_where_it_is(engine, tmp_path):
