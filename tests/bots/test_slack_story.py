@@ -11,11 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bots.addresses import Reach
 from bots.conversation import Rules
 from mmrag.types import Attachment, Rating, Source, Turn
 from tests.bots.memory_engine import MemoryEngine
-from tests.bots.site import Site, page, reply
 from tests.slack_server.bot import bot_running, slack_with_the_app
 
 ROOT = Path(__file__).parents[2]
@@ -321,67 +319,6 @@ def test_a_message_is_added_by_its_shortcut_with_a_link_to_it(engine, tmp_path):
         assert engine.documents()[0].uri == link
 
     tell(story, engine, tmp_path)
-
-
-def test_a_link_to_a_message_or_a_file_adds_it_where_everyone_may_read_it(engine, tmp_path):
-    async def story(here):
-        slack, ana = here.slack, here.ana
-        asked = await here.bob.says("general", "Where is the printer?")
-        said = await here.bob.says("general", "On floor 3.", thread=asked, files=[("plan.txt", b"A plan.")])
-        link = slack.world.permalink(slack.channel("general"), said.ts, asked.ts)
-        await ana.runs(f"/kb add {link}", "general")
-        shown = await here.whisper(ana)
-        assert "2 documents in the knowledge base" in shown.text
-        assert "Message by bob.md: added" in str(shown.blocks)
-        plan, message = sorted(engine.documents(), key=lambda document: document.title, reverse=True)[:2]
-        assert (engine.texts[plan], engine.texts[message], message.uri) == ("A plan.", "On floor 3.", link)
-        await ana.runs(f"/kb add {plan.uri}", "general")
-        assert "plan.txt: added" in str((await here.whisper(ana, 2)).blocks)
-
-    tell(story, engine, tmp_path, known=())
-
-
-def test_a_link_that_was_being_fetched_when_the_bot_was_stopped_is_fetched_after_its_next_start(
-    engine, tmp_path
-):
-    asked = asyncio.Event()
-
-    async def says_nothing(_):
-        asked.set()
-        await asyncio.Event().wait()
-
-    async def told():
-        here, reach = Here(engine), Reach.parse("127.0.0.1/32")
-        launch = reply(page("Launch", "The launch is in May."))
-        async with here.slack, Site({"/launch": [says_nothing, launch]}) as site:
-            async with bot_running(here.slack, engine, tmp_path, reach=reach):
-                await here.ana.runs(f"/kb add {site.url}/launch", "general")
-                await asked.wait()
-            async with bot_running(here.slack, engine, tmp_path, reach=reach):
-                assert "launch.html: added" in str((await here.whisper(here.ana)).blocks)
-        assert [document.uri for document in engine.documents()] == [f"{site.url}/launch"]
-        assert len(here.ana.whispers("general")) == 1
-
-    asyncio.run(told())
-
-
-def test_a_link_to_what_not_everyone_sees_adds_it_only_where_it_is(engine, tmp_path):
-    async def story(here):
-        slack, ana = here.slack, here.ana
-        secret = slack.channel("secret", type="group", members=[ana])
-        said = await ana.says(secret, "The launch is on Thursday.", files=[("plan.txt", b"A plan.")])
-        await ana.runs(f"/kb add {slack.world.permalink(secret, said.ts)}", secret)
-        await slack.until(lambda: ana.whispers(secret))
-        (plan,) = [each for each in engine.documents() if each.title == "plan.txt"]
-        assert {each.collection for each in engine.documents()} == {f"{here.workspace}:{secret.id}"}
-        for number, link in enumerate((slack.world.permalink(secret, said.ts), plan.uri), start=1):
-            await here.bob.runs(f"/kb add {link}", "general")
-            assert "not everybody here sees" in str((await here.whisper(here.bob, number)).blocks)
-        await ana.runs("/kb add https://other.slack.com/archives/C0NOWHERE/p1700000000000100", "general")
-        assert "Slack does not give me" in str((await here.whisper(ana)).blocks)
-        assert len(engine.documents()) == 2
-
-    tell(story, engine, tmp_path, known=(), flawless=False)
 
 
 @BOTH
