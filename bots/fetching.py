@@ -47,7 +47,10 @@ NAME_CHARS = 120
 _PERMANENT, _TEMPORARY = {301, 308}, {302, 303, 307}
 _AWAY = {500, 502, 503, 504}
 # What tells senders apart, or lets in whoever holds the link for a while: neither names a page.
-_PASSING = re.compile(r"(?i)(?:utm_|x-amz-|x-goog-|(?:fb|g|ms|dc|tw)clid=|mc_[ce]id=|_hs(?:enc|mi)=|igshid=)")
+_PASSING = re.compile(
+    r"(?i)(?:utm_|x-amz-|x-goog-|(?:fb|g|ms|dc|tw)clid=|mc_[ce]id=|_hs(?:enc|mi)=|igshid="
+    r"|(?:ex|is)=[0-9a-f]{8}\b|hm=[0-9a-f]{64}\b)"
+)
 _ANYTHING = "application/octet-stream"
 _HTML_TYPES, _HTML_NAMES = {"text/html", "application/xhtml+xml"}, {".html", ".htm", ".xhtml"}
 # Of those that a header may name, the ones that text of the web is in: others cost a decoder, or are none.

@@ -343,7 +343,8 @@ def test_a_link_to_a_message_adds_it_where_everyone_may_read_it_and_no_other(eng
         assert "not everybody here sees" in (await here.whisper(here.ana, 2)).content
         await here.ana.uses("/kb add", secret, text=link(guild, secret.id, hidden.id))
         assert "1 document in the knowledge base" in (await here.whisper(here.ana, 3)).content
-        for nowhere in (link("@me", 5, 7), link(guild, 5, 7), link(7, said.channel, said.id)):
+        channel = f"https://discord.com/channels/{guild}/{said.channel}"
+        for nowhere in (link("@me", 5, 7), link(guild, 5, 7), link(7, said.channel, said.id), channel):
             before = len(here.ana.whispers)
             await here.ana.uses("/kb add", secret, url=nowhere)
             shown = await here.discord.until(lambda before=before: here.ana.whispers[before:])

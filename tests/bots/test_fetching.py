@@ -45,7 +45,7 @@ def test_a_page_is_known_by_its_address_and_comes_byte_for_byte():
 
 
 def test_who_sent_the_link_on_and_who_may_open_it_for_a_while_are_no_part_of_the_address():
-    query = "utm_source=mail&id=7&fbclid=x&X-Amz-Signature=secret"
+    query = f"utm_source=mail&id=7&fbclid=x&X-Amz-Signature=secret&ex=66a0b1c2&is=669f6042&hm={'ab' * 32}"
     site, source = fetched({f"/plan?{query}": reply(HANDBOOK)}, f"/plan?{query}")
     assert source.uri == f"{site.url}/plan?id=7"
 

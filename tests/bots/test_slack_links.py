@@ -8,6 +8,7 @@ import pytest
 
 from bots.addresses import Reach
 from bots.slack.links import FileLink, MessageLink, read_link
+from mmrag.errors import NotReadable
 from tests.bots.memory_engine import MemoryEngine
 from tests.bots.site import Site, page, reply
 from tests.slack_server.bot import bot_running, slack_with_the_app
@@ -118,3 +119,16 @@ def test_a_link_to_what_not_everyone_sees_adds_it_only_where_it_is(tmp_path):
 )
 def test_a_link_is_slacks_by_its_host_and_its_path(link, read):
     assert read_link(link) == read
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://acme.slack.com/archives/C0123",
+        "https://app.slack.com/client/T1/C1",
+        "https://a.slack.com/docs/T1/F1",
+    ],
+)
+def test_a_link_to_anything_else_in_slack_says_which_link_is_meant(link):
+    with pytest.raises(NotReadable, match="Copy link in a message's menu"):
+        read_link(link)
