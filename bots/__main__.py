@@ -77,10 +77,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _converse(arguments: argparse.Namespace) -> int:
     from bots import console  # noqa: PLC0415 - `--help` stays quick
+    from bots.addresses import Reach  # noqa: PLC0415 - as above
     from mmrag.config import load_settings  # noqa: PLC0415 - as above
 
     script = console.read_script(arguments.script) if arguments.script else None
     settings = load_settings()
+    reach = Reach.parse(settings.bot_link_hosts)
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
     if arguments.debug:
         logging.getLogger("bots").setLevel(logging.DEBUG)
@@ -91,6 +93,7 @@ def _converse(arguments: argparse.Namespace) -> int:
             collections=arguments.collection or [DEFAULT_COLLECTION],
             person=arguments.name,
             max_file_bytes=settings.max_file_bytes,
+            reach=reach,
             script=script,
         )
     return DONE if went_well else FAILED
@@ -177,7 +180,8 @@ def discord_settings(settings: Settings) -> DiscordSettings:
 
 
 def _of_any_bot(settings: Settings) -> dict[str, Any]:
-    from bots.conversation import Rules  # noqa: PLC0415 - `--help` stays quick
+    from bots.addresses import Reach  # noqa: PLC0415 - `--help` stays quick
+    from bots.conversation import Rules  # noqa: PLC0415 - as above
 
     return {
         "admins": tuple(filter(None, map(str.strip, settings.bot_admins.split(",")))),
@@ -190,6 +194,7 @@ def _of_any_bot(settings: Settings) -> dict[str, Any]:
             approvals=settings.bot_approvals,
         ),
         "most_file_bytes": settings.max_file_bytes,
+        "reach": Reach.parse(settings.bot_link_hosts),
         "answering": settings.bot_answering,
         "answer_seconds": settings.bot_answer_seconds,
     }

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from bots.addresses import Reach
 from bots.conversation import Rules
 from bots.database import Database
+from bots.fetching import Fetcher
 from bots.inbox import Bounds, Inbox
 from bots.records import DiskRecords
 
@@ -30,18 +32,20 @@ class BotSettings:
     rules: Rules = field(default_factory=Rules)
     bounds: Bounds = field(default_factory=Bounds)
     most_file_bytes: int = 100 << 20
+    reach: Reach = field(default_factory=Reach)
     answering: int = 2
     answer_seconds: float = 180
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What stands on disk, and the session for files."""
+    """What stands on disk, the session for files, and what fetches links."""
 
     session: aiohttp.ClientSession
     database: Database
     inbox: Inbox
     records: DiskRecords
+    fetcher: Fetcher
 
 
 @contextlib.asynccontextmanager
@@ -52,4 +56,5 @@ async def kept(settings: BotSettings, migrations: Sequence[str]) -> AsyncIterato
         with Database(settings.folder / "bot.sqlite3", migrations) as database:
             inbox = Inbox(database, settings.folder / "processes", bounds=settings.bounds)
             with contextlib.closing(inbox):
-                yield Kept(session, database, inbox, DiskRecords(database))
+                fetcher = Fetcher(settings.reach, most_bytes=settings.most_file_bytes)
+                yield Kept(session, database, inbox, DiskRecords(database), fetcher)

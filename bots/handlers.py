@@ -22,19 +22,25 @@ from bots.conversation import (
     handle_mark,
     handle_mention,
 )
+from bots.outcomes import RefusedError, UnsureError
 from bots.replies import Replies
-from mmrag.errors import InvalidInput
+from mmrag.errors import InvalidInput, NotReadable
+from mmrag.types import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from bots.conversation import Audience, FileRef
+    from bots.conversation import Audience, FileRef, Web
     from bots.inbox import Job
     from bots.records import DiskRecords
     from mmrag.ports import EngineClient
 
     Json = dict[str, Any]
 
+ADD_IT_THERE = (
+    "It is in a place that not everybody here sees: add it there by the menu of the message, and share it by "
+    "/kb share if everyone may read it."
+)
 HUMAN = "human"  # the setting of a workspace that names whom to ask
 Chat = TypeVar("Chat", bound=Replies)
 
@@ -55,9 +61,12 @@ class Handlers(ABC, Generic[Chat]):
     silent: frozenset[str] = frozenset()  # nobody waits for a word about these kinds
     place_settings: tuple[str, ...]  # what `/kb set` knows here
 
-    def __init__(self, engine: EngineClient, records: DiskRecords, *, rules: Rules, human: str) -> None:
+    def __init__(
+        self, engine: EngineClient, records: DiskRecords, web: Web, *, rules: Rules, human: str
+    ) -> None:
         self._engine = engine
         self._records = records
+        self._web = web
         self._rules = rules
         self._human = human
         self._kinds: dict[str, Callable[[Job, Chat], Awaitable[object]]] = {
@@ -108,6 +117,13 @@ class Handlers(ABC, Generic[Chat]):
         """What a message says, as a document that links to it."""
 
     @abstractmethod
+    async def linked(self, link: str, payload: Json, chat: Chat) -> tuple[FileRef, ...] | None:
+        """The message or file of the platform that a link leads to; None where it leads elsewhere.
+
+        Nothing but what everyone of the place may read. Raises NotReadable, RefusedError, UnsureError.
+        """
+
+    @abstractmethod
     def words(self, text: str) -> str:
         """A person's text without the platform's markup."""
 
@@ -142,7 +158,7 @@ class Handlers(ABC, Generic[Chat]):
         payload = job.payload
         chat.whispers = True
         command = await self._as_command(payload, await self.files_of(payload.get("files") or [], chat))
-        await handle_command(command, chat, self._engine, await self._desk(payload))
+        await handle_command(command, chat, self._engine, await self._desk_with_links(payload, chat))
 
     async def _as_command(self, payload: Json, files: tuple[FileRef, ...] = ()) -> Command:
         person = await self.person(payload)
@@ -156,6 +172,7 @@ class Handlers(ABC, Generic[Chat]):
             admin=person.admin,
             place=payload["place"],
             workspace=payload["workspace"],
+            links=tuple(payload.get("links") or ()),
         )
 
     async def _add(self, job: Job, chat: Chat) -> None:
@@ -169,7 +186,7 @@ class Handlers(ABC, Generic[Chat]):
             raise InvalidInput("There is nothing in it to add: choose a message with words or files.")
         command = await self._as_command(payload | {"text": ""}, tuple(files))
         command = replace(command, text=f"add {text}".strip())
-        await handle_command(command, chat, self._engine, await self._desk(payload))
+        await handle_command(command, chat, self._engine, await self._desk_with_links(payload, chat))
 
     async def place_to_add(self, payload: Json, chat: Chat) -> Json:
         """The payload with the place whose collection takes what is added."""
@@ -281,3 +298,28 @@ class Handlers(ABC, Generic[Chat]):
         adders = await self._records.setting(payload["workspace"], "adders", self._rules.adders)
         rules = replace(self._rules, adders="admins" if adders == "admins" else "everyone")
         return Desk(rules, self._records, self.place_settings)
+
+    async def _desk_with_links(self, payload: Json, chat: Chat) -> Desk:
+        return replace(await self._desk(payload), web=_Links(self, self._web, payload, chat))
+
+
+@dataclass(frozen=True, slots=True)
+class _Links(Generic[Chat]):
+    """Links as they are opened in a place: the platform's own by its API, all others as anybody would."""
+
+    handlers: Handlers[Chat]
+    web: Web
+    payload: Json
+    chat: Chat
+
+    async def fetch(self, link: str) -> Sequence[Source]:
+        try:
+            files = await self.handlers.linked(link, self.payload, self.chat)
+        except (RefusedError, UnsureError):
+            raise NotReadable(
+                f"{self.chat.platform} does not give me what it leads to: invite me there, or add it by the "
+                "menu of the message."
+            ) from None
+        if files is None:
+            return await self.web.fetch(link)
+        return [Source(file.name, await self.chat.download(file), uri=file.uri) for file in files]

@@ -232,6 +232,11 @@ class Settings(BaseSettings):
     bot_adders: Literal["everyone", "admins"] = Field(
         default="everyone", description="Chat bots: who may add and remove documents."
     )
+    bot_link_hosts: str = Field(
+        default="",
+        description="Chat bots: hosts and networks of your own whose links may be added besides those of the "
+        "public web, with commas: wiki.corp.example, *.intra.example, 10.20.0.0/16.",
+    )
     bot_ask_human: str = Field(
         default="",
         description="Chat bots: the id of the user group or person to ask where no answer is known, of a "

@@ -163,6 +163,8 @@ class RemoteEngine:
         texts = {"collection": collection, "name": source.name, "uri": source.uri}
         if source.title is not None:
             texts["title"] = source.title
+        if source.added_by:
+            texts["added_by"] = source.added_by
         _check_unicode(*texts.values())
 
         def heard(event: _Event) -> AddReport | None:

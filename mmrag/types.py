@@ -36,12 +36,14 @@ class Source:
 
     `uri` identifies the source within its collection: the same uri added again replaces
     the old version. Without a `title` it is called as it calls itself, or by its name; "" is no title.
+    `added_by` is what the person who adds it is called, where there is one.
     """
 
     name: str
     data: bytes = field(repr=False)
     uri: str
     title: str | None = None
+    added_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,10 @@ def document_id(collection: str, uri: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A stored document. `id` is stable for (collection, uri), across updates."""
+    """A stored document. `id` is stable for (collection, uri), across updates.
+
+    `added_at` and `added_by` are of its last version; "" where nobody was named.
+    """
 
     id: str
     collection: str
@@ -177,6 +182,7 @@ class Document:
     chunks: int
     figures: int
     added_at: str
+    added_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,7 @@ def document_to_json(document: Document) -> dict[str, Any]:
         "chunks": document.chunks,
         "figures": document.figures,
         "added_at": document.added_at,
+        "added_by": document.added_by,
     }
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bots.conversation import FileRef, Notice, Thread
 from bots.render import lay_out
-from mmrag.errors import NotReadable
+from mmrag.errors import MissingExtra, NotReadable
 from mmrag.types import Turn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bots.addresses import Reach
     from bots.console.screen import Screen
     from bots.conversation import Proposal
-    from mmrag.types import Answer, Question
+    from mmrag.types import Answer, Question, Source
 
 
 class ConsoleChat:
@@ -62,6 +66,21 @@ class ConsoleChat:
     def begin_thread(self) -> None:
         """Forget the thread; answers stay rateable."""
         self._thread = Thread()
+
+
+@dataclass(frozen=True, slots=True)
+class LateWeb:
+    """The web for who gives a link: a terminal needs no HTTP client before."""
+
+    reach: Reach
+    most_bytes: int
+
+    async def fetch(self, link: str) -> Sequence[Source]:
+        try:
+            from bots.fetching import Fetcher  # noqa: PLC0415 - needs an extra; named by the error
+        except ModuleNotFoundError as missing:
+            raise MissingExtra(missing.name or "aiohttp", "links") from missing
+        return await Fetcher(self.reach, most_bytes=self.most_bytes).fetch(link)
 
 
 def read_file(path: Path, *, limit: int) -> bytes:

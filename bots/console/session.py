@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
+from bots.addresses import Reach
 from bots.console import editing
-from bots.console.chat import ConsoleChat, check_file
+from bots.console.chat import ConsoleChat, LateWeb, check_file
 from bots.conversation import (
+    OPEN,
     Audience,
     Command,
+    Desk,
     FileRef,
     Mention,
     Notice,
@@ -25,6 +28,7 @@ from bots.conversation import (
     handle_correction,
     handle_mention,
     handle_rating,
+    links_in,
 )
 from mmrag.errors import InvalidInput, UserFacingError
 from mmrag.types import Question, Rating
@@ -48,7 +52,7 @@ HELP = (
     "/new – start a new thread",
     "/up, /down [WHAT IS RIGHT] – rate the last answer",
     "/correct WHAT IS RIGHT – correct the last answer",
-    "/kb add PATH...|TEXT, /kb list, /kb remove ID... – the knowledge base",
+    "/kb add PATH...|LINK...|TEXT, /kb list, /kb remove ID... – the knowledge base; a link adds its page",
     "/quit or Ctrl-D – leave; Ctrl-C stops a question",
 )
 
@@ -60,12 +64,20 @@ class Session:
     """
 
     def __init__(
-        self, engine: EngineClient, screen: Screen, *, audience: Audience, author: str, max_file_bytes: int
+        self,
+        engine: EngineClient,
+        screen: Screen,
+        *,
+        audience: Audience,
+        author: str,
+        max_file_bytes: int,
+        desk: Desk = OPEN,
     ) -> None:
         self._engine = engine
         self._screen = screen
         self._audience = audience
         self._author = author
+        self._desk = desk
         self._chat = ConsoleChat(screen, max_file_bytes=max_file_bytes)
         self._runner = asyncio.Runner()
         self._attached: tuple[FileRef, ...] = ()
@@ -181,14 +193,14 @@ class Session:
 
     def _knowledge_base(self, text: str) -> Ending:
         verb, _, rest = text.partition(" ")
-        paths = self._paths_to_add(rest) if verb == "add" else []
+        paths = self._paths_to_add(rest) if verb == "add" and not links_in(rest) else []
         if paths:
             return self._command("kb", verb, (*self._attached, *map(_file_ref, paths)))
         return self._command("kb", text, self._attached if verb == "add" else ())
 
     def _command(self, name: str, text: str, files: tuple[FileRef, ...]) -> Ending:
         command = Command(name, text, self._author, self._audience, files)
-        ending = self._run(handle_command(command, self._chat, self._engine))
+        ending = self._run(handle_command(command, self._chat, self._engine, self._desk))
         if files and ending in ("answered", "abstained", "done"):
             self._attached = ()
         return ending
@@ -287,6 +299,7 @@ def run(
     collections: Sequence[str],
     person: str,
     max_file_bytes: int,
+    reach: Reach | None = None,
     script: Script | None = None,
 ) -> bool:
     """Play the script if there is one, then take lines from the terminal or the pipe on standard input.
@@ -294,7 +307,13 @@ def run(
     False where a line of a script or a pipe failed.
     """
     audience = Audience(tuple(collections))
-    with Session(engine, screen, audience=audience, author=person, max_file_bytes=max_file_bytes) as session:
+    with Session(
+        *(engine, screen),
+        audience=audience,
+        author=person,
+        max_file_bytes=max_file_bytes,
+        desk=Desk(web=LateWeb(reach or Reach(), max_file_bytes)),
+    ) as session:
         if script is not None and not session.play(script.lines, folder=script.folder):
             return False
         if sys.stdin.isatty():

@@ -14,7 +14,8 @@ thread; what it tells on its way is brought back into the conversation's loop in
 """
 
 from bots.conversation.audience import Audience, Place, PlaceKind, audience_of, may_see
-from bots.conversation.desk import OPEN, Desk, Records, Rules
+from bots.conversation.desk import OPEN, Desk, Records, Rules, Web
+from bots.conversation.documents import links_in
 from bots.conversation.endings import apology, count, log_fault
 from bots.conversation.events import (
     Chat,
@@ -56,6 +57,7 @@ __all__ = [
     "Records",
     "Rules",
     "Thread",
+    "Web",
     "apology",
     "audience_of",
     "count",
@@ -65,6 +67,7 @@ __all__ = [
     "handle_mark",
     "handle_mention",
     "handle_rating",
+    "links_in",
     "log_fault",
     "may_see",
     "settings_of",

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bots.conversation.events import Mark, Proposal
-    from mmrag.types import Verdict
+    from mmrag.types import Source, Verdict
 
 DAY, HOUR = 24 * 3600, 3600
 
@@ -54,16 +56,26 @@ class Records(Protocol):
         ...
 
 
+class Web(Protocol):
+    """Where links lead."""
+
+    async def fetch(self, link: str) -> Sequence[Source]:
+        """What a link leads to. Raises UserFacingError with what to do where it is not to be had."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Rules, and the records that they need. Without records no rule holds.
+    """Rules, the records that they need, and the web.
 
-    `place_settings` are those that a platform has for a place.
+    Without records no rule holds; without a web a link is a text. `place_settings` are those that
+    a platform has for a place.
     """
 
     rules: Rules = field(default_factory=Rules)
     records: Records | None = None
     place_settings: tuple[str, ...] = ("follow-ups", "ephemeral", "workspace-documents")
+    web: Web | None = None
 
 
 OPEN = Desk()

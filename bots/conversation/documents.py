@@ -4,36 +4,52 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bots.conversation.endings import count, log_fault, show, working
-from bots.conversation.events import Mention, Notice
+from bots.conversation.events import Command, Mention, Notice
 from bots.conversation.questions import download
 from bots.conversation.rights import check_may_add, check_may_share
 from mmrag.errors import InvalidInput, UserFacingError
+from mmrag.text.display import shorten
 from mmrag.types import Source
 
 if TYPE_CHECKING:
     from bots.conversation.audience import Audience
-    from bots.conversation.desk import Desk
-    from bots.conversation.events import Chat, Command, Ending, FileRef
+    from bots.conversation.desk import Desk, Web
+    from bots.conversation.events import Chat, Ending, FileRef
     from mmrag.ports import EngineClient
     from mmrag.types import AddReport, Document
 
 LISTED_DOCUMENTS = 30
 NOTE_TITLE_CHARS = 60
+MOST_LINKS = 10
+LINK_CHARS = 80  # of a link that is named
+_LINK = re.compile(
+    r"<?([a-z][a-z0-9+.-]*://[^\s<>]+)>?", re.IGNORECASE
+)  # a platform's brackets mean the link
 
 
 async def add(text: str, message: Mention | Command, chat: Chat, engine: EngineClient, desk: Desk) -> Ending:
-    """Add the files that came along and the text that was typed, and report on each."""
+    """Add the files that came along, what the links lead to and the text that was typed; report on each."""
     check_may_add(desk, admin=message.admin)
-    if not text and not message.files:
-        raise InvalidInput("What shall I add? Attach a file to /kb add, or write a text after it.")
+    given = message.links if isinstance(message, Command) else ()
+    typed = links_in(text) if desk.web is not None else ()
+    links = tuple(dict.fromkeys((*given, *typed)))
+    note = "" if typed else text
+    if not note and not message.files and not links:
+        raise InvalidInput("What shall I add? Attach a file to /kb add, or write a text or a link after it.")
+    if len(links) > MOST_LINKS:
+        raise InvalidInput(f"These are {len(links)} links, and at most {MOST_LINKS} are added at a time.")
     async with working(chat, "adding to the knowledge base"):
-        lines = [await _add_file(file, message.audience, chat, engine) for file in message.files]
-        if text:
-            lines.append(await _add_source(_note(text, _signature(message)), message.audience, engine))
+        adding = _Adding(chat, engine, message.audience, _signature(message))
+        lines = [await adding.file(file) for file in message.files]
+        for link in links:
+            lines += await adding.link(link, desk.web)
+        if note:
+            lines.append(await adding.source(_note(note, adding.by)))
     failed = sum(not line.went_in for line in lines)
     added = len(lines) - failed
     await chat.post_notice(
@@ -44,6 +60,12 @@ async def add(text: str, message: Mention | Command, chat: Chat, engine: EngineC
         )
     )
     return "refused" if failed else "done"
+
+
+def links_in(text: str) -> tuple[str, ...]:
+    """The links that a text consists of; none where there are other words as well: then it is a text."""
+    found = [_LINK.fullmatch(word) for word in text.split()]
+    return tuple(link[1] for link in found if link is not None) if all(found) else ()
 
 
 async def list_documents(command: Command, chat: Chat, engine: EngineClient) -> Ending:
@@ -116,7 +138,8 @@ async def forget(confirmation: str, command: Command, chat: Chat, engine: Engine
 
 
 def _describe(document: Document, *, with_collection: bool) -> str:
-    parts = [document.id, document.title, count(document.pages, "page")]
+    added = f"added {document.added_at[:10]}" + (f" by {document.added_by}" if document.added_by else "")
+    parts = [document.id, document.title, count(document.pages, "page"), added]
     return " · ".join([*parts, document.collection] if with_collection else parts)
 
 
@@ -129,23 +152,46 @@ class _AddLine:
     went_in: bool
 
 
-async def _add_file(file: FileRef, audience: Audience, chat: Chat, engine: EngineClient) -> _AddLine:
-    await show(chat, f"reading {file.name}")
-    attachment = await download(file, chat)
-    if attachment.failure is not None:
-        return _AddLine(f"{file.name}: {attachment.failure}", went_in=False)
-    return await _add_source(Source(file.name, attachment.data, uri=file.uri), audience, engine)
+@dataclass(frozen=True, slots=True)
+class _Adding:
+    """What somebody adds in a place, one after the other; what goes wrong with one costs no other."""
 
+    chat: Chat
+    engine: EngineClient
+    audience: Audience
+    by: str
 
-async def _add_source(source: Source, audience: Audience, engine: EngineClient) -> _AddLine:
-    name = source.title or source.name
-    try:
-        report = await asyncio.to_thread(engine.add, source, collection=audience.home)
-    except UserFacingError as error:
-        return _AddLine(f"{name}: {error}", went_in=False)
-    except Exception as error:  # noqa: BLE001 - one source that breaks must not hide what became of the others
-        return _AddLine(f"{name}: It could not be added (reference {log_fault(error)}).", went_in=False)
-    return _AddLine(f"{name}: {_summary(report)}", went_in=True)
+    async def file(self, file: FileRef) -> _AddLine:
+        await show(self.chat, f"reading {file.name}")
+        attachment = await download(file, self.chat)
+        if attachment.failure is not None:
+            return _AddLine(f"{file.name}: {attachment.failure}", went_in=False)
+        return await self.source(Source(file.name, attachment.data, uri=file.uri))
+
+    async def link(self, link: str, web: Web | None) -> list[_AddLine]:
+        name = shorten(link.partition("://")[2] or link, LINK_CHARS)
+        if web is None:
+            return [_AddLine(f"{name}: Links are not opened here: attach the file.", went_in=False)]
+        await show(self.chat, "opening the link")
+        try:
+            sources = await web.fetch(link)
+        except UserFacingError as error:
+            return [_AddLine(f"{name}: {error}", went_in=False)]
+        except Exception as error:  # noqa: BLE001 - as below
+            return [
+                _AddLine(f"{name}: It could not be opened (reference {log_fault(error)}).", went_in=False)
+            ]
+        return [await self.source(source) for source in sources]
+
+    async def source(self, source: Source) -> _AddLine:
+        name, source = source.title or source.name, replace(source, added_by=self.by)
+        try:
+            report = await asyncio.to_thread(self.engine.add, source, collection=self.audience.home)
+        except UserFacingError as error:
+            return _AddLine(f"{name}: {error}", went_in=False)
+        except Exception as error:  # noqa: BLE001 - one source that breaks must not hide what became of the others
+            return _AddLine(f"{name}: It could not be added (reference {log_fault(error)}).", went_in=False)
+        return _AddLine(f"{name}: {_summary(report)}", went_in=True)
 
 
 def _summary(report: AddReport) -> str:

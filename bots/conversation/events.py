@@ -48,7 +48,8 @@ class Mention:
 class Command:
     """A slash command: `name` without its slash, `text` as it was typed after it.
 
-    `author_name` and `admin` as of a mention; `place` and `workspace` are what the records call them.
+    `author_name` and `admin` as of a mention; `place` and `workspace` are what the records call them; `links`
+    were given as such, beside the text.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Command:
     admin: bool = False
     place: str = ""
     workspace: str = ""
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

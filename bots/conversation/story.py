@@ -19,6 +19,7 @@ HELP = (
     "Mention me with a question, with charts, screenshots or files attached if you like.",
     "/ask QUESTION – ask outside the thread",
     "/kb add – what you attach, or a text, goes into the knowledge base",
+    "/kb add LINK – so does the page or file behind a link; the same link again brings its new version",
     "/kb list – what is in it",
     "/kb remove ID... – take documents out of it",
     "/kb share ID... – let everyone read what was added in a private place",

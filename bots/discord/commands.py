@@ -54,11 +54,11 @@ def _subcommands() -> Iterable[Json]:
     document |= {"autocomplete": True}
     yield _verb(
         "add",
-        "Add files, or a text",
+        "Add files, a text, or what a link leads to",
         _option(_ATTACHMENT, "file", "What to add"),
         *(_option(_ATTACHMENT, f"file{number}", "One more") for number in range(2, 6)),
         _option(_STRING, "text", "A text to add as a note") | {"max_length": MOST_TEXT_CHARS},
-        _option(_STRING, "url", "A link to add as a note; the page itself is not fetched")
+        _option(_STRING, "url", "A link: the page or file behind it is fetched and added")
         | {"max_length": MOST_LINK_CHARS},
     )
     yield _verb("list", "What is in it")

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from bots.discord.chat import DiscordChat
 from bots.discord.commands import SETTINGS
-from bots.discord.intake import files_of_target
-from bots.discord.names import message_key, message_link
-from bots.handlers import Handlers, Person
-from mmrag.errors import InvalidInput
+from bots.discord.intake import files_of, files_of_target, readable
+from bots.discord.names import linked_message, message_key, message_link
+from bots.handlers import ADD_IT_THERE, Handlers, Person
+from mmrag.errors import InvalidInput, NotReadable
 
 if TYPE_CHECKING:
-    from bots.conversation import Audience, FileRef, Rules
+    from bots.conversation import Audience, FileRef, Rules, Web
     from bots.discord.places import Directory
     from bots.inbox import Job
     from bots.records import DiskRecords
@@ -31,11 +31,12 @@ class DiscordHandlers(Handlers[DiscordChat]):
         engine: EngineClient,
         records: DiskRecords,
         directory: Directory,
+        web: Web,
         *,
         rules: Rules,
         human: str,
     ) -> None:
-        super().__init__(engine, records, rules=rules, human=human)
+        super().__init__(engine, records, web, rules=rules, human=human)
         self._directory = directory
 
     async def person(self, payload: Json) -> Person:
@@ -67,6 +68,30 @@ class DiscordHandlers(Handlers[DiscordChat]):
 
     async def said(self, payload: Json, chat: DiscordChat) -> FileRef:
         return chat.said(payload["said"], payload["link"], f"Message by {payload['said_by']}.md")
+
+    async def linked(self, link: str, payload: Json, chat: DiscordChat) -> tuple[FileRef, ...] | None:
+        named = linked_message(link)
+        if named is None:
+            return None
+        guild, channel, id_ = named
+        if channel == payload["channel"]:
+            guild = payload["guild"]
+        elif not await self._everyone_sees(guild, channel, payload["user"]):
+            raise NotReadable(ADD_IT_THERE)
+        message = await chat.history.message(channel, id_)
+        files = chat.refs(files_of(message))
+        text = readable(message)
+        if not text:
+            return files
+        address = message_link(guild, channel, id_)
+        return (*files, chat.said(text, address, f"Message by {message.author.display_name}.md"))
+
+    async def _everyone_sees(self, guild: str | None, channel: str, user: str) -> bool:
+        """Whether every member of a guild may read a channel of it, and this person is one."""
+        if guild is None:
+            return False
+        place = await self._directory.place(guild, channel)
+        return place.kind == "public" and not (await self._directory.person(guild, user)).guest
 
     def words(self, text: str) -> str:
         return text  # read as plain words when it came in

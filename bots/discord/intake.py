@@ -271,6 +271,7 @@ def _command(data: Json, payload: Json, key: str) -> Event:
     payload = payload | {
         "name": data["name"],
         "text": _typed(verb, given)[:MOST_TEXT_CHARS],
+        "links": [str(given["url"]).strip()] if given.get("url") else [],
         "files": [
             _file(attachments[str(value)], f"discord-file:{value}", at=None)
             for value in given.values()
@@ -293,8 +294,7 @@ def _typed(verb: str, given: Json) -> str:
         case "":
             return str(given.get("question") or "")
         case _:
-            noted = "\n".join(filter(None, (given.get("text"), given.get("url"))))
-            return f"{verb} {noted}".strip()
+            return f"{verb} {given.get('text') or ''}".strip()
 
 
 def _menu(data: Json, payload: Json, key: str) -> Arrival | None:

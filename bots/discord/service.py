@@ -138,7 +138,9 @@ def _put_together(settings: DiscordSettings, engine: EngineClient, own: Kept, cl
     drafts = Drafts(web, rooms, history)
     directory = Directory(web, admins=settings.admins, guilds=client.guild_ids)
     files = Files(web, own.session, settings.folder / "files", most_bytes=settings.most_file_bytes)
-    handlers = DiscordHandlers(engine, own.records, directory, rules=settings.rules, human=settings.human)
+    handlers = DiscordHandlers(
+        *(engine, own.records, directory, own.fetcher), rules=settings.rules, human=settings.human
+    )
     delivery = DiscordDelivery(
         *(own.inbox, own.records, engine),
         human_of=handlers.human_of,

@@ -7,18 +7,19 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from bots.conversation import PLACE_SETTINGS, Notice, settings_of
-from bots.handlers import HUMAN, Handlers, Person
+from bots.handlers import ADD_IT_THERE, HUMAN, Handlers, Person
 from bots.outcomes import RefusedError, UnsureError
 from bots.slack.chat import SlackChat, readable
-from bots.slack.intake import PLACE_VIEW, SETTINGS_VIEW, message_key, workspace_key
+from bots.slack.intake import PLACE_VIEW, SETTINGS_VIEW, files_of, message_key, workspace_key
+from bots.slack.links import FileLink, MessageLink, read_link
 from bots.slack.places import ADMINS
 from bots.slack.views import WORKSPACE_SETTINGS, Settings, Week, home_view
-from mmrag.errors import InvalidInput
+from mmrag.errors import InvalidInput, NotReadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bots.conversation import Audience, FileRef, Rules
+    from bots.conversation import Audience, FileRef, Rules, Web
     from bots.inbox import Job
     from bots.records import DiskRecords
     from bots.slack.places import Directory
@@ -52,12 +53,13 @@ class SlackHandlers(Handlers[SlackChat]):
         records: DiskRecords,
         directory: Directory,
         workspaces: Workspaces,
+        web: Web,
         *,
         rules: Rules,
         human: str,
         defaults: Mapping[str, str],
     ) -> None:
-        super().__init__(engine, records, rules=rules, human=human)
+        super().__init__(engine, records, web, rules=rules, human=human)
         self._directory = directory
         self._workspaces = workspaces
         self._defaults = defaults
@@ -97,6 +99,43 @@ class SlackHandlers(Handlers[SlackChat]):
         link = await web.read("chat.getPermalink", channel=payload["channel"], message_ts=payload["message"])
         author = await self._directory.person(payload["team"], payload.get("said_by") or payload["user"])
         return chat.said(readable(payload["said"]), str(link["permalink"]), f"Message by {author.name}.md")
+
+    async def linked(self, link: str, payload: Json, chat: SlackChat) -> tuple[FileRef, ...] | None:
+        match read_link(link):
+            case MessageLink(channel, ts):
+                return await self._linked_message(channel, ts, payload, chat)
+            case FileLink(id_):
+                return await self._linked_file(id_, payload, chat)
+        return None
+
+    async def _linked_message(
+        self, channel: str, ts: str, payload: Json, chat: SlackChat
+    ) -> tuple[FileRef, ...]:
+        if channel != payload["channel"]:
+            place = await self._directory.place(payload["team"], channel, payload["user"])
+            if place.kind != "public" or (await self.person(payload)).guest:
+                raise NotReadable(ADD_IT_THERE)
+        web = await self._workspaces.of(payload["team"])
+        found = await web.read(
+            *("conversations.replies",), channel=channel, ts=ts, oldest=ts, latest=ts, inclusive=True, limit=1
+        )
+        message = next((each for each in found.get("messages") or [] if each["ts"] == ts), None)
+        if message is None:
+            raise NotReadable("There is no such message any more.")
+        files = await chat.refs(files_of(message))
+        text = str(message.get("text") or "")
+        if not text.strip():
+            return files
+        told = {"channel": channel, "message": ts, "said": text, "said_by": message.get("user")}
+        return (*files, await self.said(payload | told, chat))
+
+    async def _linked_file(self, id_: str, payload: Json, chat: SlackChat) -> tuple[FileRef, ...]:
+        file = await chat.files.described(payload["team"], {"id": id_})
+        shared_in = [each for kind in ("channels", "groups", "ims") for each in file.get(kind) or []]
+        here = payload["channel"] in shared_in or file.get("user") == payload["user"]
+        if not here and not (file.get("is_public") and not (await self.person(payload)).guest):
+            raise NotReadable(ADD_IT_THERE)
+        return await chat.refs([file])
 
     async def place_to_add(self, payload: Json, chat: SlackChat) -> Json:
         """From the Home tab there is no channel: what is added there belongs to the person's own."""

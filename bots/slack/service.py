@@ -167,7 +167,7 @@ def _workers(
 ) -> Workers[SlackChat]:
     files = Files(workspaces, own.session, api_url=settings.api_url, most_bytes=settings.most_file_bytes)
     handlers = SlackHandlers(
-        *(engine, own.records, directory, workspaces),
+        *(engine, own.records, directory, workspaces, own.fetcher),
         rules=settings.rules,
         human=settings.human,
         defaults=settings.defaults,

@@ -40,7 +40,7 @@ def add_view(place: Mapping[str, Any]) -> Json:
         "Add",
         place,
         _input("Files (up to 10, 10 MB each)", files, optional=True),
-        _input("Or a text", _text_input("text", lines=True), optional=True),
+        _input("Or a text, or links", _text_input("text", lines=True), optional=True),
         _note("What you add here can be read by everyone who can read the place you came from."),
     )
 

@@ -78,6 +78,7 @@ class Library:
             chunks=len(chunks),
             figures=sum(len(page.figures) for page in reading.pages),
             added_at=_now(),
+            added_by=source.added_by,
         )
         original = Original(source.name, source.data) if self._stages.keep_originals else None
         return Prepared(document, content_hash, reading.pages, chunks, reading.warnings, original)
@@ -124,6 +125,7 @@ class Library:
             chunks=1,
             figures=0,
             added_at=_now(),
+            added_by=author,
         )
         chunk = ChunkDraft(
             page=1,

@@ -75,10 +75,10 @@ async def upload(request: Request) -> Response:
     """Files that are read, indexed and stored, each whole or not at all.
 
     Parts `file` (one or many), `collection`, and for each file in the same order, if at all, a `name`, a
-    `uri` and a `title`. The same `uri` replaces what was there. With `Accept: text/event-stream` the pages
-    that are read come as events `progress`, each file's outcome as `document`, and all of them as `done`.
-    Once the files have arrived they are added, whether the client waits or not. Where no file goes in, the
-    answer is the problem of the first.
+    `uri`, a `title`, and in `added_by` who adds it. The same `uri` replaces what was there. With
+    `Accept: text/event-stream` the pages that are read come as events `progress`, each file's outcome as
+    `document`, and all of them as `done`. Once the files have arrived they are added, whether the client
+    waits or not. Where no file goes in, the answer is the problem of the first.
     """
     client = client_of(request)
     check_may_write(client)
@@ -112,12 +112,13 @@ async def upload(request: Request) -> Response:
 async def _read(form: FormData) -> tuple[str, list[Source]]:
     collection = form.get("collection", DEFAULT_COLLECTION)
     names, uris, titles = form.getlist("name"), form.getlist("uri"), form.getlist("title")
+    adders = form.getlist("added_by")
     files = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
     if not files:
         raise Problem(422, "invalid-input", "There is no file: send each in a part `file` with its name.")
     if not isinstance(collection, str):
         raise Problem(422, "invalid-input", "The part `collection` is a file: send the name as text.")
-    for name, values in (("name", names), ("uri", uris), ("title", titles)):
+    for name, values in (("name", names), ("uri", uris), ("title", titles), ("added_by", adders)):
         if values and len(values) != len(files):
             raise Problem(
                 422,
@@ -135,6 +136,7 @@ async def _read(form: FormData) -> tuple[str, list[Source]]:
                 data=await file.read(),
                 uri=str(uris[number]) if uris else f"upload:{name}",
                 title=str(titles[number]) if titles else None,
+                added_by=str(adders[number]) if adders else "",
             )
         )
     return collection, sources

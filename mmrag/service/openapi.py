@@ -101,6 +101,7 @@ def upload_body() -> dict[str, Any]:
             "name": texts,
             "uri": texts,
             "title": texts,
+            "added_by": texts,
         },
         "required": ["file"],
     }

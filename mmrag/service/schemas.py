@@ -315,6 +315,7 @@ class DocumentReply(_Reply):
     chunks: int
     figures: int
     added_at: str
+    added_by: str
 
 
 class DocumentsReply(_Reply):

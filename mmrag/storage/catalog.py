@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _DOCUMENTS = """
     SELECT documents.id, collections.name, title, uri, media_type, pages, chunks, figures, added_at,
-        content_hash
+        added_by, content_hash
     FROM documents JOIN collections ON collections.key = documents.collection
 """
 _WITHIN = "(?1 IS NULL OR collections.name IN (SELECT value FROM json_each(?1)))"
@@ -418,10 +418,11 @@ def _upsert_document(db: apsw.Connection, document: Document, collection: int, c
     """The key of the document's row, the same across updates."""
     db.execute(
         "INSERT INTO documents (id, collection, uri, title, media_type, content_hash, pages, chunks, "
-        "figures, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "figures, added_at, added_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (id) DO UPDATE SET title = excluded.title, media_type = excluded.media_type, "
         "content_hash = excluded.content_hash, pages = excluded.pages, chunks = excluded.chunks, "
-        "figures = excluded.figures, added_at = excluded.added_at",
+        "figures = excluded.figures, added_at = excluded.added_at, "
+        "added_by = excluded.added_by",
         (
             document.id,
             collection,
@@ -433,6 +434,7 @@ def _upsert_document(db: apsw.Connection, document: Document, collection: int, c
             document.chunks,
             document.figures,
             document.added_at,
+            document.added_by,
         ),
     )
     key: int = db.execute("SELECT key FROM documents WHERE id = ?", (document.id,)).get

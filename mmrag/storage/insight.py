@@ -118,7 +118,7 @@ class StoreInsight:
         with self._database.reading() as db:
             rows = db.execute(
                 "SELECT documents.id, collections.name, title, uri, media_type, pages, chunks, figures, "
-                "added_at, count(asked.key) AS answers, max(asked.at) "
+                "added_at, added_by, count(asked.key) AS answers, max(asked.at) "
                 "FROM documents JOIN collections ON collections.key = documents.collection "
                 "LEFT JOIN answer_documents ON answer_documents.document_id = documents.id "
                 "LEFT JOIN asked ON asked.answer = answer_documents.answer AND asked.at >= ?2 "

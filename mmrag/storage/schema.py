@@ -188,6 +188,9 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE INDEX proposals_of_answer ON proposals (answer);
     """,
+    """
+    ALTER TABLE documents ADD COLUMN added_by TEXT NOT NULL DEFAULT '';
+    """,
 )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from mmrag.types import Attachment, Rating, Source, Turn
 from tests.adapters.worlds import WORLDS
+from tests.bots.site import Site, page, reply
 
 LEAVE = "How many days of leave?"
 LEAVE_PAGE = Source("leave.md", b"Everybody has 28 days of leave.", "https://wiki.example/leave")
@@ -112,6 +113,30 @@ def test_the_knowledge_base_is_filled_listed_and_emptied_by_commands(tell):
         assert menu.id in listed.text
         assert "1 document removed" in (await world.commands(f"/kb remove {menu.id}")).text
         assert "There is no such document" in (await world.commands(f"/kb remove {menu.id}")).text
+
+    tell(story)
+
+
+def test_a_link_adds_the_page_behind_it_and_the_same_link_its_new_version(tell):
+    versions = [reply(page("Launch", f"The launch is in {month}.")) for month in ("May", "June")]
+
+    async def story(world):
+        async with Site({"/launch": versions, "/gone": reply(status=404)}) as site:
+            link = f"{site.url}/launch"
+            shown = await world.commands(f"/kb add {link}")
+            assert "1 document in the knowledge base" in shown.text
+            assert "launch.html: added" in shown.text
+            shown = await world.reply(await world.asks("When is the launch?"))
+            assert "May" in shown.text
+            assert shown.links == {link}
+            await world.commands(f"/kb add {link}#when")
+            shown = await world.reply(await world.asks("In which month is the launch?"))
+            assert "June" in shown.text
+            assert {each.uri for each in world.engine.documents()} == {LEAVE_PAGE.uri, link}
+            shown = await world.commands(f"/kb add {site.url}/gone")
+            assert "There is no such page" in shown.text
+            shown = await world.commands(f"/kb add See {link} for it.")
+            assert "Note by" in shown.text
 
     tell(story)
 

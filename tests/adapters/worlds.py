@@ -17,14 +17,17 @@ from typing import Any
 
 from rich.console import Console
 
+from bots.addresses import Reach
 from bots.console import Screen, Session
-from bots.conversation import Audience
+from bots.console.chat import LateWeb
+from bots.conversation import Audience, Desk
 from tests.bots.memory_engine import MemoryEngine
 from tests.discord_server import bot as discord_bot
 from tests.discord_server.permissions import Permission
 from tests.slack_server import bot as slack_bot
 
 SECONDS = 30
+HERE = Reach.parse("127.0.0.1/32")  # where the sites of the tests are
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,13 @@ class ConsoleWorld(World):
         console = Console(file=self._out, width=200, highlight=False, markup=False, emoji=False)
         audience = Audience(("company",))
         screen = Screen(console, person="ana")
-        session = Session(self.engine, screen, audience=audience, author="ana", max_file_bytes=1 << 20)
+        session = Session(
+            *(self.engine, screen),
+            audience=audience,
+            author="ana",
+            max_file_bytes=1 << 20,
+            desk=Desk(web=LateWeb(HERE, 1 << 20)),
+        )
         self._session = await asyncio.to_thread(session.__enter__)
         try:
             yield
@@ -148,16 +157,16 @@ class SlackWorld(World):
 
     @asynccontextmanager
     async def running(self):
-        async with self.slack, slack_bot.bot_running(self.slack, self.engine, self.folder):
+        async with self.slack, slack_bot.bot_running(self.slack, self.engine, self.folder, reach=HERE):
             yield
 
     @asynccontextmanager
     async def running_twice(self, between):
         """The bot, stopped, and started again."""
         async with self.slack:
-            async with slack_bot.bot_running(self.slack, self.engine, self.folder):
+            async with slack_bot.bot_running(self.slack, self.engine, self.folder, reach=HERE):
                 await between()
-            async with slack_bot.bot_running(self.slack, self.engine, self.folder):
+            async with slack_bot.bot_running(self.slack, self.engine, self.folder, reach=HERE):
                 yield
 
     def _place(self, where):
@@ -228,16 +237,16 @@ class DiscordWorld(World):
 
     @asynccontextmanager
     async def running(self):
-        async with self.discord, discord_bot.bot_running(self.discord, self.engine, self.folder):
+        async with self.discord, discord_bot.bot_running(self.discord, self.engine, self.folder, reach=HERE):
             yield
 
     @asynccontextmanager
     async def running_twice(self, between):
         """The bot, stopped, and started again."""
         async with self.discord:
-            async with discord_bot.bot_running(self.discord, self.engine, self.folder):
+            async with discord_bot.bot_running(self.discord, self.engine, self.folder, reach=HERE):
                 await between()
-            async with discord_bot.bot_running(self.discord, self.engine, self.folder):
+            async with discord_bot.bot_running(self.discord, self.engine, self.folder, reach=HERE):
                 yield
 
     def _place(self, where):

@@ -83,6 +83,7 @@ class MemoryEngine:
             chunks=1,
             figures=0,
             added_at="2025-01-01T00:00:00+00:00",
+            added_by=source.added_by,
         )
         self.texts[document] = text.strip()
         return AddReport(document.id, pages=1, chunks=1, figures=0, status="added")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from rich.console import Console
 
+from bots.addresses import Reach
 from bots.console import Screen, Session
-from bots.conversation import Audience
+from bots.console.chat import LateWeb
+from bots.conversation import Audience, Desk
 from tests.bots.program import script_played
 
 HANDBOOK = """# Handbook
@@ -34,7 +39,11 @@ def out():
 def play(engine, out, tmp_path):
     screen = Screen(Console(file=out, width=100, highlight=False, markup=False, emoji=False), person="ana")
     with Session(
-        engine, screen, audience=Audience(("default",)), author="ana", max_file_bytes=1_000_000
+        *(engine, screen),
+        audience=Audience(("default",)),
+        author="ana",
+        max_file_bytes=1_000_000,
+        desk=Desk(web=LateWeb(Reach.parse("127.0.0.1"), 1_000_000)),
     ) as session:
         yield lambda *lines: session.play(lines, folder=tmp_path)
 
@@ -47,6 +56,36 @@ def test_a_document_is_added_asked_and_the_repeat_comes_from_the_cache(play, out
     assert shown.count("28 days of paid leave a year. [1]") == 2
     assert shown.count("[1] Handbook, page 1") == 2
     assert shown.count("from the cache in") == 1
+
+
+@pytest.fixture
+def site(tmp_path):
+    """The address of a site that shows the folder `site`."""
+    (tmp_path / "site").mkdir()
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "site"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_page_is_cited_by_its_title_and_its_address_and_what_cannot_be_read_is_not_there(
+    play, out, tmp_path, site, engine
+):
+    (tmp_path / "site" / "leave.html").write_text(
+        "<html><head><title>Leave at Acme</title></head><body><nav>Home</nav>"
+        "<p>Every employee has 28 days of paid leave a year.</p></body></html>"
+    )
+    (tmp_path / "site" / "blob").write_bytes(bytes(range(256)) * 8)
+    assert not play(f"/kb add {site}/leave.html?utm_source=x#top {site}/blob")
+    assert "leave.html: added, 1 page, 1 passage" in out.getvalue()
+    assert "blob: This type of file is not read" in out.getvalue()
+    [document] = engine.documents()
+    assert (document.title, document.uri) == ("Leave at Acme", f"{site}/leave.html")
+    assert (document.media_type, document.added_by) == ("text/html", "ana")
+    assert play(f"/kb add {site}/leave.html", ASK_FOR_LEAVE)
+    assert "leave.html: unchanged" in out.getvalue()
+    assert f"[1] Leave at Acme, page 1  {site}/leave.html" in out.getvalue()
 
 
 @pytest.mark.usefixtures("handbook")

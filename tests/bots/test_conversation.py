@@ -15,6 +15,7 @@ from bots.conversation import (
     EARLIER_TURNS,
     Audience,
     Command,
+    Desk,
     FileRef,
     Mention,
     Thread,
@@ -22,6 +23,7 @@ from bots.conversation import (
     handle_correction,
     handle_mention,
     handle_rating,
+    links_in,
 )
 from mmrag.errors import InvalidInput, NotReadable, StoreUnavailable
 from mmrag.types import Attachment, Rating, Source, Turn
@@ -163,6 +165,54 @@ def test_files_without_words_go_into_the_knowledge_base(engine):
     assert mention("", chat, engine, files=(CHART,)) == "done"
     assert [d.title for d in engine.documents(collections=["board"])] == ["chart.png"]
     assert notice_of(chat).lines == ("chart.png: added, 1 page, 1 passage",)
+
+
+def test_what_a_link_leads_to_is_added_with_who_added_it(engine):
+    class Web:
+        async def fetch(self, link):
+            if "broken" in link:
+                raise ConnectionError(PRIVATE)
+            return (Source("plan.html", b"The launch is in May.", uri=link),)
+
+    desk = Desk(web=Web())
+    chat = RecordedChat()
+    text = "add <https://wiki.example/plan> https://wiki.example/broken"
+    story = handle_command(Command("kb", text, "U1", AUDIENCE, author_name="Ana"), chat, engine, desk)
+    assert asyncio.run(story) == "refused"
+    notice = notice_of(chat)
+    assert notice.text == "1 document in the knowledge base, 1 not."
+    assert notice.lines[0] == "plan.html: added, 1 page, 1 passage"
+    assert notice.lines[1].startswith("wiki.example/broken: It could not be opened (reference ")
+    [plan] = engine.documents(collections=["board"])
+    assert (plan.uri, plan.added_by) == ("https://wiki.example/plan", "Ana")
+    chat = RecordedChat()
+    command("kb", "list", chat, engine)
+    assert any("2025-01-01 by Ana" in line for line in notice_of(chat).lines)
+
+
+def test_too_many_links_at_a_time_are_refused_before_any_is_opened(engine):
+    chat = RecordedChat()
+    text = "add " + " ".join(f"https://wiki.example/{number}" for number in range(11))
+    story = handle_command(Command("kb", text, "ana", AUDIENCE), chat, engine, Desk(web=object()))
+    assert asyncio.run(story) == "refused"
+    assert "at most 10 are added at a time" in notice_of(chat).text
+
+
+@pytest.mark.parametrize(
+    ("text", "links"),
+    [
+        ("https://a.example/x", ("https://a.example/x",)),
+        ("<https://a.example/x>\n HTTP://b.example", ("https://a.example/x", "HTTP://b.example")),
+        ("ftp://a.example/x", ("ftp://a.example/x",)),
+        ("See https://a.example/x", ()),
+        ("https://a.example/x.", ("https://a.example/x.",)),
+        ("a.example/x", ()),
+        ("mailto:ana@a.example", ()),
+        ("", ()),
+    ],
+)
+def test_a_text_that_holds_other_words_than_links_is_a_text(text, links):
+    assert links_in(text) == links
 
 
 # ----------------------------------------------------------------- when it fails

@@ -10,9 +10,11 @@ import asyncio
 
 import pytest
 
+from bots.addresses import Reach
 from bots.conversation import Rules
 from mmrag.types import Attachment, Rating, Source, Turn
 from tests.bots.memory_engine import MemoryEngine
+from tests.bots.site import Site, page, reply
 from tests.discord_server.bot import bot_running, discord_with_the_app
 from tests.discord_server.permissions import Permission
 
@@ -306,10 +308,11 @@ def test_ask_with_a_picture_answers_the_person_alone_who_may_share_it(engine, tm
 def test_the_knowledge_base_is_filled_listed_and_emptied_by_commands_that_offer_titles(engine, tmp_path):
     async def story(here):
         files = {"file": ("plan.txt", b"The launch is in May."), "file2": ("menu.txt", b"Soup on Monday.")}
-        note = {"text": "The printer is on floor 3.", "url": "https://wiki.example/printer"}
-        await here.ana.uses("/kb add", "general", **files, **note)
-        assert "3 documents in the knowledge base" in (await here.whisper(here.ana)).content
-        assert "https://wiki.example/printer" in engine.texts[engine.documents()[0]]
+        async with Site({"/printer": reply(page("Printers", "They are on floor 3."))}) as site:
+            note = {"text": "The printer is on floor 3.", "url": f"{site.url}/printer"}
+            await here.ana.uses("/kb add", "general", **files, **note)
+            assert "4 documents in the knowledge base" in (await here.whisper(here.ana)).content
+        assert site.url + "/printer" in {each.uri for each in engine.documents()}
         await here.ana.uses("/kb list", "general")
         assert "menu.txt" in (await here.whisper(here.ana, 2)).content
         (offered,) = await here.ana.is_offered("/kb remove", "general", "document", "MENU")
@@ -320,7 +323,35 @@ def test_the_knowledge_base_is_filled_listed_and_emptied_by_commands_that_offer_
         await here.ana.uses("/kb help", "general")
         assert "Mention me" in (await here.whisper(here.ana, 4)).content
 
-    tell(story, engine, tmp_path, hears=False)
+    tell(story, engine, tmp_path, hears=False, reach=Reach.parse("127.0.0.1/32"))
+
+
+def test_a_link_to_a_message_adds_it_where_everyone_may_read_it_and_no_other(engine, tmp_path):
+    async def story(here):
+        secret = here.discord.channel("secret", hidden=True, members=[here.ana])
+        link = "https://discord.com/channels/{}/{}/{}".format
+        guild = here.discord.guild.id
+        said = await here.bob.writes(
+            "general", "The printer is on floor 3.", files=[("plan.txt", b"A plan.")]
+        )
+        hidden = await here.ana.writes(secret, "The launch is on Thursday.")
+        await here.ana.uses("/kb add", secret, url=link(guild, said.channel, said.id))
+        assert "2 documents in the knowledge base" in (await here.whisper(here.ana)).content
+        printer, plan = sorted(engine.documents(), key=lambda document: document.title)
+        assert (printer.uri, plan.title) == (link(guild, said.channel, said.id), "plan.txt")
+        await here.ana.uses("/kb add", "general", url=link(guild, secret.id, hidden.id))
+        assert "not everybody here sees" in (await here.whisper(here.ana, 2)).content
+        await here.ana.uses("/kb add", secret, text=link(guild, secret.id, hidden.id))
+        assert "1 document in the knowledge base" in (await here.whisper(here.ana, 3)).content
+        channel = f"https://discord.com/channels/{guild}/{said.channel}"
+        for nowhere in (link("@me", 5, 7), link(guild, 5, 7), link(7, said.channel, said.id), channel):
+            before = len(here.ana.whispers)
+            await here.ana.uses("/kb add", secret, url=nowhere)
+            shown = await here.discord.until(lambda before=before: here.ana.whispers[before:])
+            assert "0 documents in the knowledge base, 1 not" in shown[0].content
+        assert {each.collection for each in engine.documents()} == {f"{here.workspace}:{secret.id}"}
+
+    tell(story, engine, tmp_path, known=(), flawless=False)
 
 
 def test_what_is_private_is_shared_or_forgotten_by_whoever_manages_the_guild(engine, tmp_path):

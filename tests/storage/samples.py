@@ -51,6 +51,7 @@ def make_version(seed, *, collection="shared", uri="handbook.md", words=30) -> V
         chunks=len(chunks),
         figures=sum(len(page.figures) for page in pages),
         added_at=f"2024-01-01T00:00:{rng.randint(10, 59)}Z",
+        added_by=rng.choice(("", "ana", "bob")),
     )
     vectors = np.random.default_rng(rng.getrandbits(32)).random((len(chunks), DIMENSION), dtype=np.float32)
     return Version(document, f"hash {rng.random()}", pages, chunks, vectors)

@@ -271,7 +271,15 @@ PROMISES = (
         "no number of a source may be in a prompt that is not ours. A trial is a case.",
         "prompts",
     ),
-    Promise("The network is contained.", "Comes with adding by address."),
+    Promise(
+        "The network is contained: the link that somebody gives leads to the public web, never inside.",
+        "One address of the machine stands for the public web, others at the same port for what is inside. "
+        "Links lead there in all spellings of an address, by redirects, by names that resolve to it, to "
+        "several addresses or to another one each time; and to other networks inside. Nothing inside may be "
+        "connected to, and public pages must be had in between. Covers adding by link; what the bots call "
+        "otherwise is their platform and the engine. A trial is a link.",
+        "network",
+    ),
     Promise("An audit log accounts for every change.", "Not yet there."),
 )
 

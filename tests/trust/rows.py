@@ -50,6 +50,7 @@ def make_document(seed, *, collection, uri, chunks=3, picture_bytes=2_000) -> Ve
         chunks=len(drafts),
         figures=len(figures),
         added_at=f"2024-01-01T00:00:{rng.randint(10, 59)}Z",
+        added_by=rng.choice(("", "ana", "bob")),
     )
     vectors = EMBEDDER.embed_documents([draft.searched for draft in drafts])
     content_hash = f"{rng.getrandbits(64):016x}"
@@ -130,7 +131,8 @@ def _read_rows(db):
     keys = set()
     for key, content_hash, *fields in db.execute(
         "SELECT documents.key, content_hash, documents.id, name, title, uri, media_type, pages, chunks, "
-        "figures, added_at FROM documents JOIN collections ON collections.key = documents.collection"
+        "figures, added_at, added_by "
+        "FROM documents JOIN collections ON collections.key = documents.collection"
     ):
         keys.add(key)
         document = Document(*fields)
