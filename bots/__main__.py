@@ -156,6 +156,7 @@ def slack_settings(settings: Settings) -> SlackSettings:
         transport=settings.slack_transport,
         host=settings.slack_host,
         port=settings.slack_port,
+        share_port=settings.slack_share_port,
         api_url=settings.slack_api_url,
         **_of_any_bot(settings),
     )
@@ -171,6 +172,7 @@ def discord_settings(settings: Settings) -> DiscordSettings:
         folder=settings.home / "bots" / "discord",
         token=settings.discord_token.get_secret_value(),
         message_content=settings.discord_message_content,
+        shards=settings.discord_shards,
         api_url=settings.discord_api_url.rstrip("/"),
         **_of_any_bot(settings),
     )
@@ -192,6 +194,7 @@ def _of_any_bot(settings: Settings) -> dict[str, Any]:
         "most_file_bytes": settings.max_file_bytes,
         "answering": settings.bot_answering,
         "answer_seconds": settings.bot_answer_seconds,
+        "stalled_seconds": settings.bot_stalled_seconds,
     }
 
 

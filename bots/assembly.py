@@ -10,7 +10,7 @@ import aiohttp
 
 from bots.conversation import Rules
 from bots.database import Database
-from bots.inbox import Bounds, Inbox
+from bots.inbox import STALLED_SECONDS, Bounds, Inbox
 from bots.records import DiskRecords
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class BotSettings:
     most_file_bytes: int = 100 << 20
     answering: int = 2
     answer_seconds: float = 180
+    stalled_seconds: float = STALLED_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,11 @@ async def kept(settings: BotSettings, migrations: Sequence[str]) -> AsyncIterato
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         with Database(settings.folder / "bot.sqlite3", migrations) as database:
-            inbox = Inbox(database, settings.folder / "processes", bounds=settings.bounds)
+            inbox = Inbox(
+                database,
+                settings.folder / "processes",
+                bounds=settings.bounds,
+                stalled_seconds=settings.stalled_seconds,
+            )
             with contextlib.closing(inbox):
                 yield Kept(session, database, inbox, DiskRecords(database))

@@ -75,7 +75,7 @@ class Delivery(ABC, Generic[Place, Message]):
         self._human_of = human_of
 
     async def deliver(self, job: Job) -> str:
-        """Send every part that has not arrived; how it ended, for the record.
+        """Send every part that has not arrived; how it ended, for the record. Raises LeaseLostError.
 
         Never gives up on a platform that is away while this process runs; gives up on what is refused.
         """
@@ -91,6 +91,7 @@ class Delivery(ABC, Generic[Place, Message]):
         target = self.target(job, part)
         for attempt in range(len(WAITS_SECONDS) + 1):
             try:
+                await self._inbox.hold(job)
                 await self.send_once(job, part, target)
             except UnsureError:
                 if attempt == len(WAITS_SECONDS):

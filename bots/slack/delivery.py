@@ -239,12 +239,12 @@ class SlackDelivery(Delivery[Place, Message]):
         self, job: Job, part: Part, web: SlackWeb, target: Place, messages: list[Message]
     ) -> None:
         """Only the person sees it. Nobody can look whether it arrived, so a repetition replaces the first."""
+        if not part.unsure:
+            await self._inbox.sending(job, part)
         for message in messages:
             if target.response_url:
                 await self._respond(target.response_url, message, replace=part.unsure)
             else:
-                if not part.unsure:
-                    await self._inbox.sending(job, part)
                 await web.write(
                     "chat.postEphemeral",
                     channel=target.channel,

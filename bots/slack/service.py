@@ -71,6 +71,7 @@ class SlackSettings(BotSettings):
     transport: Literal["auto", "socket", "http"] = "auto"
     host: str = "127.0.0.1"
     port: int = 3000
+    share_port: bool = False
     api_url: str = "https://slack.com/api/"
 
     @property
@@ -187,7 +188,8 @@ async def _connected(bot: Bot) -> AsyncIterator[None]:
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, settings.host, settings.port).start()
+            site = web.TCPSite(runner, settings.host, settings.port, reuse_port=settings.share_port or None)
+            await site.start()
             yield
         except OSError as error:
             raise InvalidSettings(
