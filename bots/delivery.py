@@ -101,6 +101,13 @@ class Delivery(ABC, Generic[Place, Message]):
             else:
                 return
 
+    async def about_to_send(self, job: Job, part: Part) -> None:
+        """To be called right before each message. Raises LeaseLostError: then it is not ours to send."""
+        if part.unsure:
+            await self._inbox.hold(job)
+        else:
+            await self._inbox.sending(job, part)
+
     @abstractmethod
     def target(self, job: Job, part: Part) -> Place:
         """Where a part goes."""

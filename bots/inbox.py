@@ -42,6 +42,7 @@ Pace = Literal["quick", "slow"]  # quick jobs have workers of their own and neve
 
 REMEMBERED_SECONDS = 48 * 3600  # a platform delivers again for hours; trust asks for a day at least
 MOST_ATTEMPTS = 3  # a job that took its process down that often is apologised for
+TIDY_SECONDS = 60.0
 STALLED_SECONDS = 60.0  # without a heartbeat; a process that swaps or computes must not seem to be gone
 
 SCHEMA = """
@@ -149,7 +150,9 @@ class Inbox:
         self._database = database
         self._bounds = bounds or Bounds()
         self._wake = {"quick": asyncio.Event(), "slow": asyncio.Event()}
+        self._stalled_seconds = stalled_seconds
         self._owner = Owner(folder, stalled_seconds=stalled_seconds)
+        self._tidied = float("-inf")
         self._version = -1  # of the database, as other processes have changed it
 
     async def put(self, event: Event, *, also: Callable[[apsw.Connection], object] | None = None) -> Receipt:
@@ -189,7 +192,7 @@ class Inbox:
 
     async def hold(self, job: Job) -> None:
         """Raise LeaseLostError unless the job is ours still: to be called before anything is shown."""
-        await self._database.write(lambda db: self._check(db, job))
+        await self._promptly(lambda db: self._check(db, job))
 
     async def answer(
         self,
@@ -217,14 +220,21 @@ class Inbox:
         return Job(job.id, job.key, job.kind, job.payload, job.attempts, job.received, parts)
 
     async def sending(self, job: Job, part: Part, receipt: str = "") -> None:
-        """A part is about to be sent, or half sent: from now on it may have arrived."""
-        await self._note(job, part, "state = 'sending'", receipt)
+        """A part is about to be sent, or half sent: from now on it may have arrived. Holds the job, too."""
+        await self._promptly(self._noted(job, part, "state = 'sending'", receipt))
 
     async def sent(self, job: Job, part: Part, receipt: str) -> None:
         """A part has arrived; its content is not needed any more."""
-        await self._note(job, part, "state = 'sent', content = '{}'", receipt)
+        await self._database.write(self._noted(job, part, "state = 'sent', content = '{}'", receipt))
 
-    async def _note(self, job: Job, part: Part, change: str, receipt: str) -> None:
+    async def _promptly(self, change: Callable[[apsw.Connection], object]) -> None:
+        """Make a change; once more where it took so long that the job may be another's since."""
+        begun = float("-inf")
+        while time.monotonic() - begun > self._stalled_seconds / 2:
+            begun = time.monotonic()
+            await self._database.write(change)
+
+    def _noted(self, job: Job, part: Part, change: str, receipt: str) -> Callable[[apsw.Connection], object]:
         def note(db: apsw.Connection) -> None:
             self._check(db, job)
             db.execute(
@@ -232,7 +242,7 @@ class Inbox:
                 (receipt, job.id, part.number),
             )
 
-        await self._database.write(note)
+        return note
 
     async def finish(self, job: Job, outcome: str) -> None:
         """Nothing is left to do; what was said is forgotten, that it was answered is remembered."""
@@ -263,21 +273,23 @@ class Inbox:
     async def recover(self) -> int:
         """Set free what processes that are gone or stalled had leased; how many jobs there were.
 
-        What is old is forgotten.
+        Every minute, what is old is forgotten.
         """
+        now = time.monotonic()
+        tidies = now - self._tidied > TIDY_SECONDS
+        self._tidied = now if tidies else self._tidied
 
         def change(db: apsw.Connection) -> int:
-            owners = [
-                owner for (owner,) in db.execute("SELECT DISTINCT owner FROM jobs WHERE owner IS NOT NULL")
-            ]
             taken_over = 0
-            for owner in owners:
+            under_way = "state IN ('running', 'answered') AND owner"
+            for (owner,) in list(
+                db.execute(f"SELECT DISTINCT owner FROM jobs WHERE {under_way} IS NOT NULL")
+            ):
                 if not self._owner.works(owner):
-                    db.execute(f"{_SET_FREE} WHERE owner = ?", (owner,))
+                    db.execute(f"{_SET_FREE} WHERE {under_way} = ?", (owner,))
                     taken_over += db.changes()
-            horizon = time.time() - REMEMBERED_SECONDS
-            db.execute("DELETE FROM seen WHERE at < ?", (horizon,))
-            db.execute("DELETE FROM jobs WHERE state = 'done' AND finished < ?", (horizon,))
+            if tidies:
+                _forget_old(db)
             return taken_over
 
         taken_over = await self._database.write(change)
@@ -365,6 +377,12 @@ _NEXT_WAITING = """
 """
 
 
+def _forget_old(db: apsw.Connection) -> None:
+    horizon = time.time() - REMEMBERED_SECONDS
+    db.execute("DELETE FROM seen WHERE at < ?", (horizon,))
+    db.execute("DELETE FROM jobs WHERE state = 'done' AND finished < ?", (horizon,))
+
+
 def _is_known(db: apsw.Connection, keys: Sequence[str]) -> bool:
     return any(db.execute("SELECT 1 FROM seen WHERE key = ?", (key,)).get for key in keys)
 
@@ -436,7 +454,7 @@ class Owner:
         os.pwrite(self._lock, _BEAT % time.monotonic(), 0)
 
     def works(self, name: str) -> bool:
-        """Whether the process of this name is there and its heart beats; the file of one that is gone goes."""
+        """Whether a process is there and its heart beats; the file of one that is gone is removed."""
         if name == self.name:
             return True
         try:

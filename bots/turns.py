@@ -43,7 +43,7 @@ class Turns:
             self._give_up(lock)
 
     async def spaced(self, name: str, seconds: float) -> None:
-        """Wait until nobody has done this for so many seconds, beginning now; one that died does not count."""
+        """Wait until nobody has done this for so many seconds, which begin now; the dead do not count."""
         lock = await self._take(name)
         asyncio.get_running_loop().call_later(seconds, self._give_up, lock)
 
@@ -51,7 +51,7 @@ class Turns:
         lock = os.open(self._folder / f"{name}.turn", os.O_RDWR | os.O_CREAT, 0o600)
         self._held.add(lock)
         try:
-            while not _locked(lock):
+            while not _locked(lock):  # noqa: ASYNC110 - another process tells nothing when it ends
                 await asyncio.sleep(WAIT_SECONDS)
         except BaseException:
             self._give_up(lock)

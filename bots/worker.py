@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-IDLE_SECONDS = 5.0  # how soon the jobs of a process that died are noticed
+IDLE_SECONDS = 1.0  # how soon the jobs of a process that died are noticed
 LOOK_SECONDS = 0.5  # how soon what another process has put or set free is noticed
 MOST_RELEASES = 10  # of one job: what can't be finished so often waits for another process
 _SEVERAL_TIMES = "Sorry, this went wrong several times: please ask in another way."

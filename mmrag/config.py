@@ -228,8 +228,8 @@ class Settings(BaseSettings):
     )
     discord_shards: str = Field(
         default="",
-        description="Discord: the shards that this process holds, as 0-3/8 for the first four of eight, where "
-        "several bots on one data folder share the servers; empty for all that Discord recommends.",
+        description="Discord: the shards that this process holds, as 0-3/8 for the first four of eight, "
+        "where several bots on one data folder share the servers; empty for all that Discord recommends.",
     )
     discord_api_url: str = Field(
         default="https://discord.com/api/v10", description="Discord's HTTP API; a proxy has another address."

@@ -89,9 +89,11 @@ def intents(*, message_content: bool) -> Intents:
 class BotClient(discord.Client):
     """Our connection to the gateway."""
 
-    def __init__(self, *, message_content: bool, max_concurrency: int, turns: Turns, **sharded: Any) -> None:
+    def __init__(
+        self, *, message_content: bool, max_concurrency: int, turns: Turns, **shards: int | list[int]
+    ) -> None:
         super().__init__(
-            **sharded,
+            **shards,
             intents=intents(message_content=message_content),
             member_cache_flags=MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,

@@ -100,15 +100,19 @@ def shards_of(text: str) -> Shards | None:
     chosen, _, of = text.replace(" ", "").partition("/")
     try:
         count = int(of)
-        spans = [
-            (first, last or first) for first, _, last in (each.partition("-") for each in chosen.split(","))
-        ]
-        ids = {number for first, last in spans for number in range(int(first), int(last) + 1)[:MOST_SHARDS]}
+        ids = {number for span in chosen.split(",") for number in _span(span, count)}
     except ValueError:
         raise InvalidSettings(_NO_SHARDS) from None
-    if not ids or not 0 <= min(ids) <= max(ids) < count <= MOST_SHARDS:
-        raise InvalidSettings(_NO_SHARDS)
     return Shards(tuple(sorted(ids)), count)
+
+
+def _span(text: str, count: int) -> range:
+    """`2` or `0-3`, of `count` shards. Raises ValueError."""
+    first, _, last = text.partition("-")
+    span = range(int(first), int(last or first) + 1)
+    if not span or span.start < 0 or span.stop > count or count > MOST_SHARDS:
+        raise ValueError(text)
+    return span
 
 
 MOST_SHARDS = 16_384

@@ -103,11 +103,10 @@ class SlackDelivery(Delivery[Place, Message]):
             await self._inbox.sent(job, part, part.content["edits"])
             return
         arrived = await self._arrived(job, part, web, target) if part.unsure else {}
-        if not part.unsure:
-            await self._inbox.sending(job, part)
         posted: list[str] = []
         for number, message in enumerate(messages):
             metadata = _metadata(job, part, number)
+            await self.about_to_send(job, part)
             ts = arrived.get(number) or await self._resumed(
                 job, part, web, target, message=message, metadata=metadata
             )
@@ -239,9 +238,8 @@ class SlackDelivery(Delivery[Place, Message]):
         self, job: Job, part: Part, web: SlackWeb, target: Place, messages: list[Message]
     ) -> None:
         """Only the person sees it. Nobody can look whether it arrived, so a repetition replaces the first."""
-        if not part.unsure:
-            await self._inbox.sending(job, part)
         for message in messages:
+            await self.about_to_send(job, part)
             if target.response_url:
                 await self._respond(target.response_url, message, replace=part.unsure)
             else:

@@ -130,6 +130,14 @@ PROMISES = (
         "slack_kills",
     ),
     Promise(
+        "Several bots on one data folder share the work in Slack; each question is answered once.",
+        "Three processes take events by a socket each, or listen on one port; each event comes to any of "
+        "them, some doubled. One is killed with `kill -9`, or stopped for longer than the others wait and "
+        "let go on; it is not started again. Each question must have one whole answer within 30 s. A trial "
+        "is a process that was killed or stopped.",
+        "slack_processes",
+    ),
+    Promise(
         "One question has one visible ending in Slack, however often its events come.",
         "Each message is delivered one to four times, by retries and as another event type with another "
         "id, all shuffled. Each must have exactly one answer. A trial is a message.",
@@ -223,6 +231,15 @@ PROMISES = (
         "that is lost, so the bot pages for what it missed. Each question must have one whole answer in its "
         "thread, and no draft may be left.",
         "discord_kills",
+    ),
+    Promise(
+        "Several bots on one data folder share the work in Discord; each question is answered once.",
+        "Three processes hear the same guilds, or hold shards of their own, or both. While messages mention "
+        "the bot, one is killed with `kill -9`, or stopped for longer than the others wait and let go on. "
+        "The others finish what it had begun; one that alone held a shard is started again. Each question "
+        "must have one whole answer in its thread within 30 s, and no draft may be left. A trial is a "
+        "process that was killed or stopped.",
+        "discord_processes",
     ),
     Promise(
         "A dropped connection to Discord's gateway loses nothing.",
