@@ -281,12 +281,9 @@ class Inbox:
 
         def change(db: apsw.Connection) -> int:
             taken_over = 0
-            under_way = "state IN ('running', 'answered') AND owner"
-            for (owner,) in list(
-                db.execute(f"SELECT DISTINCT owner FROM jobs WHERE {under_way} IS NOT NULL")
-            ):
+            for (owner,) in db.execute(_OWNERS).fetchall():
                 if not self._owner.works(owner):
-                    db.execute(f"{_SET_FREE} WHERE {under_way} = ?", (owner,))
+                    db.execute(f"{_SET_FREE} WHERE state IN ('running', 'answered') AND owner = ?", (owner,))
                     taken_over += db.changes()
             if tidies:
                 _forget_old(db)
@@ -359,6 +356,9 @@ class Inbox:
 
 
 _SET_FREE = "UPDATE jobs SET owner = NULL, state = iif(state = 'running', 'waiting', state)"
+_OWNERS = """
+    SELECT DISTINCT owner FROM jobs WHERE state IN ('running', 'answered') AND owner IS NOT NULL
+"""
 _NEXT_ANSWERED = """
     SELECT id, person FROM jobs WHERE state = 'answered' AND pace = ? AND owner IS NULL ORDER BY id LIMIT 1
 """

@@ -201,6 +201,15 @@ PROMISES = (
         "mcp_keys",
     ),
     Promise(
+        "A correction is decided once, whoever decides at the same time; and two people are two.",
+        "Four people decide about a correction at once, in two processes on one data folder: admins who "
+        "approve, an admin who rejects meanwhile, people of whom two are needed, and somebody who decides "
+        "at the engine as the owners' pages do. One must be told that it is done, the others that it was "
+        "decided or that a vote is missing, and it must be a source if and only if it was approved. A trial "
+        "is a correction.",
+        "decisions",
+    ),
+    Promise(
         "Two hundred stream at once, and who reads slowly holds up nobody.",
         "Clients open a stream each, all at once; some read nothing of a reply that is larger than "
         "the sockets hold, some leave in the middle. Who reads must get a whole answer, and other "
