@@ -447,6 +447,10 @@ class Insight(Protocol):
         """Keep that these were asked, for a while."""
         ...
 
+    def forget_old(self) -> None:
+        """Forget what was asked too long ago, also where nobody asks any more."""
+        ...
+
     def places(self) -> tuple[str, ...]:
         """Every collection that holds a document or was asked something."""
         ...

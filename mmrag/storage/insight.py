@@ -66,7 +66,18 @@ class StoreInsight:
                     for a in several
                 ],
             )
-            db.execute("DELETE FROM asked WHERE at < ?", (time.time() - self._kept_seconds,))
+            self._forget_old(db)
+
+    def forget_old(self) -> None:
+        """Forget what was asked too long ago; without anything to forget it writes nothing."""
+        with self._database.reading() as db:
+            oldest = db.execute("SELECT at FROM asked ORDER BY key LIMIT 1").get
+        if oldest is not None and oldest < time.time() - self._kept_seconds:
+            with self._database.writing() as db:
+                self._forget_old(db)
+
+    def _forget_old(self, db: apsw.Connection) -> None:
+        db.execute("DELETE FROM asked WHERE at < ?", (time.time() - self._kept_seconds,))
 
     def places(self) -> tuple[str, ...]:
         """Every collection that holds a document or was asked something."""
