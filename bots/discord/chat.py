@@ -100,8 +100,8 @@ class DiscordChat(Replies):
         if text is None or payload.get("token") or now - self._status_at < EDIT_SECONDS:
             return  # a command shows by itself that we think
         self._status_at = now
-        await self.inbox.hold(self.job)  # or an answer of another process would become a draft again
-        await self.drafts.show(self.job, text, in_place=bool(self.where.get("here")))
+        if await self.is_ours():  # or an answer of another process would become a draft again
+            await self.drafts.show(self.job, text, in_place=bool(self.where.get("here")))
 
 
 def _turn(message: Message, me: int) -> Turn | None:

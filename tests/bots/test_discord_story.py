@@ -522,7 +522,26 @@ def test_many_guilds_are_served_in_shards(engine, tmp_path):
     asyncio.run(told())
 
 
-def test_two_processes_on_one_inbox_answer_each_question_once(engine, tmp_path):
+def test_a_process_with_some_of_the_shards_answers_directly_from_all_servers(engine, tmp_path):
+    async def told():
+        here = Here(engine)
+        other = here.discord.guild
+        while (int(other.id) >> 22) % 2 == 0:  # another process would be told of it
+            other = here.discord.add_guild("other")
+        eve = here.discord.user("eve", guild=other)
+        engine.add(LEAVE_PAGE[0], collection=f"discord-{other.id}")
+        async with here.discord, bot_running(here.discord, engine, tmp_path, shards="0/2"):
+            await here.discord.connected()
+            await eve.writes(eve.dm, LEAVE)
+            assert "28 days" in (await here.reply(eve.dm)).content
+            assert [session.shard for session in here.discord.gateway.sessions.values()] == [(0, 2)]
+
+    asyncio.run(told())
+
+
+def test_two_processes_on_one_inbox_answer_each_question_once(engine, tmp_path, monkeypatch):
+    monkeypatch.setattr("bots.discord.client.IDENTIFY_SECONDS", 0.1)  # apart: this Discord asks for none
+
     async def told():
         here = Here(engine)
         engine.add(LEAVE_PAGE[0], collection=here.workspace)

@@ -8,7 +8,7 @@ import os
 import random
 import subprocess
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -201,13 +201,16 @@ def test_what_another_process_puts_or_sets_free_is_noticed(inbox, tmp_path):
 STEPS = st.tuples(st.sampled_from(("put", "lease", "lease", "end", "recover")), st.integers(0, 2))
 
 
-def several(databases, folder):
-    """An inbox of each of three processes; for the last one all others have stalled."""
-    stalled = (60.0, 60.0, 0.0)
-    return [
-        Inbox(*each, stalled_seconds=seconds)
-        for *each, seconds in zip(databases, [folder] * 3, stalled, strict=True)
-    ]
+@contextmanager
+def several(folder):
+    """The inboxes of three processes; for the last one all others have stalled."""
+    with ExitStack() as stack:
+        inboxes = []
+        for seconds in (60.0, 60.0, 0.0):
+            database = stack.enter_context(Database(folder / "bot.sqlite3", (SCHEMA,)))
+            inboxes.append(Inbox(database, folder / "processes", stalled_seconds=seconds))
+            stack.callback(inboxes[-1].close)
+        yield inboxes
 
 
 @settings(max_examples=25, deadline=None)
@@ -215,8 +218,7 @@ def several(databases, folder):
 def test_of_several_processes_one_ends_each_job_in_the_order_of_its_thread(tmp_path_factory, steps):
     folder = tmp_path_factory.mktemp("several")
 
-    async def story(databases):
-        inboxes = several(databases, folder / "processes")
+    async def story(inboxes):
         held, ended, put = [], [], 0
 
         async def end(inbox, job):
@@ -239,13 +241,10 @@ def test_of_several_processes_one_ends_each_job_in_the_order_of_its_thread(tmp_p
         await inboxes[2].recover()
         while (job := await inboxes[0].lease("slow")) is not None:
             await end(inboxes[0], job)
-        for inbox in inboxes:
-            inbox.close()
         return put, ended
 
-    with ExitStack() as stack:
-        databases = [stack.enter_context(Database(folder / "b.sqlite3", (SCHEMA,))) for _ in range(3)]
-        put, ended = run(story(databases))
+    with several(folder) as inboxes:
+        put, ended = run(story(inboxes))
     assert sorted(ended) == list(range(put))
     assert all([n for n in ended if n % 4 == thread] == list(range(thread, put, 4)) for thread in range(4))
 
