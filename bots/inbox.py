@@ -283,7 +283,7 @@ class Inbox:
         def change(db: apsw.Connection) -> int:
             taken_over = 0
             for (owner,) in db.execute(_OWNERS).fetchall():
-                if not self._owner.works(owner):
+                if not self._owner.works(str(owner)):
                     db.execute(f"{_SET_FREE} WHERE state IN ('running', 'answered') AND owner = ?", (owner,))
                     taken_over += db.changes()
             if tidies:

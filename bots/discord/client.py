@@ -90,7 +90,12 @@ class BotClient(discord.Client):
     """Our connection to the gateway."""
 
     def __init__(
-        self, *, message_content: bool, max_concurrency: int, turns: Turns, **shards: int | list[int]
+        self,
+        *,
+        message_content: bool,
+        max_concurrency: int,
+        turns: Turns,
+        **shards: Any,  # noqa: ANN401 - for discord.py, as it calls them
     ) -> None:
         super().__init__(
             **shards,
