@@ -93,12 +93,12 @@ async def _mark(mark: Mark, chat: Chat, engine: EngineClient, desk: Desk) -> End
     await spend_rating(desk, mark.author)
     before, after = await desk.records.mark(mark)
     author = mark.name or mark.author
-    if after != before:
-        if after is None:
-            await asyncio.to_thread(engine.withdraw, mark.answer_id, author=author)
-        else:
-            await asyncio.to_thread(engine.rate, Rating(mark.answer_id, after, author=author))
-    if mark.standing and mark.verdict == "down":
+    # The same again changes nothing; a process may have died between the records and the engine.
+    if after is None:
+        await asyncio.to_thread(engine.withdraw, mark.answer_id, author=author)
+    else:
+        await asyncio.to_thread(engine.rate, Rating(mark.answer_id, after, author=author))
+    if mark.standing and mark.verdict == "down" and after != before:  # several processes may have heard it
         await chat.ask_for_correction(mark.answer_id)
     elif not mark.silent:
         await chat.post_notice(Notice("Thank you, noted."))

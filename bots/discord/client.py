@@ -270,9 +270,10 @@ class Dispatcher:
             await self._web.write("PUT", path, wanted, application_id=application)  # type: ignore[arg-type]  # a list
 
     async def look_after(self) -> None:
-        """Try again to take in what could not be kept."""
+        """Try again to take in what could not be kept, and keep no file for longer than it may be needed."""
         while True:
             await asyncio.sleep(AGAIN_SECONDS)
+            self._files.sweep()
             if self.away.something_is_lost:
                 await self.away.catch_up(self._client.guilds, directly=self._client.hears_directly)
 

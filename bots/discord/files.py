@@ -49,7 +49,7 @@ class Files:
         self._fetching: dict[str, asyncio.Task[None]] = {}
         self._free = asyncio.Semaphore(AT_ONCE)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._sweep()
+        self.sweep()
 
     def fetch_early(self, files: Iterable[Json]) -> None:
         """Begin to fetch files that just came; whatever goes wrong is told when they are asked for."""
@@ -143,8 +143,8 @@ class Files:
     def _path(self, file: Json) -> Path:
         return self._folder / str(int(file["id"]))  # a number, whatever was sent
 
-    def _sweep(self) -> None:
-        """What a process that is gone left behind; others may be at work in the folder."""
+    def sweep(self) -> None:
+        """Remove what nobody uses any more; other processes may be at work in the folder."""
         now = time.time()
         for path in self._folder.iterdir():
             with contextlib.suppress(FileNotFoundError):  # another process has used it
