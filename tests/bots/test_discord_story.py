@@ -557,6 +557,16 @@ def test_two_processes_on_one_inbox_answer_each_question_once(engine, tmp_path, 
             await here.ana.uses("/ask", "general", question=LEAVE)
             await here.whisper(here.ana)
             assert len(engine.questions) == 6
+            await here.bob.reacts(answer, "👎")  # both processes hear of it
+            asked = await here.reply(answer.channel, 2)
+            assert "What would be right?" in asked.content
+            await here.bob.unreacts(answer, "👎")
+            async with asyncio.timeout(30):
+                while engine.ratings:  # noqa: ASYNC110 - the engine tells nobody
+                    await asyncio.sleep(0.01)
+            await here.answer()
+            said = [each for each in here.discord.answers(answer.channel) if each.content]
+            assert said == [answer, asked]
             assert here.ana.notices == []
 
     asyncio.run(told())
