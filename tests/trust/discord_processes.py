@@ -32,13 +32,14 @@ def run(trials, seed, folder):
     with trial_run(seed) as outcome:
         for trial in range(trials):
             rng = random.Random(f"{seed} {trial}")
-            kind = (trial + 1) % len(SHARDS)
-            asyncio.run(_trial(folder / str(trial), rng, outcome, kind, MESSAGES if trials > SAMPLE else 8))
+            messages = MESSAGES if trials > SAMPLE else 8
+            asyncio.run(_trial(trial, folder / str(trial), rng, outcome, messages))
             outcome.trials += 1
     return outcome
 
 
-async def _trial(folder, rng, outcome, kind, messages):
+async def _trial(trial, folder, rng, outcome, messages):
+    kind = trial % len(SHARDS)
     async with discord_with_the_app() as discord:
         discord.gateway.max_concurrency = 3
         places = _places(discord, 3 if kind == ALONE else 2)
@@ -52,7 +53,7 @@ async def _trial(folder, rng, outcome, kind, messages):
             asked = await _ask(discord, places, rng, len(places))  # a bot pages only where it was before
             await check_endings(discord, asked, outcome, seconds=ANSWERED_SECONDS)
             number = rng.randrange(len(processes))
-            disturbing = asyncio.create_task(disturb(processes[number], rng))
+            disturbing = asyncio.create_task(disturb(processes[number], trial, rng))
             asked += await _ask(discord, places, rng, messages, since=len(asked))
             outcome.count("answers before the question was out", len(endings(discord, asked)))
             if await disturbing:

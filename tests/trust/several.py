@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 STALLED_SECONDS = 1.0  # without a heartbeat, until the others take over; as a setting it is a minute
 STOPPED_SECONDS = 3.0
+KILLED = (0, 2, 3)  # of five trials; in the others it stands still
 LONGEST_SECONDS = 0.8  # before one is killed or stopped, from the first question
 
 
@@ -19,10 +20,10 @@ async def all_of(*running):
         yield await asyncio.gather(*map(stack.enter_async_context, running))
 
 
-async def disturb(process, rng):
+async def disturb(process, trial, rng):
     """Kill it in a moment, or let it stand still for longer than the others wait; whether it is dead."""
     await asyncio.sleep(rng.random() ** 2 * LONGEST_SECONDS)
-    if rng.random() < 0.6:
+    if trial % 5 in KILLED:
         process.kill()
         return True
     os.kill(process.pid, signal.SIGSTOP)

@@ -29,14 +29,14 @@ def run(trials, seed, folder):
     with trial_run(seed) as outcome:
         for trial in range(trials):
             rng = random.Random(f"{seed} {trial}")
-            transport = ("socket", "http")[trial % 2]
             events = EVENTS if trials > SAMPLE else 15
-            asyncio.run(_trial(folder / str(trial), rng, outcome, transport, events))
+            asyncio.run(_trial(trial, folder / str(trial), rng, outcome, events))
             outcome.trials += 1
     return outcome
 
 
-async def _trial(folder, rng, outcome, transport, events):
+async def _trial(trial, folder, rng, outcome, events):
+    transport = ("socket", "http")[trial % 2]
     async with slack_with_the_app() as slack:
         slack.courier.retries = QUICK_RETRIES
         slack.courier.hold()
@@ -53,7 +53,7 @@ async def _trial(folder, rng, outcome, transport, events):
         ]
         async with all_of(*bots) as processes:
             delivered = slack.courier.release(rng.shuffle)
-            killed = await disturb(rng.choice(processes), rng)
+            killed = await disturb(rng.choice(processes), trial, rng)
             outcome.count("processes killed" if killed else "processes that stood still")
             outcome.count("answers before that", len(endings(slack, "general")))
             await check_endings(slack, "general", asked, outcome, seconds=ANSWERED_SECONDS)

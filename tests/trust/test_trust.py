@@ -29,7 +29,7 @@ SAMPLES = {
     "service_streams": 40,
     "service_kills": 2,
     "service_links": 340,
-    "decisions": 15,
+    "decisions": 5,
     "discord_hostile": 100,
     "discord_kills": 1,
     "discord_processes": 1,
