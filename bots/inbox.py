@@ -293,6 +293,8 @@ class Inbox:
         taken_over = await self._database.write(change)
         if taken_over:
             self.wake()
+        if tidies:
+            self._owner.sweep()
         return taken_over
 
     def close(self) -> None:
@@ -448,9 +450,19 @@ class Owner:
         self._stalled_seconds = stalled_seconds
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.name = f"{os.getpid()}-{secrets.token_hex(6)}"
-        self._lock = os.open(self._path(self.name), os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._lock = self._locked()
         self.beat()
+
+    def _locked(self) -> int:
+        """Our file, locked; made again where another process took it for one that was left behind."""
+        path = self._path(self.name)
+        while True:
+            lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(lock), path.stat()):
+                    return lock
+            os.close(lock)
 
     def beat(self) -> None:
         os.pwrite(self._lock, _BEAT % time.monotonic(), 0)
@@ -472,6 +484,11 @@ class Owner:
             return False
         finally:
             os.close(other)
+
+    def sweep(self) -> None:
+        """Remove the files of processes that are gone."""
+        for path in self._folder.glob("*-*.lock"):
+            self.works(path.stem)
 
     def leave(self) -> None:
         self._path(self.name).unlink(missing_ok=True)

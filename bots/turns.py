@@ -48,7 +48,7 @@ class Turns:
         asyncio.get_running_loop().call_later(seconds, self._give_up, lock)
 
     async def _take(self, name: str) -> int:
-        lock = os.open(self._folder / f"{name}.turn", os.O_RDWR | os.O_CREAT, 0o600)
+        lock = os.open(self._folder / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         self._held.add(lock)
         try:
             while not _locked(lock):  # noqa: ASYNC110 - another process tells nothing when it ends

@@ -105,10 +105,11 @@ def test_what_a_killed_process_had_under_way_is_taken_up_and_what_it_sent_is_uns
         with Database(tmp_path / "bot.sqlite3", (SCHEMA,)) as database:
             inbox = Inbox(database, tmp_path / "processes")
             taken_over = await inbox.recover()
-            return taken_over, await lease_all(inbox)
+            inboxes = len(list((tmp_path / "processes").iterdir()))
+            return taken_over, inboxes, await lease_all(inbox)
 
-    taken_over, jobs = run(story())
-    assert taken_over == 2
+    taken_over, inboxes, jobs = run(story())
+    assert (taken_over, inboxes) == (2, 1)
     assert [job.parts is not None for job in jobs] == [True, False, False]
     [part] = jobs[0].parts
     assert (part.unsure, part.receipt) == (True, "stream 1.2")
