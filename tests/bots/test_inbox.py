@@ -214,7 +214,7 @@ def several(folder):
         yield inboxes
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(steps=st.lists(STEPS, max_size=60))
 def test_of_several_processes_one_ends_each_job_in_the_order_of_its_thread(tmp_path_factory, steps):
     folder = tmp_path_factory.mktemp("several")
