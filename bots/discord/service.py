@@ -116,6 +116,7 @@ def _span(text: str, count: int) -> range:
 
 
 MOST_SHARDS = 16_384
+MORE_SHARDS = 4011  # as the gateway closes a connection
 _NO_SHARDS = (
     "MMRAG_DISCORD_SHARDS names no shards: write which ones this process holds, counted from 0, and how many "
     "there are in all, as in 0-3/8; or leave it out, to hold all of them."
@@ -297,6 +298,13 @@ async def _connect(bot: Bot) -> None:
         await patiently(lambda: _connected(bot.client), discord.GatewayNotFound, *_BROKEN)
     except discord.PrivilegedIntentsRequired:
         raise InvalidSettings(NO_CONTENT) from None
+    except discord.ConnectionClosed as closed:
+        if closed.code != MORE_SHARDS:
+            raise
+        raise InvalidSettings(
+            "Discord wants the bot's servers divided into more shards: raise the number behind the / in "
+            "MMRAG_DISCORD_SHARDS, for all processes, or leave it out."
+        ) from None
     raise InvalidSettings("Discord has ended the connection for good: look at your application there.")
 
 

@@ -11,10 +11,13 @@ import asyncio
 import pytest
 
 from bots.conversation import Rules
+from bots.discord.service import DiscordSettings, serve
+from mmrag.errors import InvalidSettings
 from mmrag.types import Attachment, Rating, Source, Turn
 from tests.bots.memory_engine import MemoryEngine
 from tests.discord_server.bot import bot_running, discord_with_the_app
 from tests.discord_server.permissions import Permission
+from tests.discord_server.pointing import pointed_at
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 LEAVE = "How many days of leave?"
@@ -520,6 +523,19 @@ def test_many_guilds_are_served_in_shards(engine, tmp_path):
             assert engine.questions[1].collections == (f"discord-{other.id}",)
 
     asyncio.run(told())
+
+
+def test_too_few_shards_are_told_in_a_sentence(engine, tmp_path):
+    async def told():
+        here = Here(engine)
+        here.discord.gateway.shards, here.discord.gateway.needs_shards = 4, True
+        async with here.discord, asyncio.timeout(30):
+            given = {"token": here.discord.bot_token, "api_url": here.discord.api_url, "shards": "0/2"}
+            with pointed_at(here.discord):
+                await serve(DiscordSettings(folder=tmp_path, **given), engine)
+
+    with pytest.raises(InvalidSettings, match="more shards"):
+        asyncio.run(told())
 
 
 def test_a_process_with_some_of_the_shards_answers_directly_from_all_servers(engine, tmp_path):
