@@ -159,6 +159,7 @@ def slack_settings(settings: Settings) -> SlackSettings:
         transport=settings.slack_transport,
         host=settings.slack_host,
         port=settings.slack_port,
+        share_port=settings.slack_share_port,
         api_url=settings.slack_api_url,
         **_of_any_bot(settings),
     )
@@ -174,6 +175,7 @@ def discord_settings(settings: Settings) -> DiscordSettings:
         folder=settings.home / "bots" / "discord",
         token=settings.discord_token.get_secret_value(),
         message_content=settings.discord_message_content,
+        shards=settings.discord_shards,
         api_url=settings.discord_api_url.rstrip("/"),
         **_of_any_bot(settings),
     )
@@ -197,6 +199,7 @@ def _of_any_bot(settings: Settings) -> dict[str, Any]:
         "reach": Reach.parse(settings.bot_link_hosts),
         "answering": settings.bot_answering,
         "answer_seconds": settings.bot_answer_seconds,
+        "stalled_seconds": settings.bot_stalled_seconds,
     }
 
 

@@ -12,7 +12,7 @@ from bots.addresses import Reach
 from bots.conversation import Rules
 from bots.database import Database
 from bots.fetching import Fetcher
-from bots.inbox import Bounds, Inbox
+from bots.inbox import STALLED_SECONDS, Bounds, Inbox
 from bots.records import DiskRecords
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class BotSettings:
     reach: Reach = field(default_factory=Reach)
     answering: int = 2
     answer_seconds: float = 180
+    stalled_seconds: float = STALLED_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,12 @@ async def kept(settings: BotSettings, migrations: Sequence[str]) -> AsyncIterato
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         with Database(settings.folder / "bot.sqlite3", migrations) as database:
-            inbox = Inbox(database, settings.folder / "processes", bounds=settings.bounds)
+            inbox = Inbox(
+                database,
+                settings.folder / "processes",
+                bounds=settings.bounds,
+                stalled_seconds=settings.stalled_seconds,
+            )
             with contextlib.closing(inbox):
                 fetcher = Fetcher(settings.reach, most_bytes=settings.most_file_bytes)
                 yield Kept(session, database, inbox, DiskRecords(database), fetcher)

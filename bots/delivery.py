@@ -77,7 +77,7 @@ class Delivery(ABC, Generic[Place, Message]):
         self._human_of = human_of
 
     async def deliver(self, job: Job) -> str:
-        """Send every part that has not arrived; how it ended, for the record.
+        """Send every part that has not arrived; how it ended, for the record. Raises LeaseLostError.
 
         Never gives up on a platform that is away while this process runs; gives up on what is refused, and
         on what fails for long while all else is answered.
@@ -94,6 +94,7 @@ class Delivery(ABC, Generic[Place, Message]):
         target = self.target(job, part)
         for attempt in itertools.count():
             try:
+                await self._inbox.hold(job)
                 await self.send_once(job, part, target)
             except UnsureError:
                 if attempt >= len(WAITS_SECONDS) and not await self.is_away(target):
@@ -102,6 +103,13 @@ class Delivery(ABC, Generic[Place, Message]):
                 part = Part(part.number, part.content, unsure=True, receipt=part.receipt or "")
             else:
                 return
+
+    async def about_to_send(self, job: Job, part: Part) -> None:
+        """To be called right before each message. Raises LeaseLostError: then it is not ours to send."""
+        if part.unsure:
+            await self._inbox.hold(job)
+        else:
+            await self._inbox.sending(job, part)
 
     @abstractmethod
     def target(self, job: Job, part: Part) -> Place:

@@ -4,14 +4,17 @@
         -> sending, sent (each part) -> finish -> done
 
 An event is put before it is acknowledged. It is known by several keys (the platform's event id, the
-message itself), so however often and by whatever way it comes, there is one job. A worker leases a job;
-the lease is the process's: another one takes a job over only when its owner is gone, which a file lock
-tells at once and no clock has a say in. What was answered is delivered by the outbox; a part that was
-being sent when a process died is `unsure`, and its adapter looks before it sends again.
+message itself), so however often, by whatever way and to whichever process it comes, there is one job. A
+worker leases a job; another process takes it over when its owner is gone, which a file lock tells at once,
+or has stalled: the owner's heart has not beaten for `stalled_seconds`. Each lease has a number, its attempt,
+and whoever comes back with a lease that somebody else has taken over changes nothing any more
+(`LeaseLostError`). What was answered is delivered by the outbox; a part that was being sent when a process
+died is `unsure`, and its adapter looks before it sends again.
 
 Fair and bounded: of those who wait, whoever has least under way and was served longest ago is next;
 one person, one channel and all together may have so many waiting; beyond, one refusal for what is too
-much. Messages of one thread are worked on one after the other. It knows no platform and no engine.
+much. Messages of one thread are worked on one after the other. All of it holds over all processes of one
+data folder, since all of it stands there. It knows no platform and no engine.
 """
 
 from __future__ import annotations
@@ -39,6 +42,8 @@ Pace = Literal["quick", "slow"]  # quick jobs have workers of their own and neve
 
 REMEMBERED_SECONDS = 48 * 3600  # a platform delivers again for hours; trust asks for a day at least
 MOST_ATTEMPTS = 3  # a job that took its process down that often is apologised for
+TIDY_SECONDS = 60.0
+STALLED_SECONDS = 60.0  # without a heartbeat; a process that swaps or computes must not seem to be gone
 
 SCHEMA = """
     CREATE TABLE jobs (
@@ -124,14 +129,31 @@ class Job:
     parts: tuple[Part, ...] | None = None
 
 
-class Inbox:
-    """The jobs in a database. `folder` holds the file by whose lock others see that this process lives."""
+class LeaseLostError(Exception):
+    """Another process has taken this job over: it is not ours to work on any more."""
 
-    def __init__(self, database: Database, folder: Path, *, bounds: Bounds | None = None) -> None:
+
+class Inbox:
+    """The jobs in a database. `folder` holds the file by which others see that this process lives.
+
+    What works on a leased job raises LeaseLostError where the lease is somebody else's by now.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        *,
+        bounds: Bounds | None = None,
+        stalled_seconds: float = STALLED_SECONDS,
+    ) -> None:
         self._database = database
         self._bounds = bounds or Bounds()
         self._wake = {"quick": asyncio.Event(), "slow": asyncio.Event()}
-        self._owner = Owner(folder)
+        self._stalled_seconds = stalled_seconds
+        self._owner = Owner(folder, stalled_seconds=stalled_seconds)
+        self._tidied = float("-inf")
+        self._version = -1  # of the database, as other processes have changed it
 
     async def put(self, event: Event, *, also: Callable[[apsw.Connection], object] | None = None) -> Receipt:
         """Keep an event, and do `also` in the same commit; it may be acknowledged when this returns."""
@@ -145,7 +167,7 @@ class Inbox:
         return await self._database.write(lambda db: self._lease(db, pace))
 
     async def wait(self, pace: Pace, *, seconds: float) -> None:
-        """Until there may be a job for this pace; another process's jobs are noticed by the time-out."""
+        """Until there may be a job for this pace, or this long."""
         # Python 3.11's `wait_for` loses a cancellation that comes with the event: a worker would never end.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -157,6 +179,21 @@ class Inbox:
         for event in self._wake.values():
             event.set()
 
+    def beat(self) -> None:
+        """Show the other processes that this one works; to be called far more often than they wait for it."""
+        self._owner.beat()
+
+    async def look_around(self) -> None:
+        """Let the workers look for what other processes have put or set free since the last time."""
+        version: int = await self._database.write(lambda db: db.execute("PRAGMA data_version").get)
+        if version != self._version:
+            self._version = version
+            self.wake()
+
+    async def hold(self, job: Job) -> None:
+        """Raise LeaseLostError unless the job is ours still: to be called before anything is shown."""
+        await self._promptly(lambda db: self._check(db, job))
+
     async def answer(
         self,
         job: Job,
@@ -167,6 +204,7 @@ class Inbox:
         """The job is answered and this is to be sent: one commit. Returns the job with its parts."""
 
         def change(db: apsw.Connection) -> None:
+            self._check(db, job)
             db.execute("UPDATE jobs SET state = 'answered' WHERE id = ?", (job.id,))
             db.executemany(
                 "INSERT INTO outbox (job, part, content, state) VALUES (?, ?, ?, 'ready')",
@@ -182,27 +220,36 @@ class Inbox:
         return Job(job.id, job.key, job.kind, job.payload, job.attempts, job.received, parts)
 
     async def sending(self, job: Job, part: Part, receipt: str = "") -> None:
-        """A part is about to be sent, or half sent: from now on it may have arrived."""
-        await self._database.write(
-            lambda db: db.execute(
-                "UPDATE outbox SET state = 'sending', receipt = ? WHERE job = ? AND part = ?",
-                (receipt, job.id, part.number),
-            )
-        )
+        """A part is about to be sent, or half sent: from now on it may have arrived. Holds the job, too."""
+        await self._promptly(self._noted(job, part, "state = 'sending'", receipt))
 
     async def sent(self, job: Job, part: Part, receipt: str) -> None:
         """A part has arrived; its content is not needed any more."""
-        await self._database.write(
-            lambda db: db.execute(
-                "UPDATE outbox SET state = 'sent', content = '{}', receipt = ? WHERE job = ? AND part = ?",
+        await self._database.write(self._noted(job, part, "state = 'sent', content = '{}'", receipt))
+
+    async def _promptly(self, change: Callable[[apsw.Connection], object]) -> None:
+        """Make a change; once more where it took so long that the job may be another's since."""
+        for _ in range(_MOST_CHANGES):
+            begun = time.monotonic()
+            await self._database.write(change)
+            if time.monotonic() - begun < self._stalled_seconds / 2:
+                return
+
+    def _noted(self, job: Job, part: Part, change: str, receipt: str) -> Callable[[apsw.Connection], object]:
+        def note(db: apsw.Connection) -> None:
+            self._check(db, job)
+            db.execute(
+                f"UPDATE outbox SET {change}, receipt = ? WHERE job = ? AND part = ?",  # noqa: S608 - ours, above
                 (receipt, job.id, part.number),
             )
-        )
+
+        return note
 
     async def finish(self, job: Job, outcome: str) -> None:
         """Nothing is left to do; what was said is forgotten, that it was answered is remembered."""
 
         def change(db: apsw.Connection) -> None:
+            self._check(db, job)
             db.execute(
                 "UPDATE jobs SET state = 'done', owner = NULL, payload = '{}', finished = ?, outcome = ? "
                 "WHERE id = ?",
@@ -213,35 +260,53 @@ class Inbox:
         await self._database.write(change)
         self.wake()
 
+    async def release(self, job: Job) -> None:
+        """It could not be worked on: it is anybody's again. Nothing happens where it is not ours."""
+
+        def change(db: apsw.Connection) -> None:
+            with contextlib.suppress(LeaseLostError):
+                self._check(db, job)
+                db.execute(f"{_SET_FREE} WHERE id = ?", (job.id,))
+
+        await self._database.write(change)
+        self.wake()
+
     async def recover(self) -> int:
-        """Take over what processes that are gone had leased, and forget what is old; how many there were."""
+        """Set free what processes that are gone or stalled had leased; how many jobs there were.
+
+        Every minute, what is old is forgotten.
+        """
+        now = time.monotonic()
+        tidies = now - self._tidied > TIDY_SECONDS
+        self._tidied = now if tidies else self._tidied
 
         def change(db: apsw.Connection) -> int:
-            owners = [
-                owner for (owner,) in db.execute("SELECT DISTINCT owner FROM jobs WHERE owner IS NOT NULL")
-            ]
-            gone = [owner for owner in owners if not self._owner.lives(owner)]
-            for owner in gone:
-                db.execute(
-                    "UPDATE jobs SET owner = NULL, state = iif(state = 'running', 'waiting', state) "
-                    "WHERE owner = ?",
-                    (owner,),
-                )
-            taken_over = db.changes() if gone else 0
-            horizon = time.time() - REMEMBERED_SECONDS
-            db.execute("DELETE FROM seen WHERE at < ?", (horizon,))
-            db.execute("DELETE FROM jobs WHERE state = 'done' AND finished < ?", (horizon,))
+            taken_over = 0
+            for (owner,) in db.execute(_OWNERS).fetchall():
+                if not self._owner.works(str(owner)):
+                    db.execute(f"{_SET_FREE} WHERE state IN ('running', 'answered') AND owner = ?", (owner,))
+                    taken_over += db.changes()
+            if tidies:
+                _forget_old(db)
             return taken_over
 
         taken_over = await self._database.write(change)
         if taken_over:
             self.wake()
+        if tidies:
+            self._owner.sweep()
         return taken_over
 
     def close(self) -> None:
         self._owner.leave()
 
     # -------------------------------------------------------------- transactions
+
+    def _check(self, db: apsw.Connection, job: Job) -> None:
+        """Raise LeaseLostError unless this very lease of ours stands."""
+        lease = (job.id, self._owner.name, job.attempts)
+        if not db.execute("SELECT 1 FROM jobs WHERE id = ? AND owner = ? AND attempts = ?", lease).get:
+            raise LeaseLostError(job.key)
 
     def _put(
         self, db: apsw.Connection, event: Event, also: Callable[[apsw.Connection], object] | None
@@ -293,6 +358,11 @@ class Inbox:
         return Job(id_, key, kind, json.loads(payload), attempts, received, parts)
 
 
+_MOST_CHANGES = 3  # a disk that is always slow must not hold up everything
+_SET_FREE = "UPDATE jobs SET owner = NULL, state = iif(state = 'running', 'waiting', state)"
+_OWNERS = """
+    SELECT DISTINCT owner FROM jobs WHERE state IN ('running', 'answered') AND owner IS NOT NULL
+"""
 _NEXT_ANSWERED = """
     SELECT id, person FROM jobs WHERE state = 'answered' AND pace = ? AND owner IS NULL ORDER BY id LIMIT 1
 """
@@ -309,6 +379,12 @@ _NEXT_WAITING = """
     ORDER BY coalesce(number, 0), coalesce(turn, 0), id
     LIMIT 1
 """
+
+
+def _forget_old(db: apsw.Connection) -> None:
+    horizon = time.time() - REMEMBERED_SECONDS
+    db.execute("DELETE FROM seen WHERE at < ?", (horizon,))
+    db.execute("DELETE FROM jobs WHERE state = 'done' AND finished < ?", (horizon,))
 
 
 def _is_known(db: apsw.Connection, keys: Sequence[str]) -> bool:
@@ -363,17 +439,36 @@ def _parts(db: apsw.Connection, job: int) -> tuple[Part, ...]:
 
 
 class Owner:
-    """This process among those that share an inbox: it lives as long as it holds the lock on its file."""
+    """This process among those that share an inbox: it lives as long as it holds the lock on its file.
 
-    def __init__(self, folder: Path) -> None:
+    In the file stands when its heart last beat, by the clock that runs since the machine started: it is the
+    same for all processes, nobody sets it, and it stands still while the machine sleeps.
+    """
+
+    def __init__(self, folder: Path, *, stalled_seconds: float = STALLED_SECONDS) -> None:
         self._folder = folder
+        self._stalled_seconds = stalled_seconds
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.name = f"{os.getpid()}-{secrets.token_hex(6)}"
-        self._lock = os.open(self._path(self.name), os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._lock = self._locked()
+        self.beat()
 
-    def lives(self, name: str) -> bool:
-        """Whether the process of this name is still there; what is left of one that is gone is removed."""
+    def _locked(self) -> int:
+        """Our file, locked; made again where another process took it for one that was left behind."""
+        path = self._path(self.name)
+        while True:
+            lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(lock), path.stat()):
+                    return lock
+            os.close(lock)
+
+    def beat(self) -> None:
+        os.pwrite(self._lock, _BEAT % time.monotonic(), 0)
+
+    def works(self, name: str) -> bool:
+        """Whether a process is there and its heart beats; the file of one that is gone is removed."""
         if name == self.name:
             return True
         try:
@@ -383,12 +478,17 @@ class Owner:
         try:
             fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return True
+            return time.monotonic() - float(os.pread(other, 64, 0) or "inf") < self._stalled_seconds
         else:
             self._path(name).unlink(missing_ok=True)
             return False
         finally:
             os.close(other)
+
+    def sweep(self) -> None:
+        """Remove the files of processes that are gone."""
+        for path in self._folder.glob("*-*.lock"):
+            self.works(path.stem)
 
     def leave(self) -> None:
         self._path(self.name).unlink(missing_ok=True)
@@ -396,3 +496,6 @@ class Owner:
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.lock"
+
+
+_BEAT = b"%020.3f"  # always as long, so that it is written whole

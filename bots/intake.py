@@ -101,10 +101,17 @@ def event_of(
         keys=keys,
         person=f"{scope}:{payload['user']}",
         channel=f"{scope}:{payload.get('channel') or payload['user']}",
-        thread=thread or keys[0],
+        thread=thread or _turn(kind, payload, scope) or keys[0],
         payload=payload,
         pace=pace,
     )
+
+
+def _turn(kind: str, payload: Json, scope: str) -> str | None:
+    """The thumbs of a person under a message take effect one after the other, or the last might not count."""
+    if kind != "mark":
+        return None
+    return f"{kind} {scope}:{payload.get('channel')}:{payload.get('message')}:{payload['user']}"
 
 
 def correction_in(text: str) -> str | None:

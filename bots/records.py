@@ -114,11 +114,10 @@ class DiskRecords:
         return await self._database.write(change)
 
     async def propose(self, proposal: Proposal) -> None:
-        values = (proposal.id, proposal.answer_id, proposal.correction, proposal.author, proposal.name)
+        said = (proposal.id, proposal.answer_id, proposal.correction, proposal.author, proposal.name)
+        values = (*said, proposal.needed, time.time())
         await self._database.write(
-            lambda db: db.execute(
-                "INSERT INTO proposals VALUES (?, ?, ?, ?, ?, ?, ?)", (*values, proposal.needed, time.time())
-            )
+            lambda db: db.execute("INSERT OR IGNORE INTO proposals VALUES (?, ?, ?, ?, ?, ?, ?)", values)
         )
 
     async def approve(self, proposal_id: str, person: str, *, admin: bool) -> tuple[Proposal, bool] | None:
@@ -130,22 +129,17 @@ class DiskRecords:
                 raise InvalidInput("Somebody else has to approve your correction.")
             db.execute("INSERT OR IGNORE INTO approvals VALUES (?, ?)", (proposal_id, person))
             votes = db.execute("SELECT count(*) FROM approvals WHERE proposal = ?", (proposal_id,)).get
-            accepted = admin or votes >= proposal.needed
-            if accepted:
-                db.execute("DELETE FROM proposals WHERE id = ?", (proposal_id,))
-            return proposal, accepted
+            return proposal, admin or votes >= proposal.needed
 
         return await self._database.write(change)
 
-    async def reject(self, proposal_id: str, person: str, *, admin: bool) -> Proposal | None:
-        def change(db: apsw.Connection) -> Proposal | None:
-            proposal = _proposal(db, proposal_id)
-            if proposal is None or not (admin or proposal.author == person):
-                return None
-            db.execute("DELETE FROM proposals WHERE id = ?", (proposal_id,))
-            return proposal
+    async def proposal(self, proposal_id: str) -> Proposal | None:
+        return await self._database.write(lambda db: _proposal(db, proposal_id))
 
-        return await self._database.write(change)
+    async def settle(self, proposal_id: str) -> None:
+        await self._database.write(
+            lambda db: db.execute("DELETE FROM proposals WHERE id = ?", (proposal_id,))
+        )
 
     # ----------------------------------------------------------- for an adapter
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bots.conversation import FileRef
+from bots.inbox import LeaseLostError
 from bots.outcomes import RefusedError, UnsureError
 from bots.records import remember_asked, remember_whisper
 from mmrag.errors import NotReadable
@@ -58,6 +59,14 @@ class Replies(ABC):
     @abstractmethod
     async def show_status(self, text: str | None) -> None:
         """See `conversation.Chat`."""
+
+    async def is_ours(self) -> bool:
+        """Whether this process still works on the job: what others show must not be written over."""
+        try:
+            await self.inbox.hold(self.job)
+        except LeaseLostError:
+            return False
+        return True
 
     async def download(self, file: FileRef) -> bytes:
         known = self.known_files[file.key]

@@ -209,6 +209,11 @@ class Settings(BaseSettings):
     slack_port: Annotated[int, Field(ge=1, le=65_535)] = Field(
         default=3_000, description="Slack, HTTP: the port to listen on."
     )
+    slack_share_port: bool = Field(
+        default=False,
+        description="Slack, HTTP: let several bots on one data folder listen on this port; the system gives "
+        "each request to one of them.",
+    )
     slack_api_url: str = Field(
         default="https://slack.com/api/", description="Slack's Web API; GovSlack has another address."
     )
@@ -220,6 +225,11 @@ class Settings(BaseSettings):
         default="auto",
         description="Discord: whether the bot hears what is said without a mention (follow-ups, forum "
         "posts); auto where the application's Message Content Intent is switched on.",
+    )
+    discord_shards: str = Field(
+        default="",
+        description="Discord: the shards that this process holds, as 0-3/8 for the first four of eight, "
+        "where several bots on one data folder share the servers; empty for all that Discord recommends.",
     )
     discord_api_url: str = Field(
         default="https://discord.com/api/v10", description="Discord's HTTP API; a proxy has another address."
@@ -260,6 +270,11 @@ class Settings(BaseSettings):
     )
     bot_answer_seconds: Annotated[float, Field(ge=1)] = Field(
         default=180, description="Chat bots: after so many seconds a question is apologised for."
+    )
+    bot_stalled_seconds: Annotated[float, Field(ge=10)] = Field(
+        default=60,
+        description="Chat bots: after so many seconds without a sign of life of a bot, another one on the "
+        "same data folder takes its questions over; of one that has ended, at once.",
     )
     serve_host: Annotated[str, Field(min_length=1)] = Field(
         default="127.0.0.1",

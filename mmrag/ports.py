@@ -117,7 +117,7 @@ class EngineClient(Protocol):
     def decide(self, proposal_id: str, *, approved: bool) -> RatingReceipt:
         """End the waiting of a correction: approved, it becomes a source at once.
 
-        Raises NotFound where it does not wait any more.
+        Raises NotFound where it does not wait any more: of those who decide at once, one does.
         """
         ...
 
@@ -447,6 +447,10 @@ class Insight(Protocol):
         """Keep that these were asked, for a while."""
         ...
 
+    def forget_old(self) -> None:
+        """Forget what was asked too long ago, also where nobody asks any more."""
+        ...
+
     def places(self) -> tuple[str, ...]:
         """Every collection that holds a document or was asked something."""
         ...
@@ -484,7 +488,7 @@ class Insight(Protocol):
         ...
 
     def drop_proposal(self, proposal_id: str) -> None:
-        """Let a correction wait no longer."""
+        """Let a correction wait no longer. Raises NotFound where it does not wait."""
         ...
 
 
@@ -508,8 +512,13 @@ class Store(VectorStore, Protocol):
         vectors: Vectors,
         embedder: str,
         original: Original | None = None,
+        settles: str | None = None,
     ) -> None:
-        """Store a document whole, replacing its old version, in one transaction."""
+        """Store a document whole, replacing its old version, in one transaction.
+
+        In the same one the correction `settles` ends to wait: raises NotFound, and nothing is stored, where
+        it does not wait.
+        """
         ...
 
     def document(self, document_id: str) -> Document | None: ...

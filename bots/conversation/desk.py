@@ -45,14 +45,20 @@ class Records(Protocol):
         """Keep a mark; the person's verdict on the answer before and after it."""
         ...
 
-    async def propose(self, proposal: Proposal) -> None: ...
-
-    async def approve(self, proposal_id: str, person: str, *, admin: bool) -> tuple[Proposal, bool] | None:
-        """Count an approval; the proposal, and whether it is accepted by it. None where it is gone."""
+    async def propose(self, proposal: Proposal) -> None:
+        """Let it wait; once, however often it is proposed."""
         ...
 
-    async def reject(self, proposal_id: str, person: str, *, admin: bool) -> Proposal | None:
-        """Drop a proposal; None where it is gone or this person may not."""
+    async def proposal(self, proposal_id: str) -> Proposal | None:
+        """One that waits; None where it does not any more."""
+        ...
+
+    async def approve(self, proposal_id: str, person: str, *, admin: bool) -> tuple[Proposal, bool] | None:
+        """Count an approval; the proposal, and whether these are enough now. None where it is gone."""
+        ...
+
+    async def settle(self, proposal_id: str) -> None:
+        """It is decided: it waits no longer."""
         ...
 
 

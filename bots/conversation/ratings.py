@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import hashlib
 from typing import TYPE_CHECKING
 
 from bots.conversation.desk import OPEN
 from bots.conversation.endings import conclude
 from bots.conversation.events import Notice, Proposal
 from bots.conversation.rights import spend_correction, spend_rating
-from mmrag.errors import InvalidInput
+from mmrag.errors import InvalidInput, NotFound
 from mmrag.types import Rating
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ async def handle_correction(
         rating = Rating(answer_id=answer_id, verdict="down", correction=correction, author=name or author)
         return await handle_rating(rating, chat, engine)
     proposal = Proposal(
-        id=secrets.token_hex(8),
+        id=_proposal_id(answer_id, correction, author),
         answer_id=answer_id,
         correction=correction,
         author=author,
@@ -93,12 +93,12 @@ async def _mark(mark: Mark, chat: Chat, engine: EngineClient, desk: Desk) -> End
     await spend_rating(desk, mark.author)
     before, after = await desk.records.mark(mark)
     author = mark.name or mark.author
-    if after != before:
-        if after is None:
-            await asyncio.to_thread(engine.withdraw, mark.answer_id, author=author)
-        else:
-            await asyncio.to_thread(engine.rate, Rating(mark.answer_id, after, author=author))
-    if mark.standing and mark.verdict == "down":
+    # The same again changes nothing; a process may have died between the records and the engine.
+    if after is None:
+        await asyncio.to_thread(engine.withdraw, mark.answer_id, author=author)
+    else:
+        await asyncio.to_thread(engine.rate, Rating(mark.answer_id, after, author=author))
+    if mark.standing and mark.verdict == "down" and after != before:  # several processes may have heard it
         await chat.ask_for_correction(mark.answer_id)
     elif not mark.silent:
         await chat.post_notice(Notice("Thank you, noted."))
@@ -130,22 +130,47 @@ async def _decide(
     if desk.records is None:
         raise InvalidInput("Corrections need no approval here.")
     if not approved:
-        if await desk.records.reject(proposal_id, person, admin=admin) is None:
-            raise InvalidInput("Only its author or an admin may reject a correction, while it waits.")
-        await asyncio.to_thread(engine.decide, proposal_id, approved=False)
+        waiting = await desk.records.proposal(proposal_id)
+        if waiting is None:
+            raise InvalidInput(_DECIDED)
+        if not admin and waiting.author != person:
+            raise InvalidInput("Only its author or an admin may reject a correction.")
+        await _settle(proposal_id, engine, desk.records, approved=False)
         await chat.post_notice(Notice("The correction is rejected."))
         return "done"
     voted = await desk.records.approve(proposal_id, person, admin=admin)
     if voted is None:
-        raise InvalidInput("This correction does not wait for approval any more.")
+        raise InvalidInput(_DECIDED)
     proposal, accepted = voted
     if not accepted:
         needed = f"{proposal.needed} people beside its author" if proposal.needed > 1 else "one person more"
         await chat.post_notice(Notice(f"Noted: it takes {needed}, or one admin.", mood="hint"))
         return "done"
-    await asyncio.to_thread(engine.decide, proposal_id, approved=True)
+    await _settle(proposal_id, engine, desk.records, approved=True)
     await chat.post_notice(Notice(f"Approved: the correction by {proposal.name} is a source from now on."))
     return "done"
+
+
+async def _settle(proposal_id: str, engine: EngineClient, records: Records, *, approved: bool) -> None:
+    """Decide; of those who do at once the engine lets one. Raises NotFound for the others.
+
+    The engine is first: what a crash comes between is decided there, and tried again it says so.
+    """
+    try:
+        await asyncio.to_thread(engine.decide, proposal_id, approved=approved)
+    except NotFound:
+        await records.settle(proposal_id)
+        raise
+    await records.settle(proposal_id)
+
+
+_DECIDED = "This correction does not wait for approval any more: it was decided already."
+
+
+def _proposal_id(answer_id: str, correction: str, author: str) -> str:
+    """The same for the same: a job that is worked on again after a crash proposes nothing new."""
+    said = f"{answer_id}\0{correction}\0{author}"
+    return hashlib.blake2b(said.encode(errors="surrogatepass"), digest_size=8).hexdigest()
 
 
 def _check_correction(correction: str | None) -> None:

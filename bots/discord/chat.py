@@ -72,7 +72,7 @@ class DiscordChat(Replies):
             if turn is not None:
                 spoken.append(turn)
             if message.author.id != me:
-                sent += files_of(message)
+                sent += files_of(message, payload["guild"])
         return Thread(tuple(spoken[-turns:]), self.refs(sent[-files:]))
 
     async def _replied_to(self, reference: list[str] | None) -> list[Message]:
@@ -100,7 +100,8 @@ class DiscordChat(Replies):
         if text is None or payload.get("token") or now - self._status_at < EDIT_SECONDS:
             return  # a command shows by itself that we think
         self._status_at = now
-        await self.drafts.show(self.job, text, in_place=bool(self.where.get("here")))
+        if await self.is_ours():  # or an answer of another process would become a draft again
+            await self.drafts.show(self.job, text, in_place=bool(self.where.get("here")))
 
 
 def _turn(message: Message, me: int) -> Turn | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -60,6 +59,7 @@ if TYPE_CHECKING:
     from bots.discord.web import DiscordWeb
     from bots.intake import Arrival, Intake
     from bots.records import DiskRecords
+    from bots.turns import Turns
     from mmrag.ports import EngineClient
 
 Json = dict[str, Any]
@@ -89,8 +89,16 @@ def intents(*, message_content: bool) -> Intents:
 class BotClient(discord.Client):
     """Our connection to the gateway."""
 
-    def __init__(self, *, message_content: bool, max_concurrency: int) -> None:
+    def __init__(
+        self,
+        *,
+        message_content: bool,
+        max_concurrency: int,
+        turns: Turns,
+        **shards: Any,  # noqa: ANN401 - for discord.py, as it calls them
+    ) -> None:
         super().__init__(
+            **shards,
             intents=intents(message_content=message_content),
             member_cache_flags=MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
@@ -101,22 +109,34 @@ class BotClient(discord.Client):
         self.dispatcher: Dispatcher | None = None
         self.began = asyncio.Event()
         self._max_concurrency = max_concurrency
-        self._identified: dict[int, float] = {}
+        self._turns = turns
 
-    def guild_ids(self) -> list[str]:
-        """Our guilds, oldest first."""
+    @property
+    def hears_directly(self) -> bool:
+        """Whether this process is told what is said outside of guilds."""
+        return True
+
+    @property
+    def holds_every_shard(self) -> bool:
+        """Whether all of our guilds are this process's."""
+        return True
+
+    def guild_ids(self) -> list[str] | None:
+        """All our guilds, oldest first; None while the gateway has not told us, or tells others of some."""
+        if not (self.is_ready() and self.holds_every_shard):
+            return None
         return sorted((str(guild.id) for guild in self.guilds), key=int)
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Of those shards that share a limit, one may begin a session in five seconds: wait for what is left.
+        """Of those shards that share a limit, one may begin a session in five seconds: wait for our turn.
+
+        Other processes on the same data folder have shards of the same limits.
 
         https://discord.com/developers/docs/events/gateway#sharding-max-concurrency
         """
         del initial
         limit = (shard_id or 0) % self._max_concurrency
-        begun = self._identified.get(limit, float("-inf"))
-        await asyncio.sleep(max(0.0, begun + IDENTIFY_SECONDS - time.monotonic()))
-        self._identified[limit] = time.monotonic()
+        await self._turns.spaced(f"identify {limit}", IDENTIFY_SECONDS)
 
     # ---------------------------------------------- what was said while there was no session
 
@@ -177,7 +197,18 @@ class BotClient(discord.Client):
 
 
 class ShardedBotClient(BotClient, AutoShardedClient):
-    """As many connections as Discord asks for. It resumes less than one does: it pages for the rest."""
+    """As many connections as Discord asks for, or those of some shards; other processes hold the others.
+
+    It resumes less than one connection does: it pages for the rest.
+    """
+
+    @property
+    def hears_directly(self) -> bool:
+        return self.shard_ids is None or 0 in self.shard_ids
+
+    @property
+    def holds_every_shard(self) -> bool:
+        return self.shard_ids is None or len(self.shard_ids) == self.shard_count
 
     async def on_connect(self) -> None:
         self.began.set()
@@ -239,11 +270,12 @@ class Dispatcher:
             await self._web.write("PUT", path, wanted, application_id=application)  # type: ignore[arg-type]  # a list
 
     async def look_after(self) -> None:
-        """Try again to take in what could not be kept."""
+        """Try again to take in what could not be kept, and keep no file for longer than it may be needed."""
         while True:
             await asyncio.sleep(AGAIN_SECONDS)
+            self._files.sweep()
             if self.away.something_is_lost:
-                await self.away.catch_up(self._client.guilds, directly=True)
+                await self.away.catch_up(self._client.guilds, directly=self._client.hears_directly)
 
     # ---------------------------------------------------------------------- messages
 

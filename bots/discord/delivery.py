@@ -179,10 +179,9 @@ class DiscordDelivery(Delivery[Place, Message]):
         draft = self._drafts.of(job)
         doubtful = part.unsure or draft.unsure or job.attempts > 1
         there = await self._drafts.ours(job, room) if doubtful else []
-        if not part.unsure:
-            await self._inbox.sending(job, part)
         posted = []
         for number, message in enumerate(messages):
+            await self.about_to_send(job, part)
             id_ = _arrived(there, message)
             if id_ is None and number == part.number == 0:
                 id_ = await self._into_draft(room, draft.message or begun(there), message)

@@ -7,6 +7,7 @@ files of commands are in none, so they are on our disk before anybody has to wai
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ Json = dict[str, Any]
 DOWNLOAD_SECONDS = 120
 ATTEMPTS = 3
 AT_ONCE = 8
+UNFINISHED_SECONDS = 3600  # nobody writes one file for so long
 KEPT_SECONDS = 48 * 3600  # as long as the inbox remembers
 GONE = {401, 403, 404, 410}
 _BROKEN = "The connection to Discord broke while it was fetched: ask again."
@@ -47,7 +49,7 @@ class Files:
         self._fetching: dict[str, asyncio.Task[None]] = {}
         self._free = asyncio.Semaphore(AT_ONCE)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._sweep()
+        self.sweep()
 
     def fetch_early(self, files: Iterable[Json]) -> None:
         """Begin to fetch files that just came; whatever goes wrong is told when they are asked for."""
@@ -141,12 +143,13 @@ class Files:
     def _path(self, file: Json) -> Path:
         return self._folder / str(int(file["id"]))  # a number, whatever was sent
 
-    def _sweep(self) -> None:
-        """What a process that is gone left behind."""
-        oldest = time.time() - KEPT_SECONDS
+    def sweep(self) -> None:
+        """Remove what nobody uses any more; other processes may be at work in the folder."""
+        now = time.time()
         for path in self._folder.iterdir():
-            if path.suffix or path.stat().st_mtime < oldest:
-                path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # another process has used it
+                if path.stat().st_mtime < now - (UNFINISHED_SECONDS if path.suffix else KEPT_SECONDS):
+                    path.unlink()
 
 
 class _Gone(Exception):

@@ -79,7 +79,7 @@ class DiscordHandlers(Handlers[DiscordChat]):
         elif not await self._everyone_sees(guild, channel, payload["user"]):
             raise NotReadable(ADD_IT_THERE)
         message = await chat.history.message(channel, id_)
-        files = chat.refs(files_of(message))
+        files = chat.refs(files_of(message, guild))
         text = readable(message)
         if not text:
             return files

@@ -94,7 +94,7 @@ def read_message(message: Message, me: ClientUser, place: Where, *, late: bool =
     begins_post = place.in_forum and id_ == place.channel
     mentioned = calls(message, me)
     addressed = mentioned or place.direct or begins_post
-    text, files = _said(message, me), files_of(message)
+    text, files = _said(message, me), files_of(message, place.guild)
     replied = _replied_to(message)
     if not addressed and (
         not (place.in_thread or replied)
@@ -185,10 +185,9 @@ def _plain(text: str) -> str:
     return _EMOJI.sub(r"\1", _CHANNEL.sub(r"#\1", text)).strip()
 
 
-def files_of(message: Message) -> list[Json]:
-    """What is needed of a message's files, and of those of messages that it forwards."""
+def files_of(message: Message, guild: str | None) -> list[Json]:
+    """What is needed of the files of a message in this guild, and of those of messages that it forwards."""
     forwarded = [each for snapshot in message.message_snapshots for each in snapshot.attachments]
-    guild = None if message.guild is None else str(message.guild.id)
     channel, id_ = str(message.channel.id), str(message.id)
     link = message_link(guild, channel, id_)
     attachments: Iterable[Attachment] = (*message.attachments, *forwarded)

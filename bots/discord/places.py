@@ -35,8 +35,9 @@ class Directory:
     """Asks Discord who and where; people are remembered for some minutes, places never."""
 
     def __init__(
-        self, web: DiscordWeb, *, admins: Iterable[str], guilds: Callable[[], Sequence[str]]
+        self, web: DiscordWeb, *, admins: Iterable[str], guilds: Callable[[], Sequence[str] | None]
     ) -> None:
+        """`guilds`: all of ours, oldest first; None where only Discord knows them all."""
         self._web = web
         self._admins = frozenset(admins)
         self._guilds = guilds
@@ -110,9 +111,17 @@ class Directory:
                 return False
             return True
 
-        guilds = self._guilds()[:MOST_GUILDS_ASKED]
+        guilds = await self._our_guilds()
         found = await asyncio.gather(*map(is_in, guilds))
         return [guild for guild, there in zip(guilds, found, strict=True) if there]
+
+    async def _our_guilds(self) -> list[str]:
+        """The first so many, oldest first."""
+        known = self._guilds()
+        if known is not None:
+            return list(known[:MOST_GUILDS_ASKED])
+        told = await self._web.read("/users/@me/guilds", query={"limit": MOST_GUILDS_ASKED})
+        return sorted((str(guild["id"]) for guild in told), key=int)
 
 
 def _everyone_sees(channel: Json, guild: Json) -> bool:

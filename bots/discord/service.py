@@ -31,6 +31,7 @@ from bots.intake import Intake
 from bots.logs import silence
 from bots.outcomes import RefusedError, UnsureError
 from bots.serving import patiently, until_stopped
+from bots.turns import Turns
 from bots.worker import Workers
 from mmrag.errors import InvalidSettings
 
@@ -68,6 +69,7 @@ class DiscordSettings(BotSettings):
 
     token: str = field(default="", repr=False)
     message_content: Literal["auto", "on", "off"] = "auto"
+    shards: str = ""
     api_url: str = API_URL
 
 
@@ -83,12 +85,51 @@ def titles(permissions: discord.Permissions) -> list[str]:
     return [_TITLES.get(name, name.replace("_", " ").title()) for name, held in permissions if held]
 
 
+@dataclass(frozen=True, slots=True)
+class Shards:
+    """Those that this process holds, of `count`."""
+
+    ids: tuple[int, ...]
+    count: int
+
+
+def shards_of(text: str) -> Shards | None:
+    """What `0-3/8` or `0,2/4` says; None where nothing is said. Raises InvalidSettings."""
+    if not text.strip():
+        return None
+    chosen, _, of = text.replace(" ", "").partition("/")
+    try:
+        count = int(of)
+        ids = {number for span in chosen.split(",") for number in _span(span, count)}
+    except ValueError:
+        raise InvalidSettings(_NO_SHARDS) from None
+    return Shards(tuple(sorted(ids)), count)
+
+
+def _span(text: str, count: int) -> range:
+    """`2` or `0-3`, of `count` shards. Raises ValueError."""
+    first, _, last = text.partition("-")
+    span = range(int(first), int(last or first) + 1)
+    if not span or span.start < 0 or span.stop > count or count > MOST_SHARDS:
+        raise ValueError(text)
+    return span
+
+
+MOST_SHARDS = 16_384
+MORE_SHARDS = 4011  # as the gateway closes a connection
+_NO_SHARDS = (
+    "MMRAG_DISCORD_SHARDS names no shards: write which ones this process holds, counted from 0, and how many "
+    "there are in all, as in 0-3/8; or leave it out, to hold all of them."
+)
+
+
 def check_settings(settings: DiscordSettings) -> None:
     """Raise InvalidSettings with the one sentence that says what is missing and where to get it."""
     if not settings.token:
         raise InvalidSettings(
             f"DISCORD_TOKEN is missing: click Reset Token on the page Bot of your application at {WHERE}"
         )
+    shards_of(settings.shards)
 
 
 @dataclass
@@ -98,6 +139,7 @@ class Bot:
     client: BotClient
     dispatcher: Dispatcher
     workers: Workers[DiscordChat]
+    turns: Turns
 
 
 @contextlib.asynccontextmanager
@@ -106,22 +148,26 @@ async def assembled(settings: DiscordSettings, engine: EngineClient) -> AsyncIte
     check_settings(settings)
     silence(LIBRARIES)
     Route.BASE = settings.api_url
-    async with kept(settings, MIGRATIONS) as own, _logged_in(settings) as client:
-        bot = _put_together(settings, engine, own, client)
-        client.dispatcher = bot.dispatcher
-        try:
-            yield bot
-        finally:
-            client.dispatcher = None
-            await bot.dispatcher.stop()
+    with Turns(settings.folder / "processes") as turns:
+        async with kept(settings, MIGRATIONS) as own, _logged_in(settings, turns) as client:
+            bot = _put_together(settings, engine, own, client, turns)
+            client.dispatcher = bot.dispatcher
+            try:
+                yield bot
+            finally:
+                client.dispatcher = None
+                await bot.dispatcher.stop()
 
 
 @contextlib.asynccontextmanager
-async def _logged_in(settings: DiscordSettings) -> AsyncIterator[BotClient]:
-    told = await _told(settings)
-    connection = ShardedBotClient if told.shards > 1 else BotClient
+async def _logged_in(settings: DiscordSettings, turns: Turns) -> AsyncIterator[BotClient]:
+    told, chosen = await _told(settings), shards_of(settings.shards)
+    connection = ShardedBotClient if chosen is not None or told.shards > 1 else BotClient
     client = connection(
-        message_content=hears_everything(settings, told.flags), max_concurrency=told.max_concurrency
+        message_content=hears_everything(settings, told.flags),
+        max_concurrency=told.max_concurrency,
+        turns=turns,
+        **({} if chosen is None else {"shard_ids": list(chosen.ids), "shard_count": chosen.count}),
     )
     try:
         await _log_in(client, settings.token)
@@ -132,7 +178,9 @@ async def _logged_in(settings: DiscordSettings) -> AsyncIterator[BotClient]:
         await _close(client)
 
 
-def _put_together(settings: DiscordSettings, engine: EngineClient, own: Kept, client: BotClient) -> Bot:
+def _put_together(
+    settings: DiscordSettings, engine: EngineClient, own: Kept, client: BotClient, turns: Turns
+) -> Bot:
     web = DiscordWeb(client.http)
     history, rooms = History(client, web), Rooms(web)
     drafts = Drafts(web, rooms, history)
@@ -167,7 +215,7 @@ def _put_together(settings: DiscordSettings, engine: EngineClient, own: Kept, cl
     dispatcher = Dispatcher(
         *(client, intake, own.records, engine), web=web, history=history, directory=directory, files=files
     )
-    return Bot(client, dispatcher, workers)
+    return Bot(client, dispatcher, workers, turns)
 
 
 async def serve(
@@ -252,6 +300,13 @@ async def _connect(bot: Bot) -> None:
         await patiently(lambda: _connected(bot.client), discord.GatewayNotFound, *_BROKEN)
     except discord.PrivilegedIntentsRequired:
         raise InvalidSettings(NO_CONTENT) from None
+    except discord.ConnectionClosed as closed:
+        if closed.code != MORE_SHARDS:
+            raise
+        raise InvalidSettings(
+            "Discord wants the bot's servers divided into more shards: raise the number behind the / in "
+            "MMRAG_DISCORD_SHARDS, for all processes, or leave it out."
+        ) from None
     raise InvalidSettings("Discord has ended the connection for good: look at your application there.")
 
 
@@ -272,10 +327,14 @@ async def _connected(client: BotClient) -> None:
 
 
 async def _sync_commands(bot: Bot) -> None:
-    """Tell Discord our commands, as soon as it takes them; then there is nothing to do."""
+    """Tell Discord our commands, as soon as it takes them; then there is nothing to do.
+
+    Of several processes that start at once, the first one tells, and the others find it done.
+    """
     application = str(bot.client.application_id)
     try:
-        await patiently(lambda: bot.dispatcher.sync_commands(application), UnsureError)
+        async with bot.turns.alone("commands"):
+            await patiently(lambda: bot.dispatcher.sync_commands(application), UnsureError)
     except RefusedError as refused:
         log_fault(refused)  # the bot answers all the same; `--check` says what to do
     await asyncio.Event().wait()

@@ -70,6 +70,8 @@ class SlackChat(Replies):
         if text is None or payload.get("private") or now - self._status_at < STATUS_SECONDS:
             return  # Slack takes a status away with the next message by itself
         self._status_at = now
+        if not await self.is_ours():
+            return
         web = await self.workspaces.of(payload["team"])
         await web.write(
             "assistant.threads.setStatus",

@@ -146,11 +146,10 @@ class SlackDelivery(Delivery[Place, Message]):
             await self._inbox.sent(job, part, part.content["edits"])
             return
         arrived = await self._arrived(job, part, web, target) if part.unsure else {}
-        if not part.unsure:
-            await self._inbox.sending(job, part)
         posted: list[str] = []
         for number, message in enumerate(messages):
             metadata = _metadata(job, part, number)
+            await self.about_to_send(job, part)
             ts = arrived.get(number) or await self._resumed(
                 job, part, web, target, message=message, metadata=metadata
             )
@@ -310,9 +309,9 @@ class SlackDelivery(Delivery[Place, Message]):
         """Only the person sees it: once in the channel, at the most."""
         if not part.unsure:
             messages = await self.messages(part, target)
-            await self._inbox.sending(job, part)
             try:
                 for message in messages:
+                    await self.about_to_send(job, part)
                     await self._as_it_is_taken(message, partial(self._show, web, target, message.text))
             except RefusedError as refused:  # the address has expired, they have left the channel
                 log.info("a reply is sent directly: %s", refused.code)

@@ -76,6 +76,7 @@ class SlackSettings(BotSettings):
     transport: Literal["auto", "socket", "http"] = "auto"
     host: str = "127.0.0.1"
     port: int = 3000
+    share_port: bool = False
     api_url: str = "https://slack.com/api/"
 
     @property
@@ -221,7 +222,8 @@ async def _listening(bot: Bot) -> AsyncIterator[None]:
     await runner.setup()
     try:
         try:
-            await web.TCPSite(runner, settings.host, settings.port).start()
+            site = web.TCPSite(runner, settings.host, settings.port, reuse_port=settings.share_port or None)
+            await site.start()
         except OSError as error:
             raise InvalidSettings(
                 f"The address {settings.host}:{settings.port} cannot be listened on ({error.strerror}): "

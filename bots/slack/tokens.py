@@ -7,13 +7,13 @@ own beside the data: whoever copies the database alone has no token.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import logging
 import os
 import secrets
 import time
-from contextlib import asynccontextmanager
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -238,7 +238,7 @@ def _good(bot: Bot) -> Bot:
     return bot
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _alone(path: Path) -> AsyncIterator[None]:
     """The only one among all processes that hold this file's lock."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -287,11 +287,7 @@ def load_key(setting: str, path: Path) -> Fernet:
         raise MissingExtra("cryptography", "slack") from missing
     if not setting:
         if not path.exists():
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(Fernet.generate_key())
-                file.flush()
-                os.fsync(file.fileno())
+            _keep_key(Fernet.generate_key(), path)
         setting = path.read_text(encoding="ascii").strip()
     try:
         return Fernet(setting)
@@ -299,6 +295,21 @@ def load_key(setting: str, path: Path) -> Fernet:
         raise InvalidSettings(
             "MMRAG_SLACK_TOKEN_KEY is no key: take 32 random bytes in URL-safe base64, or leave it out."
         ) from None
+
+
+def _keep_key(key: bytes, path: Path) -> None:
+    """Make the file, whole, unless another process has made it meanwhile: then its key is the one."""
+    part = path.with_suffix(f".{secrets.token_hex(6)}")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(key)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(part)
+    finally:
+        part.unlink()
 
 
 def _name(team_id: str | None) -> str:

@@ -198,15 +198,20 @@ class Engine:
     ) -> RatingReceipt:
         """End the waiting of a correction for one of these collections; approved, it becomes a source.
 
-        Raises NotFound where it does not wait any more.
+        Raises NotFound where it does not wait any more. It is a source and does not wait in one commit, so
+        that of those who decide at once one does, and a crash before leaves it waiting, not lost.
         """
         insight = self._stages.store.insight
         proposal = insight.proposal(proposal_id, collections=collections)
-        stored = self._stored(proposal.answer_id)
-        corrected = (
-            self._library.correct(stored, proposal.correction, author=proposal.author) if approved else None
+        if not approved:
+            insight.drop_proposal(proposal_id)
+            return RatingReceipt(proposal.answer_id, "down", None)
+        corrected = self._library.correct(
+            self._stored(proposal.answer_id),
+            proposal.correction,
+            author=proposal.author,
+            settles=proposal_id,
         )
-        insight.drop_proposal(proposal_id)  # last: a crash before leaves it waiting, not lost
         return RatingReceipt(proposal.answer_id, "down", corrected)
 
     def _rated(self, rating: Rating) -> tuple[str, StoredAnswer]:

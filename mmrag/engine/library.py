@@ -109,8 +109,13 @@ class Library:
             self._upkeep.after_deletion()
         return replace(_report(document, "updated" if known else "added"), warnings=prepared.warnings)
 
-    def correct(self, stored: StoredAnswer, correction: str, *, author: str) -> str:
-        """Index a correction as a source of its own, found by the question that it answers; its id."""
+    def correct(
+        self, stored: StoredAnswer, correction: str, *, author: str, settles: str | None = None
+    ) -> str:
+        """Index a correction as a source of its own, found by the question that it answers; its id.
+
+        With it the proposal `settles` is decided. Raises NotFound, and nothing is kept, where it is already.
+        """
         if not stored.collections:
             raise InvalidInput("This answer read no collection: there is none to keep a correction in.")
         collection = stored.collections[-1]
@@ -138,7 +143,7 @@ class Library:
         content_hash = hashlib.blake2b(correction.encode(), digest_size=20).hexdigest()
         prepared = Prepared(document, content_hash, (Page(1, correction),), (chunk,))
         (vectors,) = self.embed([prepared])
-        self._put(prepared, vectors)
+        self._put(prepared, vectors, settles=settles)
         return document.id
 
     def remove(self, document_ids: Sequence[str], collections: Sequence[str] | None) -> tuple[Document, ...]:
@@ -171,7 +176,7 @@ class Library:
         self._upkeep.after_deletion()
         return removed
 
-    def _put(self, prepared: Prepared, vectors: Vectors) -> None:
+    def _put(self, prepared: Prepared, vectors: Vectors, *, settles: str | None = None) -> None:
         document = prepared.document
         self._stages.store.put(
             document,
@@ -181,6 +186,7 @@ class Library:
             vectors=vectors,
             embedder=self._stages.embedder.name,
             original=prepared.original,
+            settles=settles,
         )
         self._forget_answers([document.id])
         self._upkeep.after_addition(document.collection, len(prepared.chunks))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 RENEWED_CHUNKS = 256  # of which the vectors are made and stored at a time
 INDEXED_CHUNKS = 2_000  # that were added: the index takes them in before somebody asks
 _RETRY_SECONDS = 300.0  # after a fault, such as a full disk
+FORGETTING_SECONDS = 3600.0  # between two looks at what is kept for some days only
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class Upkeep:
         self._changed = threading.Condition()
         self._closed = False
         self._compact_at: float | None = None  # time.monotonic()
+        self._forget_at = time.monotonic()
         self._renew = False
         self._added: dict[str, int] = {}
         self._thread: threading.Thread | None = None
@@ -45,6 +47,7 @@ class Upkeep:
             self._wake(renew=True)
         if self._stages.store.erasures():
             self.after_deletion()
+        self._wake()  # a service that nobody asks for days forgets, too
 
     def after_deletion(self) -> None:
         """Compact once nothing has been deleted for a while."""
@@ -96,15 +99,15 @@ class Upkeep:
         """Until something is due; False when the engine closes and nothing is."""
         with self._changed:
             while not self._closed and not self._is_due():
-                self._changed.wait(
-                    None if self._compact_at is None else max(self._compact_at - time.monotonic(), 0)
-                )
+                due = min(filter(None, (self._compact_at, self._forget_at)))
+                self._changed.wait(max(due - time.monotonic(), 0))
             return self._is_due()
 
     def _is_due(self) -> bool:
         indexing = any(chunks >= INDEXED_CHUNKS for chunks in self._added.values())
         compacting = self._compact_at is not None and self._compact_at <= time.monotonic()
-        return indexing or compacting or self._renew
+        forgetting = self._forget_at <= time.monotonic()
+        return indexing or compacting or self._renew or forgetting
 
     def _do_what_is_due(self) -> None:
         with self._changed:
@@ -115,6 +118,11 @@ class Upkeep:
             if compacting:
                 self._compact_at = None
             renew, self._renew = self._renew, False
+            forgetting = self._forget_at <= time.monotonic()
+            if forgetting:
+                self._forget_at = time.monotonic() + FORGETTING_SECONDS
+        if forgetting:
+            self._stages.store.insight.forget_old()
         for name in added:
             self._stages.retriever.catch_up(name)
         if renew:

@@ -7,14 +7,24 @@ say is data: nothing in it is made to act.
 
 import asyncio
 import base64
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Annotated, Any, Self
 
+from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
-from mcp.types import CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent, ToolAnnotations
-from pydantic import Field
+from mcp.types import (
+    CallToolResult,
+    ContentBlock,
+    ImageContent,
+    InputRequiredResult,
+    ResourceLink,
+    TextContent,
+    ToolAnnotations,
+)
+from pydantic import AnyUrl, Field
 
 from mmrag import __version__, wire
 from mmrag.errors import GenerationFailed, NotFound, UserFacingError
@@ -57,7 +67,7 @@ _History = Annotated[
 
 def build_server(desk: Desk) -> MCPServer[Any]:
     """The server with its tools and resources; how it is reached is decided by who runs it."""
-    server: MCPServer[Any] = MCPServer(
+    server = _Server(
         "mmrag",
         title="mmrag",
         version=__version__,
@@ -81,9 +91,29 @@ def build_server(desk: Desk) -> MCPServer[Any]:
         mime_type="text/plain",
     )(resources.page)
     server.resource(
-        "mmrag://figures/{name}", name="figure", title="A picture of a document", mime_type="image/png"
+        "mmrag://figures/{name}",
+        name="figure",
+        title="A picture of a document, as PNG or JPEG",
+        mime_type="application/octet-stream",  # which of the two it is, links and what is read say
     )(resources.figure)
     return server
+
+
+class _Server(MCPServer[Any]):
+    """Tells of each picture that is read which type it has: the SDK knows one type for all of a template."""
+
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[Any, Any] | None = None
+    ) -> Iterable[ReadResourceContents] | InputRequiredResult:
+        read = await super().read_resource(uri, context)
+        if isinstance(read, InputRequiredResult):
+            return read
+        return [
+            replace(each, mime_type=wire.picture_type(each.content))
+            if isinstance(each.content, bytes)
+            else each
+            for each in read
+        ]
 
 
 class _Tools:
@@ -109,11 +139,24 @@ class _Tools:
             asked = await self._question(context, question, collections, attachments, history)
             with _Progress(context) as progress:
                 answer = await self._desk.ask(context, asked, progress.tell)
-        links = [link for citation in answer.citations for link in _links(citation)]
+        types = await self._picture_types(context, answer, asked.collections)
+        links = [link for citation in answer.citations for link in _links(citation, types)]
         return CallToolResult(
             content=[TextContent(type="text", text=_answer_text(answer)), *_once(links)],
             structured_content=wire.answer_to_json(answer),
         )
+
+    async def _picture_types(
+        self, context: Context[Any, Any], answer: Answer, collections: Sequence[str]
+    ) -> dict[str, str]:
+        """{name: media type} of the figures that an answer cites and that are still there."""
+
+        def look() -> dict[str, str]:
+            names = {citation.image for citation in answer.citations if citation.image is not None}
+            pictures = {name: self._desk.engine.figure(name, collections=collections) for name in names}
+            return {name: wire.picture_type(data) for name, data in pictures.items() if data is not None}
+
+        return await self._desk.look(context, look)
 
     async def search(  # noqa: PLR0917 - the SDK calls it by the names of its parameters
         self,
@@ -311,7 +354,7 @@ def _title(title: str) -> str:
     return shorten(one_line(title), _TITLE_CHARS)
 
 
-def _links(citation: Citation) -> Iterable[ResourceLink]:
+def _links(citation: Citation, types: Mapping[str, str]) -> Iterable[ResourceLink]:
     if citation.document_id is not None:
         quote = shorten_quote(one_line(citation.quote), _QUOTE_CHARS)
         yield _page_link(citation.document_id, citation.title, citation.page or 1, quote)
@@ -320,7 +363,7 @@ def _links(citation: Citation) -> Iterable[ResourceLink]:
             type="resource_link",
             uri=f"mmrag://figures/{citation.image}",
             name=f"{_title(citation.title)}, {citation.image}",
-            mime_type="image/png",
+            mime_type=types.get(citation.image),
         )
 
 

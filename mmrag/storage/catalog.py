@@ -21,7 +21,7 @@ from mmrag.ports import StoredPage
 from mmrag.storage import answers, feed
 from mmrag.storage.database import Database
 from mmrag.storage.feed import json_list
-from mmrag.storage.insight import StoreInsight
+from mmrag.storage.insight import StoreInsight, settle
 from mmrag.types import Chunk, Document, Original, document_id
 
 if TYPE_CHECKING:
@@ -95,10 +95,13 @@ class SqliteStore:
         vectors: Vectors,
         embedder: str,
         original: Original | None = None,
+        settles: str | None = None,
     ) -> None:
         if vectors.shape[:1] != (len(chunks),):
             raise ValueError(f"{len(chunks)} chunks with vectors of shape {vectors.shape}")
         with self._database.writing() as db:
+            if settles is not None:  # first: it would go with an answer that quotes what is replaced
+                settle(db, settles)
             collection, revision = _raise_revision(db, document.collection, embedder=embedder)
             replaced = _discard_content(db, document.id, revision)
             key = _upsert_document(db, document, collection, content_hash)

@@ -20,10 +20,13 @@ from mmrag.types import Day, Document, Exchange, Proposal, Use
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import apsw
+
     from mmrag.storage.database import Database
     from mmrag.types import Asked, Rating
 
 PROPOSALS_KEPT_SECONDS = 30 * 24 * 3600.0
+_DECIDED = "This correction does not wait for approval any more: it was decided, or not within 30 days."
 TIMED_QUESTIONS = 10_000  # the latest ones of a period, whose durations are read
 
 _RATED_DOWN = (
@@ -63,7 +66,18 @@ class StoreInsight:
                     for a in several
                 ],
             )
-            db.execute("DELETE FROM asked WHERE at < ?", (time.time() - self._kept_seconds,))
+            self._forget_old(db)
+
+    def forget_old(self) -> None:
+        """Forget what was asked too long ago; without anything to forget it writes nothing."""
+        with self._database.reading() as db:
+            oldest = db.execute("SELECT at FROM asked ORDER BY key LIMIT 1").get
+        if oldest is not None and oldest < time.time() - self._kept_seconds:
+            with self._database.writing() as db:
+                self._forget_old(db)
+
+    def _forget_old(self, db: apsw.Connection) -> None:
+        db.execute("DELETE FROM asked WHERE at < ?", (time.time() - self._kept_seconds,))
 
     def places(self) -> tuple[str, ...]:
         """Every collection that holds a document or was asked something."""
@@ -153,15 +167,23 @@ class StoreInsight:
         with self._database.reading() as db:
             row = db.execute(f"{_PROPOSALS} AND proposals.id = ?", (_too_old(), proposal_id)).fetchone()
         if row is None or (collections is not None and row[-1] not in collections):
-            raise NotFound(
-                "This correction does not wait for approval any more: it was decided, or not within 30 days."
-            )
+            raise NotFound(_DECIDED)
         return Proposal(*row[:-1])
 
     def drop_proposal(self, proposal_id: str) -> None:
-        """It is decided."""
+        """It is decided. Raises NotFound where it does not wait any more."""
         with self._database.writing() as db:
-            db.execute("DELETE FROM proposals WHERE id = ?", (proposal_id,))
+            settle(db, proposal_id)
+
+
+def settle(db: apsw.Connection, proposal_id: str) -> None:
+    """End the waiting of a correction in this transaction: of those who try at once, one does.
+
+    Raises NotFound where it does not wait any more.
+    """
+    db.execute("DELETE FROM proposals WHERE id = ? AND at >= ?", (proposal_id, _too_old()))
+    if not db.changes():
+        raise NotFound(_DECIDED)
 
 
 def _too_old() -> float:

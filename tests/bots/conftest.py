@@ -13,10 +13,12 @@ from tests.bots.engines import OverHttp
 from tests.bots.memory_engine import MemoryEngine
 from tests.service.serving import Stand, served
 
+MIGRATIONS = (SCHEMA, RECORDS_SCHEMA, REASONS_SCHEMA)
+
 
 @pytest.fixture
 def database(tmp_path):
-    with Database(tmp_path / "bots" / "bot.sqlite3", (SCHEMA, RECORDS_SCHEMA, REASONS_SCHEMA)) as database:
+    with Database(tmp_path / "bots" / "bot.sqlite3", MIGRATIONS) as database:
         yield database
 
 

@@ -246,6 +246,31 @@ def test_a_correction_waits_until_two_others_approve(engine, desk):
     assert decide(proposal, engine, desk, "joe")[0] == "refused"
 
 
+def test_of_all_who_decide_at_once_one_does_and_the_others_hear_that_it_was_decided(engine, desk):
+    _, proposal = correct(ask(engine, desk)[1], engine, desk)
+
+    async def at_once():
+        def decision(chat, person, *, admin, approved):
+            return handle_approval(
+                proposal.id, chat, engine, desk, person=person, admin=admin, approved=approved
+            )
+
+        chats = [RecordedChat() for _ in range(6)]
+        await asyncio.gather(
+            *(
+                decision(chat, f"person {number}", admin=number < 3, approved=number != 1)
+                for number, chat in enumerate(chats)
+            )
+        )
+        return [chat.endings[-1][1].text for chat in chats]
+
+    told = run(at_once())
+    done = [text for text in told if "is a source" in text or "is rejected" in text]
+    assert len(done) == 1
+    assert all("Noted" in text or "not wait" in text for text in told if text not in done)
+    assert len(corrections(engine)) == ("is a source" in done[0])
+
+
 def test_one_admin_is_enough_and_needs_nobody_for_their_own(engine, desk):
     answer = ask(engine, desk)[1]
     _, proposal = correct(answer, engine, desk)

@@ -10,9 +10,20 @@ import sys
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from bots.discord.check import check
 from bots.discord.commands import SETTINGS, commands
-from bots.discord.service import PERMISSIONS, SCOPES, DiscordSettings, invite_link, titles
+from bots.discord.service import (
+    PERMISSIONS,
+    SCOPES,
+    DiscordSettings,
+    Shards,
+    invite_link,
+    shards_of,
+    titles,
+)
+from mmrag.errors import InvalidSettings
 from tests.discord_server.bot import discord_with_the_app
 from tests.discord_server.permissions import Permission
 from tests.discord_server.pointing import pointed_at
@@ -64,6 +75,26 @@ def test_the_commands_keep_to_discords_lengths_and_numbers():
         for option in options_of(command):
             assert re.fullmatch(r"[-_a-z0-9]{1,32}", option["name"])
             assert 1 <= len(option["description"]) <= 100
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [("0-3/8", (0, 1, 2, 3)), ("5/6", (5,)), (" 0, 2-3 / 4 ", (0, 2, 3)), ("0/1", (0,)), ("2,2/3", (2,))],
+)
+def test_a_process_is_told_which_shards_it_holds(text, ids):
+    assert shards_of(text) == Shards(ids, int(text.split("/")[1]))
+
+
+@pytest.mark.parametrize(
+    "text", ["3", "4/4", "3-1/4", "-1/4", "a/4", "0/0", "/4", "0,/2", "0-99999999/9", "0/²"]
+)
+def test_what_names_no_shards_is_told_in_a_sentence(text):
+    with pytest.raises(InvalidSettings, match="0-3/8"):
+        shards_of(text)
+
+
+def test_without_a_word_about_shards_a_process_holds_all_of_them():
+    assert shards_of("") is None
 
 
 # ------------------------------------------------------------------- --check

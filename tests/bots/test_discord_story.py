@@ -12,11 +12,14 @@ import pytest
 
 from bots.addresses import Reach
 from bots.conversation import Rules
+from bots.discord.service import DiscordSettings, serve
+from mmrag.errors import InvalidSettings
 from mmrag.types import Attachment, Rating, Source, Turn
 from tests.bots.memory_engine import MemoryEngine
 from tests.bots.site import Site, page, reply
 from tests.discord_server.bot import bot_running, discord_with_the_app
 from tests.discord_server.permissions import Permission
+from tests.discord_server.pointing import pointed_at
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 LEAVE = "How many days of leave?"
@@ -553,7 +556,39 @@ def test_many_guilds_are_served_in_shards(engine, tmp_path):
     asyncio.run(told())
 
 
-def test_two_processes_on_one_inbox_answer_each_question_once(engine, tmp_path):
+def test_too_few_shards_are_told_in_a_sentence(engine, tmp_path):
+    async def told():
+        here = Here(engine)
+        here.discord.gateway.shards, here.discord.gateway.needs_shards = 4, True
+        async with here.discord, asyncio.timeout(30):
+            given = {"token": here.discord.bot_token, "api_url": here.discord.api_url, "shards": "0/2"}
+            with pointed_at(here.discord):
+                await serve(DiscordSettings(folder=tmp_path, **given), engine)
+
+    with pytest.raises(InvalidSettings, match="more shards"):
+        asyncio.run(told())
+
+
+def test_a_process_with_some_of_the_shards_answers_directly_from_all_servers(engine, tmp_path):
+    async def told():
+        here = Here(engine)
+        other = here.discord.guild
+        while (int(other.id) >> 22) % 2 == 0:  # another process would be told of it
+            other = here.discord.add_guild("other")
+        eve = here.discord.user("eve", guild=other)
+        engine.add(LEAVE_PAGE[0], collection=f"discord-{other.id}")
+        async with here.discord, bot_running(here.discord, engine, tmp_path, shards="0/2"):
+            await here.discord.connected()
+            await eve.writes(eve.dm, LEAVE)
+            assert "28 days" in (await here.reply(eve.dm)).content
+            assert [session.shard for session in here.discord.gateway.sessions.values()] == [(0, 2)]
+
+    asyncio.run(told())
+
+
+def test_two_processes_on_one_inbox_answer_each_question_once(engine, tmp_path, monkeypatch):
+    monkeypatch.setattr("bots.discord.client.IDENTIFY_SECONDS", 0.1)  # apart: this Discord asks for none
+
     async def told():
         here = Here(engine)
         engine.add(LEAVE_PAGE[0], collection=here.workspace)
@@ -569,6 +604,16 @@ def test_two_processes_on_one_inbox_answer_each_question_once(engine, tmp_path):
             await here.ana.uses("/ask", "general", question=LEAVE)
             await here.whisper(here.ana)
             assert len(engine.questions) == 6
+            await here.bob.reacts(answer, "👎")  # both processes hear of it
+            asked = await here.reply(answer.channel, 2)
+            assert "What would be right?" in asked.content
+            await here.bob.unreacts(answer, "👎")
+            async with asyncio.timeout(30):
+                while engine.ratings:  # noqa: ASYNC110 - the engine tells nobody
+                    await asyncio.sleep(0.01)
+            await here.answer()
+            said = [each for each in here.discord.answers(answer.channel) if each.content]
+            assert said == [answer, asked]
             assert here.ana.notices == []
 
     asyncio.run(told())

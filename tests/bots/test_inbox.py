@@ -8,6 +8,8 @@ import os
 import random
 import subprocess
 import sys
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -16,9 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bots.database import Database
-from bots.inbox import SCHEMA, Bounds, Event, Inbox
+from bots.inbox import SCHEMA, Bounds, Event, Inbox, LeaseLostError, Part
 from bots.records import DiskRecords
 from mmrag.errors import StoreUnavailable
+from tests.bots.conftest import MIGRATIONS
 
 ROOT = Path(__file__).parents[2]
 NUMBERS = itertools.count()
@@ -102,10 +105,11 @@ def test_what_a_killed_process_had_under_way_is_taken_up_and_what_it_sent_is_uns
         with Database(tmp_path / "bot.sqlite3", (SCHEMA,)) as database:
             inbox = Inbox(database, tmp_path / "processes")
             taken_over = await inbox.recover()
-            return taken_over, await lease_all(inbox)
+            inboxes = len(list((tmp_path / "processes").iterdir()))
+            return taken_over, inboxes, await lease_all(inbox)
 
-    taken_over, jobs = run(story())
-    assert taken_over == 2
+    taken_over, inboxes, jobs = run(story())
+    assert (taken_over, inboxes) == (2, 1)
     assert [job.parts is not None for job in jobs] == [True, False, False]
     [part] = jobs[0].parts
     assert (part.unsure, part.receipt) == (True, "stream 1.2")
@@ -123,6 +127,127 @@ def test_nothing_is_taken_from_a_process_that_lives(inbox, database, tmp_path):
             other.close()
 
     assert run(story()) == (0, None)
+
+
+def test_a_process_that_stalls_loses_its_jobs_and_can_do_nothing_with_them_any_more(
+    inbox, database, tmp_path
+):
+    async def story():
+        await inbox.put(event())
+        lost = await inbox.lease("slow")
+        hasty = Inbox(database, tmp_path / "bots" / "processes", stalled_seconds=0)  # for it all others stall
+        taken_over = await hasty.recover()
+        job = await hasty.lease("slow")
+        answered = replace(lost, parts=(Part(0, {}, unsure=False, receipt=""),))
+        for late in (
+            inbox.hold(lost),
+            inbox.answer(lost, [{"text": "late"}]),
+            inbox.sending(answered, answered.parts[0]),
+            inbox.sent(answered, answered.parts[0], "1.2"),
+            inbox.finish(lost, "delivered"),
+        ):
+            with pytest.raises(LeaseLostError):
+                await late
+        await inbox.release(lost)  # nor does this
+        await hasty.hold(job)
+        hasty.close()
+        return taken_over, job.attempts
+
+    assert run(story()) == (1, 2)
+
+
+def test_who_got_a_job_back_has_another_lease_than_before(inbox, database, tmp_path):
+    async def story():
+        await inbox.put(event())
+        before = await inbox.lease("slow")
+        hasty = Inbox(database, tmp_path / "bots" / "processes", stalled_seconds=0)
+        await hasty.recover()
+        hasty.close()
+        again = await inbox.lease("slow")
+        with pytest.raises(LeaseLostError):
+            await inbox.hold(before)
+        await inbox.hold(again)
+
+    run(story())
+
+
+def test_a_job_that_could_not_be_finished_is_anybodys_again(inbox):
+    async def story():
+        await inbox.put(event())
+        await inbox.release(await inbox.lease("slow"))
+        again = await inbox.lease("slow")
+        await inbox.release(await inbox.answer(again, [{"text": "28 days"}]))
+        return await inbox.lease("slow")
+
+    job = run(story())
+    assert (job.attempts, [part.content for part in job.parts]) == (3, [{"text": "28 days"}])
+
+
+def test_what_another_process_puts_or_sets_free_is_noticed(inbox, tmp_path):
+    async def story():
+        with Database(tmp_path / "bots" / "bot.sqlite3", MIGRATIONS) as database:
+            other = Inbox(database, tmp_path / "bots" / "processes")
+            await inbox.look_around()
+            await inbox.wait("slow", seconds=0)
+            waiting = asyncio.create_task(inbox.wait("slow", seconds=60))
+            await other.put(event())
+            await inbox.look_around()
+            await waiting
+            other.close()
+            return await inbox.lease("slow")
+
+    assert run(story()) is not None
+
+
+STEPS = st.tuples(st.sampled_from(("put", "lease", "lease", "end", "recover")), st.integers(0, 2))
+
+
+@contextmanager
+def several(folder):
+    """The inboxes of three processes; for the last one all others have stalled."""
+    with ExitStack() as stack:
+        inboxes = []
+        for seconds in (60.0, 60.0, 0.0):
+            database = stack.enter_context(Database(folder / "bot.sqlite3", (SCHEMA,)))
+            inboxes.append(Inbox(database, folder / "processes", stalled_seconds=seconds))
+            stack.callback(inboxes[-1].close)
+        yield inboxes
+
+
+@settings(max_examples=15, deadline=None)
+@given(steps=st.lists(STEPS, max_size=60))
+def test_of_several_processes_one_ends_each_job_in_the_order_of_its_thread(tmp_path_factory, steps):
+    folder = tmp_path_factory.mktemp("several")
+
+    async def story(inboxes):
+        held, ended, put = [], [], 0
+
+        async def end(inbox, job):
+            with suppress(LeaseLostError):
+                await inbox.finish(await inbox.answer(job, [{"text": "28 days"}]), "delivered")
+                ended.append(job.payload["number"])
+
+        for step, which in steps:
+            if step == "put":
+                await inboxes[which].put(event(person=f"p{put % 3}", thread=f"t{put % 4}", number=put))
+                put += 1
+            elif step == "lease" and (job := await inboxes[which].lease("slow")) is not None:
+                held.append((inboxes[which], job))
+            elif step == "end" and held:
+                await end(*held.pop(which % len(held)))
+            elif step == "recover":
+                await inboxes[2].recover()
+        for inbox, job in held:
+            await end(inbox, job)
+        await inboxes[2].recover()
+        while (job := await inboxes[0].lease("slow")) is not None:
+            await end(inboxes[0], job)
+        return put, ended
+
+    with several(folder) as inboxes:
+        put, ended = run(story(inboxes))
+    assert sorted(ended) == list(range(put))
+    assert all([n for n in ended if n % 4 == thread] == list(range(thread, put, 4)) for thread in range(4))
 
 
 def test_messages_of_a_thread_are_worked_on_one_after_the_other(inbox):

@@ -6,12 +6,15 @@ import json
 import re
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from bots.slack.intake import ADD_SHORTCUT, ASK_SHORTCUT
 from bots.slack.service import EVENTS, SCOPES
+from bots.slack.tokens import load_key
 from tests.slack_server.api import METHODS
 from tests.slack_server.threaded import in_thread
 
@@ -203,3 +206,18 @@ def test_check_knows_the_secret_of_an_app_for_several_workspaces(check, slack):
     assert (code, "client secret is the app's" in said) == (0, True)
     code, said = check(**several, SLACK_CLIENT_SECRET="wrong")  # noqa: S106 - it is meant to be
     assert (code, "bad_client_secret" in said) == (1, True)
+
+
+def test_bots_that_start_at_once_make_one_key_for_the_tokens(tmp_path):
+    together = threading.Barrier(8)
+
+    def sealed(number):
+        together.wait()
+        return load_key("", tmp_path / "token.key").encrypt(str(number).encode())
+
+    with ThreadPoolExecutor(8) as pool:
+        tokens = list(pool.map(sealed, range(8)))
+    key = load_key("", tmp_path / "token.key")
+    assert [key.decrypt(token) for token in tokens] == [str(number).encode() for number in range(8)]
+    assert [path.name for path in tmp_path.iterdir()] == ["token.key"]
+    assert (tmp_path / "token.key").stat().st_mode & 0o777 == 0o600

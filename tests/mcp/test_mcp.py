@@ -5,15 +5,23 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import shutil
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from contextlib import closing
+from io import BytesIO
 
+import apsw
 import pytest
+from PIL import Image
 
+from mmrag.assemble import build_engine
 from mmrag.cli import main
+from mmrag.config import Settings
 from tests.mcp.conftest import EXAMPLES, ROOT, TEXTS
+from tests.retrieval.memory_feed import HashEmbedder
 
 CHART = base64.b64encode((EXAMPLES / "attachments" / "tickets-per-month.png").read_bytes()).decode()
 AUGUST = "How many support tickets came in in August?"
@@ -119,8 +127,33 @@ def test_a_page_is_read_with_its_pictures(remote):
             (name,) = {part["image"] for part in page.structured_content["parts"]}
             figure = await client.read_resource(f"mmrag://figures/{name}")
             assert figure.contents[0].blob == image.data
+            assert figure.contents[0].mime_type == image.mime_type == "image/png"
 
     asyncio.run(use())
+
+
+def test_links_and_pictures_say_whether_they_are_png_or_jpeg(home, reader, tmp_path):
+    from mcp import Client  # noqa: PLC0415 - needs the extra
+
+    from mmrag.mcp.desk import LocalDesk  # noqa: PLC0415 - as above
+    from mmrag.mcp.tools import build_server  # noqa: PLC0415 - as above
+
+    own = shutil.copytree(home, tmp_path / "home")
+    jpeg = BytesIO()
+    Image.new("RGB", (64, 48), "navy").save(jpeg, "JPEG")
+    with closing(apsw.Connection(str(own / "store.sqlite3"))) as db:
+        db.execute("UPDATE figures SET image = ?", (jpeg.getvalue(),))
+
+    async def use(engine):
+        async with Client(build_server(LocalDesk(engine, ["charts"]))) as client:
+            answer = await client.call_tool("ask", {"question": AUGUST})
+            pictures = [block for block in answer.content if "figures" in str(getattr(block, "uri", ""))]
+            assert [link.mime_type for link in pictures] == ["image/jpeg"]
+            (read,) = (await client.read_resource(pictures[0].uri)).contents
+            assert (read.mime_type, base64.b64decode(read.blob)) == ("image/jpeg", jpeg.getvalue())
+
+    with build_engine(Settings(home=own), embedder=HashEmbedder(), reader=reader) as engine:
+        asyncio.run(use(engine))
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,14 @@ import time
 
 import pytest
 
+from mmrag.assemble import build_engine
+from mmrag.config import Settings
 from mmrag.errors import NotFound
 from mmrag.ports import StoredAnswer
 from mmrag.storage.catalog import SqliteStore
 from mmrag.storage.insight import PROPOSALS_KEPT_SECONDS
 from mmrag.types import Asked, Original, Rating, document_id
+from tests.retrieval.memory_feed import HashEmbedder
 from tests.storage.samples import EMBEDDER, cite, make_answer, make_version, open_store
 
 DAY = 24 * 3600
@@ -67,6 +70,17 @@ def test_what_was_asked_is_forgotten_in_time(home):
         give(store, "a1")
         store.insight.note([asked("a1", at=time.time() - 3 * DAY)])
         store.insight.note([asked("a1")])
+        assert sum(day.asked for day in store.insight.days("shared", since=0)) == 1
+
+
+def test_what_was_asked_is_forgotten_in_time_where_nobody_asks_any_more(home, reader):
+    with SqliteStore(home / "store.sqlite3") as store:
+        give(store, "a1")
+        store.insight.note([asked("a1", at=time.time() - 3 * DAY), asked("a1")])
+    settings = Settings(home=home, insight_days=2)
+    with build_engine(settings, embedder=HashEmbedder(), reader=reader):
+        pass  # what is due is done before it ends
+    with SqliteStore(home / "store.sqlite3") as store:
         assert sum(day.asked for day in store.insight.days("shared", since=0)) == 1
 
 

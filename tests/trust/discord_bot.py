@@ -7,29 +7,40 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from bots.discord import client
 from bots.discord.service import DiscordSettings, serve
 from bots.inbox import Bounds
 from tests.trust import bot_process
 from tests.trust.quick_engine import BOUNDS, in_time
 
 
-def running(discord, folder, *, answering=4, log=None, **engine):
-    """The process of a bot that is connected to this Discord; `engine` is what a QuickEngine takes."""
+def running(discord, folder, *, answering=4, log=None, more=None, **engine):
+    """The process of a bot that is connected to this Discord; `engine` is what a QuickEngine takes.
+
+    `more` are settings that differ. What Discord limits no trial is about: sessions begin at once.
+    """
     settings = DiscordSettings(
         folder=Path(folder),
         token=discord.bot_token,
         api_url=discord.api_url,
         bounds=Bounds(**BOUNDS),
         answering=answering,
+        **(more or {}),
     )
-    return bot_process.running(serve, settings, engine, log=log)
+    return bot_process.running(_serve_at_once, settings, engine, log=log)
+
+
+def _serve_at_once(settings, engine, *, ready):
+    client.IDENTIFY_SECONDS = 0.05
+    return serve(settings, engine, ready=ready)
 
 
 async def ask(discord, channel, number, *, people=7, thread=None):
     """(message, question): somebody mentions the bot in a channel, or in an earlier thread."""
     text = f"question {number:03}"
-    person = discord.user(f"person{number % people}")
-    return await person.mentions(thread or channel, text), text
+    place = discord.place(thread or channel)
+    person = discord.user(f"person{number % people}", guild=discord.world.guilds[place.guild])
+    return await person.mentions(place, text), text
 
 
 def threads(discord, asked):

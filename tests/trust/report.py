@@ -130,6 +130,14 @@ PROMISES = (
         "slack_kills",
     ),
     Promise(
+        "Several bots on one data folder share the work in Slack; each question is answered once.",
+        "Three processes take events by a socket each, or listen on one port; each event comes to any of "
+        "them, some doubled. One is killed with `kill -9`, or stopped for longer than the others wait and "
+        "let go on; it is not started again. Each question must have one whole answer within 30 s. A trial "
+        "is a process that was killed or stopped.",
+        "slack_processes",
+    ),
+    Promise(
         "One question has one visible ending in Slack, however often its events come.",
         "Each message is delivered one to four times, by retries and as another event type with another "
         "id, all shuffled. Each must have exactly one answer. A trial is a message.",
@@ -194,6 +202,15 @@ PROMISES = (
         "mcp_keys",
     ),
     Promise(
+        "A correction is decided once, whoever decides at the same time; and two people are two.",
+        "Four people decide about a correction at once, in two processes on one data folder: admins who "
+        "approve, an admin who rejects meanwhile, people of whom two are needed, and somebody who decides "
+        "at the engine as the owners' pages do. One must be told that it is done, the others that it was "
+        "decided or that a vote is missing, and it must be a source if and only if it was approved. A trial "
+        "is a correction.",
+        "decisions",
+    ),
+    Promise(
         "Two hundred stream at once, and who reads slowly holds up nobody.",
         "Clients open a stream each, all at once; some read nothing of a reply that is larger than "
         "the sockets hold, some leave in the middle. Who reads must get a whole answer, and other "
@@ -224,6 +241,15 @@ PROMISES = (
         "that is lost, so the bot pages for what it missed. Each question must have one whole answer in its "
         "thread, and no draft may be left.",
         "discord_kills",
+    ),
+    Promise(
+        "Several bots on one data folder share the work in Discord; each question is answered once.",
+        "Three processes hear the same guilds, or hold shards of their own, or both. While messages mention "
+        "the bot, one is killed with `kill -9`, or stopped for longer than the others wait and let go on. "
+        "The others finish what it had begun; one that alone held a shard is started again. Each question "
+        "must have one whole answer in its thread within 30 s, and no draft may be left. A trial is a "
+        "process that was killed or stopped.",
+        "discord_processes",
     ),
     Promise(
         "A dropped connection to Discord's gateway loses nothing.",

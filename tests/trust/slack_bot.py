@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections import Counter
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from bots.inbox import Bounds
@@ -21,8 +22,11 @@ QUICK_RETRIES = (0.1,) * 600  # Slack waits for minutes; a bot that was killed i
 
 
 @asynccontextmanager
-async def running(slack, folder, *, bounds=BOUNDS, answering=4, log=None, **engine):
-    """The process of a bot that is ready for this Slack; `engine` is what a QuickEngine takes."""
+async def running(slack, folder, *, bounds=BOUNDS, answering=4, log=None, more=None, **engine):
+    """The process of a bot that is ready for this Slack; `engine` is what a QuickEngine takes.
+
+    `more` are settings that differ.
+    """
     settings = SlackSettings(
         folder=Path(folder),
         bot_token=slack.bot_token,
@@ -33,8 +37,10 @@ async def running(slack, folder, *, bounds=BOUNDS, answering=4, log=None, **engi
         bounds=Bounds(**bounds),
         answering=answering,
     )
+    settings = replace(settings, **(more or {}))
     async with bot_process.running(serve, settings, engine, log=log) as process:
-        slack.courier.url = f"http://127.0.0.1:{settings.port}/slack/events"
+        if settings.by_http:
+            slack.courier.url = f"http://127.0.0.1:{settings.port}/slack/events"
         yield process
 
 
