@@ -18,14 +18,14 @@ class QuickEngine:
         self._seconds = seconds
         self._compute = _in_python if holds_interpreter else _in_native_code
 
-    def ask(self, question, *, listener=None):
+    def ask(self, question, *, listener=None, said=None):
         if listener is not None:
             listener("searching")
         end = time.perf_counter() + self._seconds
         while time.perf_counter() < end:
             self._compute()
         citation = Citation(1, "d1", "Leave", 1, LINK, "28 days", 1)
-        return Answer(
+        answer = Answer(
             id=f"answer to {question.text}",
             text=f"{expected(question.text)} [1]",
             abstained=False,
@@ -35,6 +35,9 @@ class QuickEngine:
             generation=Generation("quick", "none", "v"),
             timings_ms={"total": 1.0},
         )
+        for sentence in answer.sentences if said is not None else ():
+            said(sentence)
+        return answer
 
     def search(self, question, *, k=10):
         del question, k
