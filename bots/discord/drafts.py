@@ -11,12 +11,16 @@ from bots.discord.web import MESSAGES
 from bots.outcomes import RefusedError, UnsureError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from discord import Message
 
+    from bots.discord.cards import Message as Card
     from bots.discord.history import History
     from bots.discord.rooms import Room, Rooms
     from bots.discord.web import DiscordWeb
     from bots.inbox import Job
+    from mmrag.types import Said
 
 Json = dict[str, Any]
 
@@ -49,8 +53,8 @@ class Drafts:
         """The job had its ending."""
         self._drafts.pop(job.key, None)
 
-    async def show(self, job: Job, text: str, *, in_place: bool) -> None:
-        """Show a status. Raises RefusedError, UnsureError."""
+    async def show(self, job: Job, text: str, *, in_place: bool, said: Sequence[Said] = ()) -> None:
+        """Show a status and what is `said` already. Raises RefusedError, UnsureError."""
         draft = self._drafts.setdefault(job.key, Draft(unsure=job.attempts > 1))
         room = await self._rooms.of(job.payload, here=in_place)
         if time.monotonic() - draft.typed_at > TYPING_SECONDS:
@@ -60,18 +64,18 @@ class Drafts:
             draft.message = begun(await self.ours(job, room))
             draft.unsure = False
         if draft.message is None:
-            await self._post(job, room, draft, text)
+            await self._post(job, room, draft, draft_message(text, said))
         else:
             await self._web.write(
                 "PATCH",
                 "/channels/{channel_id}/messages/{message_id}",
-                draft_message(text).body(),
+                draft_message(text, said).body(),
                 channel_id=room.channel,
                 message_id=draft.message,
             )
 
-    async def _post(self, job: Job, room: Room, draft: Draft, text: str) -> None:
-        body = draft_message(text).body() | room.reference()
+    async def _post(self, job: Job, room: Room, draft: Draft, shown: Card) -> None:
+        body = shown.body() | room.reference()
         body |= {"nonce": nonce(job, 0, 0), "enforce_nonce": True}
         try:
             posted = await self._web.write("POST", MESSAGES, body, channel_id=room.channel)

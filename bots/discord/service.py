@@ -149,7 +149,9 @@ def _put_together(settings: DiscordSettings, engine: EngineClient, own: Kept, cl
     )
 
     def chat_of(job: Job) -> DiscordChat:
-        return DiscordChat(job, own.inbox, "Discord", files=files, history=history, drafts=drafts)
+        return DiscordChat(
+            *(job, own.inbox, "Discord"), files=files, history=history, drafts=drafts, directory=directory
+        )
 
     def done(job: Job) -> None:
         drafts.forget(job)
