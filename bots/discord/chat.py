@@ -15,7 +15,7 @@ from bots.conversation import FileRef, Thread, may_see
 from bots.discord.cards import DRAFT_SIGN, MOODS
 from bots.discord.intake import SAID_BY_PEOPLE, files_of, readable
 from bots.discord.markup import plain_words
-from bots.outcomes import RefusedError
+from bots.outcomes import RefusedError, to_its_end
 from bots.replies import Replies
 from mmrag.types import Turn
 
@@ -113,7 +113,8 @@ class DiscordChat(Replies):
         if payload.get("token") or not self.is_open:
             return
         await asyncio.sleep(max(0.0, self._status_at + EDIT_SECONDS - time.monotonic()))
-        audience = await self.directory.audience(payload["guild"], payload["channel"], payload["user"])
+        place = (payload["guild"], payload["channel"], payload["user"])
+        audience = await to_its_end(self.directory.audience(*place))
         if may_see(audience, question.collections):
             self._status_at = time.monotonic()
             here = bool(self.where.get("here"))

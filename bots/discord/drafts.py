@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bots.discord.cards import DRAFT_SIGN, draft_message
 from bots.discord.web import MESSAGES
-from bots.outcomes import RefusedError, UnsureError
+from bots.outcomes import RefusedError, UnsureError, to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,8 @@ class Draft:
     message: str | None = None
     unsure: bool = False
     typed_at: float = float("-inf")
+    is_over: bool = False
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Drafts:
@@ -46,8 +49,12 @@ class Drafts:
         self._history = history
         self._drafts: dict[str, Draft] = {}
 
-    def of(self, job: Job) -> Draft:
-        return self._drafts.get(job.key, Draft())
+    async def taken(self, job: Job) -> Draft:
+        """The job's draft, which `show` changes no more: the reply is edited into it."""
+        draft = self._drafts.setdefault(job.key, Draft())
+        draft.is_over = True
+        async with draft.turn:
+            return draft
 
     def forget(self, job: Job) -> None:
         """The job had its ending."""
@@ -55,24 +62,30 @@ class Drafts:
 
     async def show(self, job: Job, text: str, *, in_place: bool, said: Sequence[Said] = ()) -> None:
         """Show a status and what is `said` already. Raises RefusedError, UnsureError."""
+        await to_its_end(self._show(job, text, in_place, said))
+
+    async def _show(self, job: Job, text: str, in_place: bool, said: Sequence[Said]) -> None:  # noqa: FBT001 - handed on
         draft = self._drafts.setdefault(job.key, Draft(unsure=job.attempts > 1))
-        room = await self._rooms.of(job.payload, here=in_place)
-        if time.monotonic() - draft.typed_at > TYPING_SECONDS:
-            draft.typed_at = time.monotonic()
-            await self._web.write("POST", "/channels/{channel_id}/typing", channel_id=room.channel)
-        if draft.message is None and draft.unsure:
-            draft.message = begun(await self.ours(job, room))
-            draft.unsure = False
-        if draft.message is None:
-            await self._post(job, room, draft, draft_message(text, said))
-        else:
-            await self._web.write(
-                "PATCH",
-                "/channels/{channel_id}/messages/{message_id}",
-                draft_message(text, said).body(),
-                channel_id=room.channel,
-                message_id=draft.message,
-            )
+        async with draft.turn:
+            room = await self._rooms.of(job.payload, here=in_place)
+            if time.monotonic() - draft.typed_at > TYPING_SECONDS:
+                draft.typed_at = time.monotonic()
+                await self._web.write("POST", "/channels/{channel_id}/typing", channel_id=room.channel)
+            if draft.message is None and draft.unsure:
+                draft.message = begun(await self.ours(job, room))
+                draft.unsure = False
+            if draft.is_over:
+                return
+            if draft.message is None:
+                await self._post(job, room, draft, draft_message(text, said))
+            else:
+                await self._web.write(
+                    "PATCH",
+                    "/channels/{channel_id}/messages/{message_id}",
+                    draft_message(text, said).body(),
+                    channel_id=room.channel,
+                    message_id=draft.message,
+                )
 
     async def _post(self, job: Job, room: Room, draft: Draft, shown: Card) -> None:
         body = shown.body() | room.reference()

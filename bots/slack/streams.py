@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bots.conversation import may_see
-from bots.outcomes import UnsureError
+from bots.outcomes import UnsureError, to_its_end
 from bots.slack.blocks import TEXT_CHARS, said_markdown
 
 if TYPE_CHECKING:
@@ -26,11 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class Stream:
-    """A job's stream: its message and the Markdown in it. `unsure`: there may be a message we don't know."""
+    """A job's stream: its message and the Markdown in it.
+
+    `unsure`: there may be a message that we don't know. `is_broken`: a piece may be missing.
+    """
 
     ts: str | None = None
     markdown: str = ""
     unsure: bool = False
+    is_broken: bool = False
     is_over: bool = False
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -48,17 +52,14 @@ class Streams:
         if job.attempts > 1:  # what the first one has begun, delivery looks for
             return
         stream = self._streams.setdefault(job.key, Stream())
-        # Whoever shows is stopped when the answer is there; a call that has begun must be known to its end.
-        extending = asyncio.ensure_future(self._extend(job, stream, said, collections))
-        extending.add_done_callback(_looked_at)
-        await asyncio.shield(extending)
+        await to_its_end(self._extend(job, stream, said, collections))
 
     async def taken(self, job: Job) -> Stream:
         """The job's stream, into which nothing more is written by `show`."""
         stream = self._streams.setdefault(job.key, Stream())
+        stream.is_over = True
         async with stream.turn:
-            stream.is_over = True
-        return stream
+            return stream
 
     def forget(self, job: Job) -> None:
         """The job had its ending."""
@@ -71,12 +72,12 @@ class Streams:
         async with stream.turn:
             markdown = said_markdown(said)
             fits = markdown.startswith(stream.markdown) and len(markdown) <= TEXT_CHARS
-            if stream.is_over or not fits:
+            if stream.is_over or stream.is_broken or not fits:
                 return  # what is not shown now comes with the whole
             audience = await self._directory.audience(payload["team"], payload["channel"], payload["user"])
             if not may_see(audience, tuple(collections)):
                 return
-            stream.is_over = True  # unless all goes well: where a piece may be lost nothing is appended
+            stream.is_broken = True  # unless all goes well
             web = await self._workspaces.of(payload["team"])
             if stream.ts is None:
                 try:
@@ -100,10 +101,4 @@ class Streams:
                     markdown_text=markdown.removeprefix(stream.markdown),
                 )
             stream.markdown = markdown
-            stream.is_over = False
-
-
-def _looked_at(extending: asyncio.Future[None]) -> None:
-    """What went wrong after everybody stopped waiting: delivery finds out by itself."""
-    if not extending.cancelled():
-        extending.exception()
+            stream.is_broken = False
