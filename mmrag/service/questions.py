@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -136,9 +137,18 @@ async def answer(request: Request, question: Question, told: Told) -> Answer:
 
     Where the caller is cancelled, the engine stops before its next stage or sentence. Raises Problem.
     """
-    metrics = service_of(request).metrics
+    metrics, began = service_of(request).metrics, time.monotonic()
+    has_begun = False
+
+    def heard(what: Stage | Said) -> None:
+        nonlocal has_begun
+        if isinstance(what, Said) and not has_begun:
+            has_begun = True
+            metrics.began(time.monotonic() - began)
+        told(what)
+
     try:
-        answered = await _answered(request, question, told)
+        answered = await _answered(request, question, heard)
     except asyncio.CancelledError:
         metrics.unanswered("withdrawn")
         raise
