@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from mmrag.text.display import neutralise, one_line, shorten, shorten_quote
+from mmrag.types import Answer, Generation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mmrag.types import Answer, Citation, Unread
+    from mmrag.types import Citation, Said, Unread
 
 SNIPPET_CHARS = 160
 
@@ -70,6 +71,21 @@ def lay_out(answer: Answer) -> Layout:
         sources=tuple(_source_line(citation, nearest=answer.abstained) for citation in answer.citations),
         notes=tuple(_note(unread) for unread in answer.unread),
         footer=_footer(answer),
+    )
+
+
+def so_far(said: Sequence[Said]) -> Answer:
+    """What is certain already of an answer, as an answer that says no more."""
+    cited = {citation.marker: citation for sentence in said for citation in sentence.citations}
+    return Answer(
+        id=said[0].answer_id,
+        text=" ".join(sentence.text for sentence in said),
+        abstained=False,
+        citations=tuple(cited.values()),
+        unread=(),
+        cached=False,
+        generation=Generation("", "", ""),
+        timings_ms={},
     )
 
 

@@ -18,11 +18,13 @@ from mmrag.errors import NotReadable
 from mmrag.wire import answer_to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import apsw
 
     from bots.conversation import Notice, Proposal, Thread
     from bots.inbox import Inbox, Job
-    from mmrag.types import Answer, Question
+    from mmrag.types import Answer, Question, Said
 
     Json = dict[str, Any]
 
@@ -59,6 +61,15 @@ class Replies(ABC):
     @abstractmethod
     async def show_status(self, text: str | None) -> None:
         """See `conversation.Chat`."""
+
+    @abstractmethod
+    async def show_said(self, said: Sequence[Said], question: Question) -> None:
+        """See `conversation.Chat`."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the answer will be seen by everyone in the place where it was asked, as it is."""
+        return self.job.kind == "question" and not (self.whispers or self.asked_by)
 
     async def is_ours(self) -> bool:
         """Whether this process still works on the job: what others show must not be written over."""

@@ -287,7 +287,7 @@ def _service(settings: Settings) -> Iterator[Finding]:
     from mmrag.assemble import build_keys  # noqa: PLC0415 - as above
 
     if _version("fastapi") is None:
-        yield Finding("service", "note", "mmrag serve needs more", "run  pip install 'mmrag[serve]'")
+        yield Finding("service", "note", "mmrag serve needs more", "run  pip install 'mmrag[http]'")
         return
     with build_keys(settings) as keys:
         names = [f"{key.name} (mmrag_{key.id}_...)" for key in keys.all()]

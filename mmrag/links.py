@@ -24,7 +24,7 @@ from mmrag.errors import MmragError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mmrag.types import Answer
+    from mmrag.types import Citation
 
 KEY_BYTES = 32
 PATH = "/s"  # under the public address
@@ -61,23 +61,25 @@ class PageLinks:
     address: str = ""
     days: float = 30
 
-    def with_links(self, answer: Answer) -> Answer:
-        """The answer, each citation of a stored document with its link."""
+    def linked(
+        self, answer_id: str, citations: tuple[Citation, ...], *, at: float | None = None
+    ) -> tuple[Citation, ...]:
+        """Citations of an answer, those of stored documents with links that hold from `at` (None: now) on."""
         if not self.address:
-            return answer
-        linked = (
+            return citations
+        return tuple(
             citation
             if citation.document_id is None
             else replace(
-                citation, link=f"{self.address}{PATH}/{self.token(answer.id, citation.marker)}#quote"
+                citation,
+                link=f"{self.address}{PATH}/{self.token(answer_id, citation.marker, at=at)}#quote",
             )
-            for citation in answer.citations
+            for citation in citations
         )
-        return replace(answer, citations=tuple(linked))
 
-    def token(self, answer_id: str, marker: int) -> str:
-        """The token of a citation, from now on; `answer_id` is 16 hexadecimal digits."""
-        expires = int(time.time() + self.days * DAY_SECONDS)
+    def token(self, answer_id: str, marker: int, *, at: float | None = None) -> str:
+        """The token of a citation, from `at` (None: now) on; `answer_id` is 16 hexadecimal digits."""
+        expires = int((time.time() if at is None else at) + self.days * DAY_SECONDS)
         claim = _CLAIM.pack(_VERSION, bytes.fromhex(answer_id), marker, expires)
         return base64.urlsafe_b64encode(claim + self._mac(claim)).decode()
 

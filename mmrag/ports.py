@@ -32,6 +32,7 @@ from mmrag.types import (
     Rating,
     RatingReceipt,
     Reading,
+    Said,
     SearchResult,
     Source,
     Stage,
@@ -49,10 +50,16 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]  # (n, dimension), rows of unit length
 
 Listener = Callable[[Stage], None]
+SaidListener = Callable[[Said], None]
+ClaimListener = Callable[[Claim], None]
 PageListener = Callable[[int, int], None]  # pages that are read, of how many
 AddListener = Callable[[int, int, int], None]  # of which source, pages that are read, of how many
 SourceLoader = Callable[[], Source]  # raises UserFacingError
 AddOutcome = AddReport | UserFacingError
+
+
+def unheard(_: object) -> None:
+    """Who listens where only the end is waited for."""
 
 
 # ------------------------------------------------------------ seen by the bots
@@ -61,8 +68,13 @@ AddOutcome = AddReport | UserFacingError
 class EngineClient(Protocol):
     """The engine, in this process or behind HTTP."""
 
-    def ask(self, question: Question, *, listener: Listener | None = None) -> Answer:
-        """Answer with cited sources, or abstain. Raises UserFacingError."""
+    def ask(
+        self, question: Question, *, listener: Listener | None = None, said: SaidListener | None = None
+    ) -> Answer:
+        """Answer with cited sources, or abstain. Raises UserFacingError.
+
+        `said` hears each of the answer's sentences as soon as it is certain; together they are its text.
+        """
         ...
 
     def search(self, question: Question, *, k: int = 10) -> SearchResult:
@@ -304,7 +316,9 @@ class Generator(Protocol):
         """Part of the cache key: changes whenever the same prompt could be answered otherwise."""
         ...
 
-    def generate(self, prompt: Prompt) -> Draft: ...
+    def generate(self, prompt: Prompt, *, drafted: ClaimListener = unheard) -> Draft:
+        """The draft; `drafted` hears each of its claims as soon as it is whole, and may end it by raising."""
+        ...
 
     def close(self) -> None:
         """Give back what it holds; it is not asked again."""
@@ -315,7 +329,10 @@ class Grounder(Protocol):
     """Keeps of a draft only what the evidence supports."""
 
     def ground(self, draft: Draft, prompt: Prompt) -> tuple[Claim, ...]:
-        """Claims with at least one supporting quote each, in the draft's order."""
+        """Claims with at least one supporting quote each, in the draft's order.
+
+        Each is judged by itself: one after the other, the same are kept as all at once.
+        """
         ...
 
     def cite(
@@ -323,7 +340,8 @@ class Grounder(Protocol):
     ) -> tuple[str, tuple[Citation, ...]]:
         """The answer's text with markers, and its citations; then what it leaves unanswered.
 
-        Without claims: an abstention in the question's language and the nearest sources.
+        Further claims only add to the text. Without claims: an abstention in the question's language and
+        the nearest sources.
         """
         ...
 

@@ -29,13 +29,14 @@ from mmrag.errors import (
     NotFound,
     UserFacingError,
 )
+from mmrag.ports import unheard
 from mmrag.types import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from mmrag.ports import Listener
+    from mmrag.ports import Listener, SaidListener
     from mmrag.types import (
         AddReport,
         Answer,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         Question,
         Rating,
         RatingReceipt,
+        Said,
         SearchResult,
         Source,
     )
@@ -85,6 +87,28 @@ class EngineFault(MmragError):
 class _Event:
     name: str
     data: Any  # JSON
+
+
+class _Saying:
+    """Hands on what is said, once, though a question that broke off is answered again from the beginning."""
+
+    def __init__(self, listener: SaidListener) -> None:
+        self._listener = listener
+        self._said: list[str] = []
+        self._heard = 0  # in this attempt
+        self._differs = False  # what is said now is not what was said before: only the end counts
+
+    def begin(self) -> None:
+        """The question is asked, or asked again."""
+        self._heard = 0
+
+    def hear(self, sentence: Said) -> None:
+        known = self._said[self._heard : self._heard + 1]
+        self._heard += 1
+        self._differs = self._differs or known not in ([], [sentence.text])
+        if not known and not self._differs:
+            self._said.append(sentence.text)
+            self._listener(sentence)
 
 
 class RemoteEngine:
@@ -141,8 +165,11 @@ class RemoteEngine:
 
     # ---------------------------------------------------------------- EngineClient
 
-    def ask(self, question: Question, *, listener: Listener | None = None) -> Answer:
+    def ask(
+        self, question: Question, *, listener: Listener | None = None, said: SaidListener | None = None
+    ) -> Answer:
         parts = self._question_parts(wire.question_to_json(question), question)
+        saying = _Saying(said or unheard)
 
         def heard(event: _Event) -> Answer | None:
             if event.name == "answer":
@@ -151,9 +178,15 @@ class RemoteEngine:
                 for stage in get_args(Stage):
                     if stage == event.data["stage"]:  # newer engines may tell of others
                         listener(stage)
+            if event.name == "claim" and "answer_id" in event.data:  # older engines name none
+                saying.hear(wire.said_from_json(event.data))
             return None
 
-        return self._until(lambda headers: self._streamed("v1/ask", headers, heard, **parts))
+        def attempt(headers: Mapping[str, str]) -> Answer:
+            saying.begin()
+            return self._streamed("v1/ask", headers, heard, **parts)
+
+        return self._until(attempt)
 
     def search(self, question: Question, *, k: int = 10) -> SearchResult:
         parts = self._question_parts(wire.question_to_json(question) | {"k": k}, question)

@@ -9,8 +9,10 @@ module knows no library, no storage and no platform.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ ChunkKind = Literal["text", "table", "figure", "correction"]
 AddStatus = Literal["added", "updated", "unchanged"]
 CellOrigin = Literal["printed", "measured"]
 Stage = Literal["reading", "searching", "answering", "checking"]
+
+_MARKERS = re.compile(r"(?:\[\d+\])+(?: |$)")
 
 
 # ---------------------------------------------------------------- what is read
@@ -314,6 +318,18 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence of an answer with its markers, as soon as it is certain: it is never taken back.
+
+    `citations` are those of its markers. Until the answer is whole their quotes may still grow.
+    """
+
+    answer_id: str
+    text: str
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An answer whose every sentence is cited, or an abstention with the nearest sources.
 
@@ -328,6 +344,19 @@ class Answer:
     cached: bool
     generation: Generation
     timings_ms: dict[str, float]
+
+    @property
+    def sentences(self) -> tuple[Said, ...]:
+        """What it says; joined by spaces the sentences are its text. An abstention says nothing."""
+        if self.abstained:
+            return ()
+        ends = [match.end() for match in _MARKERS.finditer(self.text)]
+        pieces = [self.text[start:end] for start, end in pairwise([0, *ends, len(self.text)])]
+        return tuple(self._said(piece.removesuffix(" ")) for piece in pieces if piece)
+
+    def _said(self, text: str) -> Said:
+        cited = tuple(citation for citation in self.citations if f"[{citation.marker}]" in text)
+        return Said(self.id, text, cited)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from mmrag.errors import (
     StoreUnavailable,
     UserFacingError,
 )
-from mmrag.types import AddReport, Answer, Document, Hit, RatingReceipt, SearchResult
+from mmrag.types import AddReport, Answer, Document, Hit, RatingReceipt, Said, SearchResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 VERSION = 1  # grows when a reader of the old form could misunderstand the new one
 
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
+_SAID: TypeAdapter[Said] = TypeAdapter(Said)
 _HIT: TypeAdapter[Hit] = TypeAdapter(Hit)
 _SEARCH: TypeAdapter[SearchResult] = TypeAdapter(SearchResult)
 _DOCUMENT: TypeAdapter[Document] = TypeAdapter(Document)
@@ -60,6 +61,17 @@ def answer_to_json(answer: Answer) -> dict[str, Any]:
 def answer_from_json(value: object) -> Answer:
     """Raises ValueError where this is not an answer."""
     return _ANSWER.validate_python(value, strict=False)
+
+
+def said_to_json(said: Said) -> dict[str, Any]:
+    """A sentence of an answer that is being given; `said_from_json` takes it back."""
+    sentence: dict[str, Any] = _SAID.dump_python(said, mode="json")
+    return sentence | {"markers": [citation.marker for citation in said.citations]}
+
+
+def said_from_json(value: Mapping[str, Any]) -> Said:
+    """Raises ValueError where this is not a sentence of an answer."""
+    return _SAID.validate_python(dict(value), strict=False)
 
 
 def problem_code(error: UserFacingError) -> str:

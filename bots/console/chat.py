@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bots.conversation import FileRef, Notice, Thread
-from bots.render import lay_out
+from bots.render import lay_out, so_far
 from mmrag.errors import MissingExtra, NotReadable
 from mmrag.types import Turn
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bots.addresses import Reach
     from bots.console.screen import Screen
     from bots.conversation import Proposal
-    from mmrag.types import Answer, Question, Source
+    from mmrag.types import Answer, Question, Said, Source
 
 
 class ConsoleChat:
@@ -39,6 +39,10 @@ class ConsoleChat:
 
     async def show_status(self, text: str | None) -> None:
         self._screen.show_status(text)
+
+    async def show_said(self, said: Sequence[Said], question: Question) -> None:
+        del question
+        self._screen.show_said(lay_out(so_far(said)))
 
     async def post_answer(self, answer: Answer, question: Question) -> None:
         del question  # what was typed stands above

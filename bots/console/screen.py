@@ -104,16 +104,26 @@ class Screen:
             if self._live is not None:
                 self._live.stop()
                 self._live = None
-        elif self._console.is_interactive:
+        else:
             status = Text(one_line(text) + " …", QUIET, no_wrap=True, overflow="ellipsis")
-            spinner = Spinner("dots", status, style=MARKER_STYLE)
-            # Not filled up to the edge: the "^C" that a terminal echoes must not break the line.
-            shown = Padding(spinner, (0, 0, 0, self._indent), expand=False)
-            if self._live is None:
-                self._live = Live(shown, console=self._console, transient=True)
-                self._live.start()
-            else:
-                self._live.update(shown)
+            self._show(Spinner("dots", status, style=MARKER_STYLE))
+
+    def show_said(self, layout: Layout) -> None:
+        """Show at the bottom of a terminal what is certain already of an answer, until it is whole."""
+        links = {source.marker: source.link for source in layout.sources}
+        spinner = Spinner("dots", Text("…", QUIET), style=MARKER_STYLE)
+        self._show(Group(*(_paragraph(each, links) for each in layout.paragraphs), spinner))
+
+    def _show(self, shown: RenderableType) -> None:
+        if not self._console.is_interactive:
+            return
+        # Not filled up to the edge: the "^C" that a terminal echoes must not break the line.
+        padded = Padding(shown, (0, 0, 0, self._indent), expand=False)
+        if self._live is None:
+            self._live = Live(padded, console=self._console, transient=True)
+            self._live.start()
+        else:
+            self._live.update(padded)
 
     # ------------------------------------------------------------- the prompt
 

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 
 from bots.conversation.events import Notice
 from mmrag.errors import UserFacingError
+from mmrag.types import Said
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
     from bots.conversation.events import Chat, Ending
-    from mmrag.ports import Listener
-    from mmrag.types import Attachment, Stage
+    from mmrag.types import Attachment, Question, Stage
 
 log = logging.getLogger("bots.conversation")
+
+SAID_SECONDS = 0.5  # what is whole sooner after its first sentence is shown as a whole: each piece is a call
 
 _STAGES: dict[Stage, str] = {
     "reading": "reading the question",
@@ -61,27 +63,41 @@ async def working(chat: Chat, text: str) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def narrated(chat: Chat, attachments: Sequence[Attachment]) -> AsyncIterator[Listener]:
-    """A listener for the engine's thread whose stages appear as the status of the chat."""
+async def narrated(chat: Chat, question: Question) -> AsyncIterator[Callable[[Stage | Said], None]]:
+    """A listener for the engine's thread: stages appear as the chat's status, sentences as its draft."""
     loop = asyncio.get_running_loop()
-    stages: asyncio.Queue[Stage] = asyncio.Queue()
+    told: asyncio.Queue[Stage | Said] = asyncio.Queue()
 
-    def listener(stage: Stage) -> None:
+    def listener(heard: Stage | Said) -> None:
         # A cancelled question may still be worked on when the loop is closed: nobody listens any more.
         with suppress(RuntimeError):
-            loop.call_soon_threadsafe(stages.put_nowait, stage)
+            loop.call_soon_threadsafe(told.put_nowait, heard)
 
-    async def narrate() -> None:
-        while True:
-            await show(chat, _describe_stage(await stages.get(), attachments))
-
-    narrator = asyncio.create_task(narrate())
+    narrator = asyncio.create_task(_narrate(chat, question, told))
     try:
         yield listener
     finally:
         narrator.cancel()
         # No status may come after the ending.
         await asyncio.wait([narrator])
+
+
+async def _narrate(chat: Chat, question: Question, told: asyncio.Queue[Stage | Said]) -> None:
+    said: list[Said] = []
+    while True:
+        heard = await told.get()
+        if not isinstance(heard, Said):
+            await show(chat, _describe_stage(heard, question.attachments))
+            continue
+        said.append(heard)
+        await asyncio.sleep(SAID_SECONDS)
+        while not told.empty():  # nothing but sentences comes after the first
+            following = told.get_nowait()
+            said += [following] if isinstance(following, Said) else []
+        try:
+            await chat.show_said(tuple(said), question)
+        except Exception as error:  # noqa: BLE001 - as with a status: the answer comes all the same
+            log_fault(error)
 
 
 def _describe_stage(stage: Stage, attachments: Sequence[Attachment]) -> str:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bots.conversation.audience import Audience
-    from mmrag.types import Answer, Question, Turn, Verdict
+    from mmrag.types import Answer, Question, Said, Turn, Verdict
 
 Ending = Literal["answered", "abstained", "done", "refused", "apologised"]
 Mood = Literal["done", "hint", "problem"]
@@ -130,6 +132,10 @@ class Chat(Protocol):
 
     async def show_status(self, text: str | None) -> None:
         """Show what the bot is doing; None takes it away."""
+        ...
+
+    async def show_said(self, said: Sequence[Said], question: Question) -> None:
+        """Show what is certain already of the answer, all of it each time; the answer takes its place."""
         ...
 
     async def post_answer(self, answer: Answer, question: Question) -> None:

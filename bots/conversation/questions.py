@@ -70,5 +70,5 @@ async def download(file: FileRef, chat: Chat) -> Attachment:
 
 
 async def _ask(question: Question, chat: Chat, engine: EngineClient) -> Answer:
-    async with narrated(chat, question.attachments) as listener:
-        return await asyncio.to_thread(engine.ask, question, listener=listener)
+    async with narrated(chat, question) as heard:
+        return await asyncio.to_thread(engine.ask, question, listener=heard, said=heard)

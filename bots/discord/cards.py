@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bots.discord.markup import MARKDOWN, escape, escape_line, link, size
 from bots.markup import Paragraph, Quotation, Words, parse, split
-from bots.render import fitting, lay_out, web_links
+from bots.render import fitting, lay_out, so_far, web_links
 from bots.wording import (
     CALL_FOR_HELP,
     CORRECT_IT,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bots.figures import Figure
     from bots.markup import Block
     from bots.render import Layout, SourceLine
-    from mmrag.types import Answer
+    from mmrag.types import Answer, Said
 
 Json = dict[str, Any]
 
@@ -168,9 +168,14 @@ def human_message(group: str, asked: str | None = None) -> Message:
     return Message(cut(text + quoted), mentions=mentions)
 
 
-def draft_message(status: str) -> Message:
-    """What stands there until the answer does."""
-    return Message(draft_content(status))
+def draft_message(status: str, said: Sequence[Said] = ()) -> Message:
+    """What stands there until the answer does: what is being done, and what is certain already."""
+    line = draft_content(status)
+    if not said:
+        return Message(line)
+    answer = so_far(said)
+    links = web_links(lay_out(answer), most=LINK_CHARS)
+    return Message(f"{line}\n{_texts(parse(answer.text, frozenset(links)), links, room=size(line) + 1)[0]}")
 
 
 def draft_content(status: str) -> str:

@@ -6,24 +6,29 @@ what is being done and that the answer is edited into.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bots.conversation import FileRef, Thread
+from bots.conversation import FileRef, Thread, may_see
 from bots.discord.cards import DRAFT_SIGN, MOODS
 from bots.discord.intake import SAID_BY_PEOPLE, files_of, readable
 from bots.discord.markup import plain_words
-from bots.outcomes import RefusedError
+from bots.outcomes import RefusedError, to_its_end
 from bots.replies import Replies
 from mmrag.types import Turn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from discord import Message
 
     from bots.discord.drafts import Drafts
     from bots.discord.files import Files
     from bots.discord.history import History
+    from bots.discord.places import Directory
+    from mmrag.types import Question, Said
 
 Json = dict[str, Any]
 
@@ -39,6 +44,7 @@ class DiscordChat(Replies):
     files: Files = field(kw_only=True)
     history: History = field(kw_only=True)
     drafts: Drafts = field(kw_only=True)
+    directory: Directory = field(kw_only=True)
     context: list[Json] = field(
         default_factory=list
     )  # {author, text, files} of a message that is asked about
@@ -102,6 +108,18 @@ class DiscordChat(Replies):
         self._status_at = now
         if await self.is_ours():  # or an answer of another process would become a draft again
             await self.drafts.show(self.job, text, in_place=bool(self.where.get("here")))
+
+    async def show_said(self, said: Sequence[Said], question: Question) -> None:
+        payload = self.job.payload
+        if payload.get("token") or not self.is_open:
+            return
+        await asyncio.sleep(max(0.0, self._status_at + EDIT_SECONDS - time.monotonic()))
+        place = (payload["guild"], payload["channel"], payload["user"])
+        audience = await to_its_end(self.directory.audience(*place))
+        if may_see(audience, question.collections) and await self.is_ours():
+            self._status_at = time.monotonic()
+            here = bool(self.where.get("here"))
+            await self.drafts.show(self.job, "answering", in_place=here, said=said)
 
 
 def _turn(message: Message, me: int) -> Turn | None:

@@ -176,7 +176,7 @@ class DiscordDelivery(Delivery[Place, Message]):
         """In a channel or thread, in as many messages as it takes."""
         if job.payload.get("late") and part.content["kind"] != "answer":
             messages = [replace(messages[0], content=f"{LATE}\n{messages[0].content}"), *messages[1:]]
-        draft = self._drafts.of(job)
+        draft = await self._drafts.taken(job)
         doubtful = part.unsure or draft.unsure or job.attempts > 1
         there = await self._drafts.ours(job, room) if doubtful else []
         posted = []

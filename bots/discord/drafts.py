@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bots.discord.cards import DRAFT_SIGN, draft_message
 from bots.discord.web import MESSAGES
-from bots.outcomes import RefusedError, UnsureError
+from bots.outcomes import RefusedError, UnsureError, to_its_end
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from discord import Message
 
+    from bots.discord.cards import Message as Card
     from bots.discord.history import History
     from bots.discord.rooms import Room, Rooms
     from bots.discord.web import DiscordWeb
     from bots.inbox import Job
+    from mmrag.types import Said
 
 Json = dict[str, Any]
 
@@ -31,6 +36,8 @@ class Draft:
     message: str | None = None
     unsure: bool = False
     typed_at: float = float("-inf")
+    is_over: bool = False
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Drafts:
@@ -42,36 +49,46 @@ class Drafts:
         self._history = history
         self._drafts: dict[str, Draft] = {}
 
-    def of(self, job: Job) -> Draft:
-        return self._drafts.get(job.key, Draft())
+    async def taken(self, job: Job) -> Draft:
+        """The job's draft, which `show` changes no more: the reply is edited into it."""
+        draft = self._drafts.setdefault(job.key, Draft())
+        draft.is_over = True
+        async with draft.turn:
+            return draft
 
     def forget(self, job: Job) -> None:
         """The job had its ending."""
         self._drafts.pop(job.key, None)
 
-    async def show(self, job: Job, text: str, *, in_place: bool) -> None:
-        """Show a status. Raises RefusedError, UnsureError."""
-        draft = self._drafts.setdefault(job.key, Draft(unsure=job.attempts > 1))
-        room = await self._rooms.of(job.payload, here=in_place)
-        if time.monotonic() - draft.typed_at > TYPING_SECONDS:
-            draft.typed_at = time.monotonic()
-            await self._web.write("POST", "/channels/{channel_id}/typing", channel_id=room.channel)
-        if draft.message is None and draft.unsure:
-            draft.message = begun(await self.ours(job, room))
-            draft.unsure = False
-        if draft.message is None:
-            await self._post(job, room, draft, text)
-        else:
-            await self._web.write(
-                "PATCH",
-                "/channels/{channel_id}/messages/{message_id}",
-                draft_message(text).body(),
-                channel_id=room.channel,
-                message_id=draft.message,
-            )
+    async def show(self, job: Job, text: str, *, in_place: bool, said: Sequence[Said] = ()) -> None:
+        """Show a status and what is `said` already. Raises RefusedError, UnsureError."""
+        await to_its_end(self._show(job, text, in_place, said))
 
-    async def _post(self, job: Job, room: Room, draft: Draft, text: str) -> None:
-        body = draft_message(text).body() | room.reference()
+    async def _show(self, job: Job, text: str, in_place: bool, said: Sequence[Said]) -> None:  # noqa: FBT001 - handed on
+        draft = self._drafts.setdefault(job.key, Draft(unsure=job.attempts > 1))
+        async with draft.turn:
+            room = await self._rooms.of(job.payload, here=in_place)
+            if time.monotonic() - draft.typed_at > TYPING_SECONDS:
+                draft.typed_at = time.monotonic()
+                await self._web.write("POST", "/channels/{channel_id}/typing", channel_id=room.channel)
+            if draft.message is None and draft.unsure:
+                draft.message = begun(await self.ours(job, room))
+                draft.unsure = False
+            if draft.is_over:
+                return
+            if draft.message is None:
+                await self._post(job, room, draft, draft_message(text, said))
+            else:
+                await self._web.write(
+                    "PATCH",
+                    "/channels/{channel_id}/messages/{message_id}",
+                    draft_message(text, said).body(),
+                    channel_id=room.channel,
+                    message_id=draft.message,
+                )
+
+    async def _post(self, job: Job, room: Room, draft: Draft, shown: Card) -> None:
+        body = shown.body() | room.reference()
         body |= {"nonce": nonce(job, 0, 0), "enforce_nonce": True}
         try:
             posted = await self._web.write("POST", MESSAGES, body, channel_id=room.channel)

@@ -199,7 +199,9 @@ def _put_together(
     )
 
     def chat_of(job: Job) -> DiscordChat:
-        return DiscordChat(job, own.inbox, "Discord", files=files, history=history, drafts=drafts)
+        return DiscordChat(
+            *(job, own.inbox, "Discord"), files=files, history=history, drafts=drafts, directory=directory
+        )
 
     def done(job: Job) -> None:
         drafts.forget(job)

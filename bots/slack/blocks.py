@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bots.markup import Paragraph, Quotation, Words, parse, split
-from bots.render import fitting, lay_out, web_links
+from bots.render import fitting, lay_out, so_far, web_links
 from bots.slack.elements import SECTION_CHARS, actions, button, plain, section
 from bots.slack.markup import escape, escape_line, mrkdwn_link, to_markdown, to_mrkdwn
 from bots.wording import (
@@ -24,12 +24,12 @@ from bots.wording import (
 from mmrag.text.display import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from bots.conversation import Notice, Proposal
     from bots.figures import Figure
     from bots.render import Layout, SourceLine
-    from mmrag.types import Answer
+    from mmrag.types import Answer, Said
 
 Blocks = list[dict[str, Any]]
 
@@ -112,6 +112,13 @@ def without_picture(message: Message, reason: str) -> Message:
 def directly(message: Message, because: str) -> Message:
     """A message that was for somebody in a channel, as they see it in their own conversation."""
     return replace(message, below=[*message.below, _context(because)])
+
+
+def said_markdown(said: Sequence[Said]) -> str:
+    """What is certain already of an answer, as the beginning of its message."""
+    answer = so_far(said)
+    links = web_links(lay_out(answer), most=LINK_CHARS)
+    return to_markdown(parse(answer.text, frozenset(links)), links)
 
 
 def notice_message(notice: Notice) -> Message:

@@ -16,8 +16,12 @@ from mmrag.errors import NotReadable
 from mmrag.types import Turn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bots.slack.files import Files
+    from bots.slack.streams import Streams
     from bots.slack.web import SlackWeb, Workspaces
+    from mmrag.types import Question, Said
 
 Json = dict[str, Any]
 
@@ -36,6 +40,7 @@ class SlackChat(Replies):
 
     workspaces: Workspaces = field(kw_only=True)
     files: Files = field(kw_only=True)
+    streams: Streams = field(kw_only=True)
     _status_at: float = 0.0
 
     async def refs(self, files: list[Json]) -> tuple[FileRef, ...]:
@@ -79,6 +84,12 @@ class SlackChat(Replies):
             thread_ts=payload["thread_ts"],
             status=f"is {text} …",
         )
+
+    async def show_said(self, said: Sequence[Said], question: Question) -> None:
+        payload = self.job.payload
+        shown = self.is_open and payload.get("thread_ts") and not payload.get("private")
+        if shown and await self.is_ours():
+            await self.streams.show(self.job, said, question.collections)
 
 
 async def _messages_before(

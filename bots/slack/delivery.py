@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from bots.records import DiskRecords
     from bots.slack.files import Files
     from bots.slack.places import Directory
+    from bots.slack.streams import Streams
     from bots.slack.web import SlackWeb, Workspaces
     from mmrag.ports import EngineClient
     from mmrag.types import Answer
@@ -96,12 +97,14 @@ class SlackDelivery(Delivery[Place, Message]):
         directory: Directory,
         files: Files,
         session: aiohttp.ClientSession,
+        streams: Streams,
     ) -> None:
         super().__init__(inbox, records, engine, platform="Slack", human_of=human_of)
         self._workspaces = workspaces
         self._directory = directory
         self._files = files
         self._session = session
+        self._streams = streams
 
     def target(self, job: Job, part: Part) -> Place:
         payload, content = job.payload, part.content
@@ -168,7 +171,20 @@ class SlackDelivery(Delivery[Place, Message]):
         self, job: Job, part: Part, web: SlackWeb, target: Place, *, message: Message, metadata: Json
     ) -> str | None:
         """A stream that was begun and not finished, made the whole message; None where there is none."""
-        if not part.unsure or part.content["kind"] != "answer":
+        stream = await self._streams.taken(job)
+        if not part.unsure and stream.ts is not None:
+            begun = _Begun(stream.ts, _slices(message.markdown.removeprefix(stream.markdown)))
+            stream.ts, stream.unsure = None, True  # should this break off, it is looked for
+            await self._inbox.sending(job, part, receipt=f"stream {begun.ts}")
+            if message.markdown.startswith(stream.markdown):
+                await self._finish_stream(web, target, begun, message, metadata)
+            else:
+                await self._edit(web, target, begun.ts, message, metadata)
+            stream.unsure = False
+            return begun.ts
+        # Of a question whose earlier attempt broke off, or whose stream may have begun, whatever is said now.
+        left = job.kind == "question" and target.thread_ts is not None and (job.attempts > 1 or stream.unsure)
+        if not left and not (part.unsure and part.content["kind"] == "answer"):
             return None
         orphan = await self._orphan(job, part, web, target)
         if orphan is None:
@@ -251,7 +267,7 @@ class SlackDelivery(Delivery[Place, Message]):
 
     async def _begin_stream(
         self, job: Job, part: Part, web: SlackWeb, target: Place, message: Message
-    ) -> _Stream | None:
+    ) -> _Begun | None:
         """A stream with the first piece in it; None where Slack has none to give, and nothing is there."""
         pieces = _slices(message.markdown)
         try:
@@ -267,10 +283,10 @@ class SlackDelivery(Delivery[Place, Message]):
             return None
         ts = str(begun["ts"])
         await self._inbox.sending(job, part, receipt=f"stream {ts}")
-        return _Stream(ts, pieces[1:])
+        return _Begun(ts, pieces[1:])
 
     async def _finish_stream(
-        self, web: SlackWeb, target: Place, stream: _Stream, message: Message, metadata: Json
+        self, web: SlackWeb, target: Place, stream: _Begun, message: Message, metadata: Json
     ) -> str:
         """Append the rest and stop; where the stream has died, the message is edited into the whole."""
         try:
@@ -427,7 +443,7 @@ class SlackDelivery(Delivery[Place, Message]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Stream:
+class _Begun:
     """A stream that was begun, and what has still to be appended."""
 
     ts: str

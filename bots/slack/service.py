@@ -26,6 +26,7 @@ from bots.slack.files import Files
 from bots.slack.handlers import SlackHandlers
 from bots.slack.http import web_app
 from bots.slack.places import Directory
+from bots.slack.streams import Streams
 from bots.slack.web import SlackWeb, Workspaces
 from bots.worker import Workers
 from mmrag.errors import InvalidSettings
@@ -167,6 +168,7 @@ def _workers(
     settings: SlackSettings, engine: EngineClient, own: Kept, workspaces: Workspaces, directory: Directory
 ) -> Workers[SlackChat]:
     files = Files(workspaces, own.session, api_url=settings.api_url, most_bytes=settings.most_file_bytes)
+    streams = Streams(workspaces, directory)
     handlers = SlackHandlers(
         *(engine, own.records, directory, workspaces, own.fetcher),
         rules=settings.rules,
@@ -180,15 +182,17 @@ def _workers(
         directory=directory,
         files=files,
         session=own.session,
+        streams=streams,
     )
 
     def chat_of(job: Job) -> SlackChat:
-        return SlackChat(job, own.inbox, "Slack", workspaces=workspaces, files=files)
+        return SlackChat(job, own.inbox, "Slack", workspaces=workspaces, files=files, streams=streams)
 
     return Workers(
         *(own.inbox, handlers, delivery, chat_of),
         answering=settings.answering,
         answer_seconds=settings.answer_seconds,
+        done=streams.forget,
     )
 
 

@@ -17,14 +17,14 @@ COPY bots/__init__.py bots/
 
 FROM build AS build-cpu
 ARG PIP_EXTRA_INDEX_URL=""
-RUN /opt/mmrag/bin/pip install -c constraints.txt ".[cpu,serve,mcp,openai]"
+RUN /opt/mmrag/bin/pip install -c constraints.txt ".[serve,mcp,openai]"
 COPY mmrag mmrag
 COPY bots bots
 RUN /opt/mmrag/bin/pip install --no-deps --force-reinstall . && /opt/mmrag/bin/mmrag --version
 
 FROM build AS build-gpu
 # PyTorch and FAISS bring CUDA along as wheels: of the machine only the driver is needed.
-RUN /opt/mmrag/bin/pip install -c constraints.txt ".[gpu,quantised,serve,mcp,openai]" "faiss-gpu==1.15.1"
+RUN /opt/mmrag/bin/pip install -c constraints.txt ".[gpu,quantised,http,mcp,openai]" "faiss-gpu==1.15.1"
 COPY mmrag mmrag
 COPY bots bots
 RUN /opt/mmrag/bin/pip install --no-deps --force-reinstall . && /opt/mmrag/bin/mmrag --version

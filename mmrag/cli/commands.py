@@ -7,6 +7,7 @@ import sys
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from mmrag import wire
@@ -193,7 +194,7 @@ def serve(arguments: argparse.Namespace, settings: Settings) -> int:
     try:
         from mmrag.service import server  # noqa: PLC0415 - needs an extra; named by the error
     except ModuleNotFoundError as missing:
-        raise MissingExtra(missing.name or "fastapi", "serve") from missing
+        raise MissingExtra(missing.name or "fastapi", _service_extra()) from missing
     listening = server.bind(settings)  # before an engine is started for nothing
     url = server.url_of(listening)
     settings = server.with_address(settings, url)
@@ -208,13 +209,18 @@ def serve(arguments: argparse.Namespace, settings: Settings) -> int:
     return DONE
 
 
+def _service_extra() -> str:
+    """The extra `serve` brings FAISS for the CPU, which must not come beside a GPU's."""
+    return "http" if find_spec("faiss") else "serve"
+
+
 def _mcp_route(engine: Engine, *, required: bool) -> Callable[[FastAPI], None]:
     """What adds /mcp to the service where the extra is installed. Raises MissingExtra where it must be."""
     try:
         from mmrag.mcp.http import add_mcp  # noqa: PLC0415 - needs an extra; named by the error
     except ModuleNotFoundError as missing:
         if required:
-            raise MissingExtra(missing.name or "mcp", "mcp,serve") from missing
+            raise MissingExtra(missing.name or "mcp", f"mcp,{_service_extra()}") from missing
         return lambda _app: None
     return lambda app: add_mcp(app, engine)
 

@@ -12,25 +12,26 @@ from mmrag.engine.attached import AttachmentDesk, pictures, thread_passages
 from mmrag.engine.flights import SingleFlight
 from mmrag.engine.joining import joined
 from mmrag.engine.journal import Journal
+from mmrag.engine.saying import Saying
 from mmrag.engine.stages import check_collection
 from mmrag.engine.timing import Stopwatch
 from mmrag.errors import GenerationFailed, InvalidInput
-from mmrag.ports import StoredAnswer
-from mmrag.types import Answer, Generation, Prompt, SearchResult
+from mmrag.ports import StoredAnswer, unheard
+from mmrag.types import Answer, Draft, Generation, Prompt, SearchResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mmrag.engine.stages import Limits, Stages
-    from mmrag.ports import Generator, Listener
-    from mmrag.types import Claim, Hit, Question, Stage, Unread
+    from mmrag.ports import Generator, Listener, SaidListener
+    from mmrag.types import Claim, Hit, Question, Unread
 
 EVIDENCE = 10  # passages of the collections, and as many that came with the question
 
 
 @dataclass(frozen=True, slots=True)
 class _Drafted:
-    """What may be said, and who drafted it; `failed` where that is not who should have."""
+    """What may be said, and who drafted it; `failed` where that is not who should have, or not all of it."""
 
     claims: tuple[Claim, ...]
     unanswered: tuple[str, ...]
@@ -49,8 +50,12 @@ class Asking:
         self._desk = AttachmentDesk(stages.reader, stages.chunker, most=limits.attachments)
         self._flights: SingleFlight[Answer] = SingleFlight(stages.flights)
 
-    def ask(self, question: Question, listener: Listener) -> Answer:
-        """From the cache where nothing changed since; once, however many ask at the same time."""
+    def ask(self, question: Question, listener: Listener = unheard, said: SaidListener = unheard) -> Answer:
+        """From the cache where nothing changed since; once, however many ask at the same time.
+
+        Whoever takes another's answer hears its sentences when it is whole: the other may leave in the
+        middle, and what is begun anew need not begin alike.
+        """
         self._check(question)
         watch = Stopwatch()
         # Taken before anything is searched: an answer that a later commit makes stale is then kept
@@ -59,28 +64,39 @@ class Asking:
         key = self._cache_key(question, index_version)
         cached = self._stages.cache.get(key)
         if cached is not None:
+            Saying(cached.id, said).rest_of(cached)
             return self.journal.noted(replace(cached, cached=True, timings_ms=watch.timings()), question)
         own: list[Answer] = []  # stays empty where somebody else's answer to the same question is taken
 
         def work() -> Answer:
-            own.append(self._answer(question, key, index_version, watch, listener))
+            own.append(self._answer(question, key, index_version, watch, listener, said))
             return own[0]
 
         answer = self._flights.run(key, work)
         if own:
             return self.journal.noted(answer, question)
+        Saying(answer.id, said).rest_of(answer)
         self.journal.noted(replace(answer, cached=True, timings_ms=watch.timings()), question)
         return answer
 
-    def _answer(
-        self, question: Question, key: str, index_version: str, watch: Stopwatch, listener: Listener
+    def _answer(  # noqa: PLR0917 - one step's way through the engine
+        self,
+        question: Question,
+        key: str,
+        index_version: str,
+        watch: Stopwatch,
+        listener: Listener,
+        said: SaidListener,
     ) -> Answer:
         cached = self._stages.cache.get(key)  # by another process, while this one waited for it
         if cached is not None:
+            Saying(cached.id, said).rest_of(cached)
             return replace(cached, cached=True, timings_ms=watch.timings())
+        saying = Saying(secrets.token_hex(8), said)
         prompt, unread = self._gather(question, watch, listener)
-        drafted = self._drafted(prompt, watch, listener)
-        answer = self._compose(drafted, prompt, unread, index_version, watch)
+        drafted = self._drafted(prompt, watch, listener, saying)
+        answer = self._compose(saying.answer_id, drafted, prompt, unread, index_version, watch)
+        saying.rest_of(answer)
         stored = StoredAnswer(answer, question.standalone, question.collections, key)
         # In this order no removal slips through: it finds the saved answer's key, or is seen here.
         if not drafted.failed:  # the next time the generator may be well again
@@ -104,8 +120,9 @@ class Asking:
         watch.lap("search")
         return Prompt(question.text, hits, question.history, self._desk.shown(question.attachments)), unread
 
-    def _compose(
+    def _compose(  # noqa: PLR0917 - all that an answer is put together from
         self,
+        answer_id: str,
         drafted: _Drafted,
         prompt: Prompt,
         unread: tuple[Unread, ...],
@@ -116,7 +133,7 @@ class Asking:
         text, citations = stages.grounder.cite(drafted.claims, prompt, unanswered=drafted.unanswered)
         watch.lap("ground")
         return Answer(
-            id=secrets.token_hex(8),
+            id=answer_id,
             text=text,
             abstained=not drafted.claims,
             citations=citations,
@@ -132,15 +149,16 @@ class Asking:
             timings_ms=watch.timings(),
         )
 
-    def _drafted(self, prompt: Prompt, watch: Stopwatch, listener: Listener) -> _Drafted:
+    def _drafted(self, prompt: Prompt, watch: Stopwatch, listener: Listener, saying: Saying) -> _Drafted:
         """What grounding leaves of the draft; of the fallback's where the generator has nothing to say.
 
-        Raises GenerationFailed where there is no fallback.
+        What has been said of a draft that breaks off stays said. Raises GenerationFailed where nothing
+        has been and there is no fallback.
         """
         generator, fallback = self._stages.generator, self._stages.fallback
         failed = False
         try:
-            drafted = self._grounded(generator, prompt, watch, listener)
+            drafted = self._grounded(generator, prompt, watch, listener, saying)
             if drafted.claims or fallback is None:
                 return drafted
             note = f"the sources support nothing that {generator.name} wrote"
@@ -148,18 +166,41 @@ class Asking:
             if fallback is None:
                 raise
             failed, note = True, f"{generator.name} gave no answer: {failure}"
-        return replace(self._grounded(fallback, prompt, watch, listener), note=note, failed=failed)
+        drafted = self._grounded(fallback, prompt, watch, listener, saying)
+        return replace(drafted, note=note, failed=failed)
 
     def _grounded(
-        self, generator: Generator, prompt: Prompt, watch: Stopwatch, listener: Listener
+        self, generator: Generator, prompt: Prompt, watch: Stopwatch, listener: Listener, saying: Saying
     ) -> _Drafted:
+        """The draft's claims, each grounded and said as soon as it is whole."""
+        grounder = self._stages.grounder
+        heard = 0
+        claims: list[Claim] = []
+
+        def check(claim: Claim) -> None:
+            nonlocal heard
+            watch.lap("generate")
+            if not heard:
+                listener("checking")
+            heard += 1
+            grounded = grounder.ground(Draft((claim,)), prompt)
+            watch.lap("ground")
+            if grounded:
+                claims.extend(grounded)
+                saying.last_of(claims, grounder, prompt)
+
         listener("answering")
-        draft = generator.generate(prompt)
+        try:
+            draft = generator.generate(prompt, drafted=check)
+        except GenerationFailed as failure:
+            if not claims:
+                raise
+            note = f"{generator.name} broke off before its end: {failure}"
+            return _Drafted(tuple(claims), (), generator, note=note, failed=True)
         watch.lap("generate")
-        listener("checking")
-        claims = self._stages.grounder.ground(draft, prompt)
-        watch.lap("ground")
-        return _Drafted(claims, draft.unanswered, generator)
+        if not heard:
+            listener("checking")
+        return _Drafted(tuple(claims), draft.unanswered, generator)
 
     def search(self, question: Question, k: int) -> SearchResult:
         """The k best hits of the question's collections."""
@@ -208,7 +249,3 @@ class Asking:
             index_version=index_version,
             generator_version="\n".join(versions),
         )
-
-
-def nobody(stage: Stage) -> None:
-    """The listener where nobody listens."""

@@ -15,16 +15,18 @@ format, no index, no model and no chat platform.
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from mmrag.engine.asking import Asking, nobody
+from mmrag.engine.asking import Asking
 from mmrag.engine.intake import Intake
 from mmrag.engine.library import Library
 from mmrag.engine.sources import CitedSources
 from mmrag.engine.upkeep import Upkeep
 from mmrag.errors import GenerationFailed, InvalidInput, NotFound
+from mmrag.ports import unheard
 from mmrag.types import RatingReceipt
 
 if TYPE_CHECKING:
@@ -38,12 +40,13 @@ if TYPE_CHECKING:
         CacheSize,
         Insight,
         Listener,
+        SaidListener,
         SourceLoader,
         Sources,
         StoredAnswer,
         StoredPage,
     )
-    from mmrag.types import AddReport, Answer, Document, Question, Rating, SearchResult, Source
+    from mmrag.types import AddReport, Answer, Document, Question, Rating, Said, SearchResult, Source
 
 
 def nobody_adds(source: int, done: int, of: int) -> None:
@@ -79,9 +82,18 @@ class Engine:
         self._asking.journal.close()
         self._close()
 
-    def ask(self, question: Question, *, listener: Listener | None = None) -> Answer:
-        answer = self._asking.ask(question, listener or nobody)
-        return self._stages.links.with_links(answer)
+    def ask(
+        self, question: Question, *, listener: Listener | None = None, said: SaidListener | None = None
+    ) -> Answer:
+        links, began = self._stages.links, time.time()
+
+        def linked(heard: Said) -> None:
+            if said is not None:
+                said(replace(heard, citations=links.linked(heard.answer_id, heard.citations, at=began)))
+
+        answer = self._asking.ask(question, listener or unheard, linked)
+        # Of the same second as in what was said before: a link that is shown does not change any more.
+        return replace(answer, citations=links.linked(answer.id, answer.citations, at=began))
 
     def search(self, question: Question, *, k: int = 10) -> SearchResult:
         return self._asking.search(question, k)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from mmrag.generation.prompting import NO_ANSWER
 from mmrag.text.display import one_line
 from mmrag.text.sentences import sentence_spans
-from mmrag.types import Claim
+from mmrag.types import Claim, Draft
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
+
+    from mmrag.ports import ClaimListener
 
 _MOST_CLAIMS = 8
 _MARKERS = re.compile(r"\s*[\[【]\s*\d+(?:\s*[,，、-]\s*\d+)*\s*[\]】]")
@@ -19,7 +22,17 @@ _ROLES = re.compile(r"^(?:assistant|answer|answered|回答|答案)\s*[:：]\s*",
 _END = re.compile(r"[.!?…。！？；]['\"”’」』）)\]]*$")
 
 
-def claims_of(pieces: Iterable[str], *, cut_off: Callable[[], bool]) -> Iterator[Claim]:
+def draft_of(claims: Generator[Claim, None, None], drafted: ClaimListener) -> Draft:
+    """The draft of claims as they come; where `drafted` raises, who makes them is stopped at once."""
+    kept: list[Claim] = []
+    with closing(claims):
+        for claim in claims:
+            drafted(claim)
+            kept.append(claim)
+    return Draft(tuple(kept))
+
+
+def claims_of(pieces: Iterable[str], *, cut_off: Callable[[], bool]) -> Generator[Claim, None, None]:
     """The claims of a text that arrives in pieces, each as soon as it is whole.
 
     They have no support: who phrased freely does not know what it rests on. A model's own source

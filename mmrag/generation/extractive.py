@@ -16,6 +16,7 @@ from mmrag.generation.corrections import corrected
 from mmrag.generation.lookup import look_up
 from mmrag.generation.passages import sentences
 from mmrag.generation.scoring import answers, score
+from mmrag.ports import unheard
 from mmrag.text.numbers import numbers
 from mmrag.text.words import words
 from mmrag.types import Claim, Draft, Quote
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from mmrag.generation.asked import Asked
     from mmrag.generation.passages import Sentence
     from mmrag.generation.scoring import Scored
-    from mmrag.ports import Embedder
+    from mmrag.ports import ClaimListener, Embedder
     from mmrag.text.numbers import Number
     from mmrag.types import Hit, Prompt
 
@@ -54,16 +55,24 @@ class ExtractiveGenerator:
     def model(self) -> str:
         return self._embedder.name
 
-    def generate(self, prompt: Prompt) -> Draft:
+    def generate(self, prompt: Prompt, *, drafted: ClaimListener = unheard) -> Draft:
         correction = corrected(prompt, self._embedder)
+        for claim in correction:
+            drafted(claim)
         if correction:
             return Draft(correction)
-        parts = understand(prompt)
         found = tuple(chain.from_iterable(sentences(number, hit) for number, hit in enumerate(prompt.hits)))
-        answers_to = {asked: self._answer(asked, prompt.hits, found) for asked in parts}
-        claims = _without_duplicates(chain.from_iterable(answers_to.values()))
-        unanswered = tuple(asked.text for asked, said in answers_to.items() if not said)
-        return Draft(tuple(claims)[:_MOST_CLAIMS], unanswered if claims else ())
+        claims: list[Claim] = []
+        unanswered: list[str] = []
+        for asked in dict.fromkeys(understand(prompt)):  # each part is said before the next is looked for
+            answer = self._answer(asked, prompt.hits, found)
+            if not answer:
+                unanswered.append(asked.text)
+            for claim in answer:
+                if len(claims) < _MOST_CLAIMS and not _is_said(claim, claims):
+                    claims.append(claim)
+                    drafted(claim)
+        return Draft(tuple(claims), tuple(unanswered) if claims else ())
 
     def close(self) -> None:
         """The embedder is the engine's; it holds nothing of its own."""
@@ -190,16 +199,13 @@ def _with_what_it_leans_on(sentence: Sentence, found: Sequence[Sentence]) -> lis
     return [*before, sentence]
 
 
-def _without_duplicates(claims: Iterable[Claim]) -> list[Claim]:
-    kept: list[Claim] = []
-    for claim in claims:
-        if not any(
-            _says_the_same(claim.text, other.text)
-            and frozenset(numbers(claim.text)) <= frozenset(numbers(other.text))
-            for other in kept
-        ):
-            kept.append(claim)
-    return kept
+def _is_said(claim: Claim, claims: Iterable[Claim]) -> bool:
+    """Whether one of these says the same, with all its numbers."""
+    return any(
+        _says_the_same(claim.text, other.text)
+        and frozenset(numbers(claim.text)) <= frozenset(numbers(other.text))
+        for other in claims
+    )
 
 
 def _says_the_same(one: str, other: str) -> bool:

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from mmrag.errors import GenerationFailed, UserFacingError
 from mmrag.generation.decoding.streams import DecodingFailed
-from mmrag.generation.drafts import claims_of
+from mmrag.generation.drafts import claims_of, draft_of
 from mmrag.generation.loading import Precision, load
 from mmrag.generation.prompting import PROMPT_VERSION
-from mmrag.types import Draft
+from mmrag.ports import unheard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     from PIL.Image import Image
 
     from mmrag.generation.checkpoint import Checkpoint
     from mmrag.generation.decoding.streams import Stream
-    from mmrag.types import Claim, Picture, Prompt
+    from mmrag.ports import ClaimListener
+    from mmrag.types import Claim, Draft, Picture, Prompt
 
 _UNFINISHED = "\N{REPLACEMENT CHARACTER}"  # what a decoder shows of a character whose bytes are not all there
 
@@ -83,10 +84,10 @@ class LocalGenerator:
         self._unusable: GenerationFailed | None = None
         self.precision_reason = ""
 
-    def generate(self, prompt: Prompt) -> Draft:
-        return Draft(tuple(self.claims(prompt)))
+    def generate(self, prompt: Prompt, *, drafted: ClaimListener = unheard) -> Draft:
+        return draft_of(self.claims(prompt), drafted)
 
-    def claims(self, prompt: Prompt) -> Iterator[Claim]:
+    def claims(self, prompt: Prompt) -> Generator[Claim, None, None]:
         """The draft's claims, each as soon as it is whole; a consumer that stops stops the model."""
         stream = self.stream(prompt)
         return claims_of(self.texts(stream), cut_off=lambda: stream.cut_off)

@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING, Any
 import openai
 
 from mmrag.errors import GenerationFailed
-from mmrag.generation.drafts import claims_of
+from mmrag.generation.drafts import claims_of, draft_of
 from mmrag.generation.inert import Inert
 from mmrag.generation.prompting import CHAT, PROMPT_VERSION, written
+from mmrag.ports import unheard
 from mmrag.text.words import is_han
-from mmrag.types import Draft
 from mmrag.wire import picture_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from openai.types.chat import ChatCompletionChunk
 
     from mmrag.generation.spending import Spending
-    from mmrag.types import Claim, Picture, Prompt
+    from mmrag.ports import ClaimListener
+    from mmrag.types import Claim, Draft, Picture, Prompt
 
 _RETRIES = 2  # of a connection that fails, a 429 or a 5xx; the client waits between them
 _MOST_PICTURES = 4
@@ -68,10 +69,10 @@ class OpenAIGenerator:
             max_retries=_RETRIES,
         )
 
-    def generate(self, prompt: Prompt) -> Draft:
-        return Draft(tuple(self.claims(prompt)))
+    def generate(self, prompt: Prompt, *, drafted: ClaimListener = unheard) -> Draft:
+        return draft_of(self.claims(prompt), drafted)
 
-    def claims(self, prompt: Prompt) -> Iterator[Claim]:
+    def claims(self, prompt: Prompt) -> Generator[Claim, None, None]:
         """The draft's claims, each as soon as it is whole."""
         ending: list[str] = []
         return claims_of(self.texts(prompt, ending), cut_off=lambda: "length" in ending)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mcp.server.mcpserver import Context
 
     from mmrag.ports import ServedEngine
-    from mmrag.types import Answer, Question, Stage
+    from mmrag.types import Answer, Question, Said, Stage
 
 T = TypeVar("T")
 
@@ -37,9 +37,9 @@ class Desk(Protocol):
         ...
 
     async def ask(
-        self, context: Context[Any, Any], question: Question, told: Callable[[Stage], None]
+        self, context: Context[Any, Any], question: Question, told: Callable[[Stage | Said], None]
     ) -> Answer:
-        """Ask when it is this client's turn; `told` hears of the stages, in the event loop's thread."""
+        """Ask when it is this client's turn; `told` hears of stages and sentences, in the loop's thread."""
         ...
 
     async def look(self, context: Context[Any, Any], work: Callable[[], T]) -> T:
@@ -63,15 +63,15 @@ class LocalDesk:
         return tuple(named)
 
     async def ask(
-        self, context: Context[Any, Any], question: Question, told: Callable[[Stage], None]
+        self, context: Context[Any, Any], question: Question, told: Callable[[Stage | Said], None]
     ) -> Answer:
         loop = asyncio.get_running_loop()
 
-        def hear(stage: Stage) -> None:
+        def hear(heard: Stage | Said) -> None:
             with suppress(RuntimeError):  # the loop may be closed when the program is stopped
-                loop.call_soon_threadsafe(told, stage)
+                loop.call_soon_threadsafe(told, heard)
 
-        return await self.look(context, lambda: self.engine.ask(question, listener=hear))
+        return await self.look(context, lambda: self.engine.ask(question, listener=hear, said=hear))
 
     async def look(self, context: Context[Any, Any], work: Callable[[], T]) -> T:
         del context

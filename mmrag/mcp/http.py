@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from mmrag.ports import ServedEngine
-    from mmrag.types import Answer, Question, Stage
+    from mmrag.types import Answer, Question, Said, Stage
 
 T = TypeVar("T")
 
@@ -77,7 +77,7 @@ class ServiceDesk:
         return tuple(name for name in existing if client.may_name(name))
 
     async def ask(
-        self, context: Context[Any, Any], question: Question, told: Callable[[Stage], None]
+        self, context: Context[Any, Any], question: Question, told: Callable[[Stage | Said], None]
     ) -> Answer:
         try:
             return await answer(_request(context), question, told)

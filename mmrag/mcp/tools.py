@@ -33,7 +33,7 @@ from mmrag.mcp.shapes import MOST_ATTACHMENTS, AttachmentInput, DocumentsOutput,
 from mmrag.ports import StoredPage
 from mmrag.service.schemas import MOST_TURNS, AnswerReply, SearchReply, TurnBody
 from mmrag.text.display import neutralise, one_line, shorten, shorten_quote
-from mmrag.types import Answer, Citation, Document, Question, Stage, Turn
+from mmrag.types import Answer, Citation, Document, Question, Said, Stage, Turn
 
 _INSTRUCTIONS = (
     "A team's own documents and charts. Prefer `ask` for a question: every sentence of its answer is "
@@ -288,6 +288,7 @@ class _Progress:
     def __init__(self, context: Context[Any, Any]) -> None:
         self._context = context
         self._telling: set[asyncio.Task[None]] = set()
+        self._sentences = 0
 
     def __enter__(self) -> Self:
         return self
@@ -296,8 +297,13 @@ class _Progress:
         for task in self._telling:
             task.cancel()  # after the answer nobody wants to know
 
-    def tell(self, stage: Stage) -> None:
-        report = self._context.report_progress(_STAGES.index(stage), len(_STAGES), stage)
+    def tell(self, heard: Stage | Said) -> None:
+        if isinstance(heard, Said):  # between the last stage and the end, and always a little further
+            self._sentences += 1
+            progress, message = len(_STAGES) - 1 / (self._sentences + 1), one_line(heard.text)
+        else:
+            progress, message = float(_STAGES.index(heard)), heard
+        report = self._context.report_progress(progress, len(_STAGES), message)
         task = asyncio.ensure_future(report)
         self._telling.add(task)
         task.add_done_callback(self._told)

@@ -4,14 +4,14 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from mmrag import wire
-from mmrag.ports import Listener
+from mmrag.ports import unheard
 from mmrag.service import schemas
 from mmrag.service.context import CollectionQuery, check_may_name, client_of, looked_up, service_of
 from mmrag.service.openapi import bytes_of, event_stream, problems, question_body, replied
 from mmrag.service.problems import Problem
-from mmrag.service.questions import answer, read_question, sentences
-from mmrag.service.streams import EventStream, Tell, event, events_of, unheard, unless_left, wants_events
-from mmrag.types import Answer, Question
+from mmrag.service.questions import Told, answer, read_question
+from mmrag.service.streams import EventStream, Tell, event, events_of, unless_left, wants_events
+from mmrag.types import Answer, Question, Said, Stage
 
 router = APIRouter(prefix="/v1", tags=["questions"])
 
@@ -25,7 +25,8 @@ router = APIRouter(prefix="/v1", tags=["questions"])
         "The answer, or the events that lead to it",
         **event_stream(
             'event: progress\ndata: {"stage": "searching"}\n\n'
-            'event: claim\ndata: {"text": "Everybody has 28 days. [1]", "markers": [1]}\n\n'
+            'event: claim\ndata: {"answer_id": "5f2c9d1e8a7b6c50", "text": "Everybody has 28 days. [1]", '
+            '"markers": [1], "citations": [...]}\n\n'
             'event: answer\ndata: {"id": "5f2c9d1e8a7b6c50", ...}\n\n'
         ),
     )
@@ -36,9 +37,10 @@ async def ask(request: Request) -> Response:
     """Answer with cited sources, or abstain.
 
     With `Accept: text/event-stream` the answer comes as events: `progress` with each stage (waiting, where
-    others come first; reading, searching, answering, checking), `claim` with each sentence once it is checked
-    against its sources, and at the end either `answer` or, with a problem document, `error`. A client that
-    leaves withdraws its question.
+    others come first; reading, searching, answering, checking), `claim` with each sentence as soon as it is
+    checked against its sources, and at the end either `answer` or, with a problem document, `error`. What a
+    `claim` said stands: joined by spaces, they are the answer's text. A client that leaves withdraws its
+    question.
     """
     _, question, raw = await read_question(request, schemas.AskBody)
     if not wants_events(request):
@@ -48,25 +50,27 @@ async def ask(request: Request) -> Response:
     async def work(tell: Tell) -> None:
         if service_of(request).answering.is_full:
             tell(event("progress", {"stage": "waiting"}))
-        answered = await _answer_once(
-            request, question, raw, lambda stage: tell(event("progress", {"stage": stage}))
-        )
-        _tell_answer(answered, tell)
+        said = 0
+
+        def told(heard: Stage | Said) -> None:
+            nonlocal said
+            if isinstance(heard, Said):
+                said += 1
+                tell(event("claim", wire.said_to_json(heard)))
+            else:
+                tell(event("progress", {"stage": heard}))
+
+        answered = await _answer_once(request, question, raw, told)
+        for sentence in answered.sentences[said:]:  # all, where it is the reply to the same request before
+            tell(event("claim", wire.said_to_json(sentence)))
+        tell(event("answer", wire.answer_to_json(answered)))
 
     return EventStream(events_of(work))
 
 
-async def _answer_once(request: Request, question: Question, raw: bytes, told: Listener) -> Answer:
+async def _answer_once(request: Request, question: Question, raw: bytes, told: Told) -> Answer:
     service = service_of(request)
     return await service.replies.once(request, lambda: answer(request, question, told), of=raw)
-
-
-def _tell_answer(answered: Answer, tell: Tell) -> None:
-    if not answered.abstained:
-        for text in sentences(answered):
-            markers = [c.marker for c in answered.citations if f"[{c.marker}]" in text]
-            tell(event("claim", {"text": text, "markers": markers}))
-    tell(event("answer", wire.answer_to_json(answered)))
 
 
 @router.post(

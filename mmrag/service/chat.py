@@ -17,13 +17,14 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from mmrag import wire
+from mmrag.ports import unheard
 from mmrag.service import schemas
 from mmrag.service.context import check_may_name, client_of, looked_up, service_of
 from mmrag.service.openapi import event_stream, json_content, problems, replied
 from mmrag.service.problems import Problem
-from mmrag.service.questions import answer, read_json, sentences
-from mmrag.service.streams import EventStream, Tell, events_of, unheard, unless_left
-from mmrag.types import DEFAULT_COLLECTION, Answer, Attachment, Citation, Question, Turn
+from mmrag.service.questions import Told, answer, read_json
+from mmrag.service.streams import EventStream, Tell, events_of, unless_left
+from mmrag.types import DEFAULT_COLLECTION, Answer, Attachment, Citation, Question, Said, Stage, Turn
 
 router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])
 
@@ -76,15 +77,20 @@ async def complete(request: Request) -> Response:
     question = _question(body.messages, collections)
     replies = service_of(request).replies
 
-    async def answered() -> Answer:
-        return await replies.once(request, lambda: answer(request, question, unheard), of=raw)
+    async def answered(told: Told) -> Answer:
+        return await replies.once(request, lambda: answer(request, question, told), of=raw)
 
     if not body.stream:
-        return JSONResponse(_completion(body.model, await unless_left(request.receive, answered())))
+        return JSONResponse(_completion(body.model, await unless_left(request.receive, answered(unheard))))
 
     async def work(tell: Tell) -> None:
-        said = await answered()
-        for chunk in _chunks(body.model, said):
+        chunks = _Chunks(body.model)
+
+        def told(heard: Stage | Said) -> None:
+            if isinstance(heard, Said):
+                tell(_data(chunks.of(heard)))
+
+        for chunk in chunks.rest_of(await answered(told)):
             tell(_data(chunk))
         tell(b"data: [DONE]\n\n")
 
@@ -179,31 +185,48 @@ def _sources(citations: Sequence[Citation], *, heading: str) -> str:
 
 def _pieces(said: Answer) -> list[str]:
     """Sentences, then what was not read, then the sources; joined they are the whole message."""
-    first, *others = sentences(said) or [""]
+    first, *others = [sentence.text for sentence in said.sentences] or [said.text]
     pieces = [first, *(f" {sentence}" for sentence in others)]
     pieces += [f"\n\n{unread.name} was not used: {unread.reason}" for unread in said.unread]
     sources = _sources(said.citations, heading="Nearest sources:" if said.abstained else "Sources:")
     return [*pieces, f"\n\n{sources}"] if sources else pieces
 
 
-def _head(model: str, said: Answer, kind: str) -> dict[str, Any]:
-    return {"id": f"chatcmpl-{said.id}", "object": kind, "created": int(time.time()), "model": model}
+def _head(model: str, answer_id: str, kind: str) -> dict[str, Any]:
+    return {"id": f"chatcmpl-{answer_id}", "object": kind, "created": int(time.time()), "model": model}
 
 
 def _completion(model: str, said: Answer) -> dict[str, Any]:
     message = {"role": "assistant", "content": "".join(_pieces(said))}
     choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
     answered = wire.answer_to_json(said)
-    return _head(model, said, "chat.completion") | {"choices": [choice], "usage": None, "mmrag": answered}
+    return _head(model, said.id, "chat.completion") | {"choices": [choice], "usage": None, "mmrag": answered}
 
 
-def _chunks(model: str, said: Answer) -> list[dict[str, Any]]:
-    head = _head(model, said, "chat.completion.chunk")
+class _Chunks:
+    """The message in pieces: its sentences as they are said, then what else is in it."""
 
-    def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
-        return head | {"choices": [{"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}]}
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._created = int(time.time())
+        self._told = 0  # of the message's pieces
 
-    first, *others = _pieces(said)
-    chunks = [chunk({"role": "assistant", "content": first})]
-    chunks += [chunk({"content": piece}) for piece in others]
-    return [*chunks, chunk({}, "stop") | {"mmrag": wire.answer_to_json(said)}]
+    def of(self, said: Said) -> dict[str, Any]:
+        """The chunk of the next sentence."""
+        return self._piece(said.answer_id, f" {said.text}" if self._told else said.text)
+
+    def rest_of(self, said: Answer) -> list[dict[str, Any]]:
+        """The chunks that end the message."""
+        chunks = [self._piece(said.id, piece) for piece in _pieces(said)[self._told :]]
+        end = self._chunk(said.id, {}, "stop") | {"mmrag": wire.answer_to_json(said)}
+        return [*chunks, end]
+
+    def _piece(self, answer_id: str, text: str) -> dict[str, Any]:
+        role = {} if self._told else {"role": "assistant"}
+        self._told += 1
+        return self._chunk(answer_id, role | {"content": text})
+
+    def _chunk(self, answer_id: str, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
+        head = _head(self._model, answer_id, "chat.completion.chunk")
+        return head | {"created": self._created, "choices": [choice]}

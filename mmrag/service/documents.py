@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from mmrag import wire
 from mmrag.errors import UserFacingError
-from mmrag.ports import AddOutcome
+from mmrag.ports import AddOutcome, unheard
 from mmrag.service import schemas
 from mmrag.service.context import (
     CollectionQuery,
@@ -27,7 +27,7 @@ from mmrag.service.context import (
 from mmrag.service.openapi import event_stream, problems, replied, upload_body
 from mmrag.service.problems import Problem, problem_of
 from mmrag.service.questions import body_of
-from mmrag.service.streams import EventStream, Tell, event, events_of, unheard, wants_events
+from mmrag.service.streams import EventStream, Tell, event, events_of, wants_events
 from mmrag.storage.keys import ApiKey
 from mmrag.types import DEFAULT_COLLECTION, Document, Source
 

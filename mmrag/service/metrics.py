@@ -61,6 +61,12 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._first_seconds = Histogram(
+            "mmrag_first_sentence_seconds",
+            "Seconds from a question, its waiting for a turn included, to the first sentence of its answer.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
         self._documents = Counter(
             "mmrag_documents",
             "Uploaded documents by what came of them: added, updated, unchanged, failed.",
@@ -88,6 +94,10 @@ class Metrics:
             self._cache_hits.inc()
         for stage, milliseconds in answer.timings_ms.items():
             self._stage_seconds.labels(stage).observe(milliseconds / 1000)
+
+    def began(self, seconds: float) -> None:
+        """The first sentence of an answer was there after so long."""
+        self._first_seconds.observe(seconds)
 
     def unanswered(self, ending: str) -> None:
         """A question without an answer: failed or withdrawn."""

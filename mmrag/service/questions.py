@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
+import time
+from collections.abc import Callable
 from contextlib import suppress
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
@@ -17,7 +17,7 @@ from mmrag.service.context import check_may_name, client_of, service_of
 from mmrag.service.problems import UNAVAILABLE_SECONDS, Problem, not_understood, problem_of, retry_after
 from mmrag.service.schemas import MOST_ATTACHMENTS, decoded
 from mmrag.service.work import Withdrawal, Withdrawn
-from mmrag.types import Attachment, Question, Turn
+from mmrag.types import Answer, Attachment, Question, Said, Stage, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from starlette.requests import Request
 
-    from mmrag.ports import Listener, ServedEngine
+    from mmrag.ports import ServedEngine
     from mmrag.service.schemas import AskBody, AttachmentBody, SearchBody
-    from mmrag.types import Answer, Stage
 
 B = TypeVar("B", bound="BaseModel")
 Q = TypeVar("Q", "AskBody", "SearchBody")
 
+Told = Callable[[Stage | Said], None]  # called in the event loop's thread
+
 _MOST_QUESTION_BYTES = 16 * 1024 * 1024  # of the JSON part of a multipart request: a long thread
 _PARSED_ASIDE = 256 * 1024  # larger JSON is decoded in a thread: others must not wait for it
-_MARKERS = re.compile(r"(?:\[\d+\])+(?: |$)")
 
 
 async def read_json(request: Request, kind: type[B]) -> tuple[B, bytes]:
@@ -132,14 +132,23 @@ def _with_bytes(named: AttachmentBody, parts: Iterator[Attachment]) -> Attachmen
 # -------------------------------------------------------------------------- answers
 
 
-async def answer(request: Request, question: Question, told: Listener) -> Answer:
-    """Ask when it is the client's turn; `told` hears of the stages, in the event loop's thread.
+async def answer(request: Request, question: Question, told: Told) -> Answer:
+    """Ask when it is the client's turn; `told` hears of the stages, and of each sentence once it is certain.
 
-    Where the caller is cancelled, the engine stops before its next stage. Raises Problem.
+    Where the caller is cancelled, the engine stops before its next stage or sentence. Raises Problem.
     """
-    metrics = service_of(request).metrics
+    metrics, began = service_of(request).metrics, time.monotonic()
+    has_begun = False
+
+    def heard(what: Stage | Said) -> None:
+        nonlocal has_begun
+        if isinstance(what, Said) and not has_begun:
+            has_begun = True
+            metrics.began(time.monotonic() - began)
+        told(what)
+
     try:
-        answered = await _answered(request, question, told)
+        answered = await _answered(request, question, heard)
     except asyncio.CancelledError:
         metrics.unanswered("withdrawn")
         raise
@@ -156,7 +165,7 @@ async def answer(request: Request, question: Question, told: Listener) -> Answer
     return answered
 
 
-async def _answered(request: Request, question: Question, told: Listener) -> Answer:
+async def _answered(request: Request, question: Question, told: Told) -> Answer:
     service, client = service_of(request), client_of(request)
     loop = asyncio.get_running_loop()
     while True:
@@ -174,7 +183,7 @@ class _Asked:
     """A question on its way through the engine, in a thread."""
 
     def __init__(
-        self, engine: ServedEngine, question: Question, loop: asyncio.AbstractEventLoop, told: Listener
+        self, engine: ServedEngine, question: Question, loop: asyncio.AbstractEventLoop, told: Told
     ) -> None:
         self.withdrawal = Withdrawal()
         self._engine = engine
@@ -183,21 +192,14 @@ class _Asked:
         self._told = told
 
     def ask(self) -> Answer:
-        """The answer. Raises Withdrawn before the next stage once nobody waits any more."""
+        """The answer. Raises Withdrawn before the next stage or sentence once nobody waits any more."""
         self.withdrawal.check()
-        return self._engine.ask(self._question, listener=self._hear)
+        return self._engine.ask(self._question, listener=self._hear, said=self._hear)
 
-    def _hear(self, stage: Stage) -> None:
+    def _hear(self, heard: Stage | Said) -> None:
         self.withdrawal.check()
         with suppress(RuntimeError):  # the loop may be closed when a forced stop cuts this off
-            self._loop.call_soon_threadsafe(self._told, stage)
-
-
-def sentences(answered: Answer) -> list[str]:
-    """The answer's text in pieces, each a sentence with its markers; joined by spaces they are the text."""
-    ends = [match.end() for match in _MARKERS.finditer(answered.text)]
-    pieces = [answered.text[start:end] for start, end in pairwise([0, *ends, len(answered.text)])]
-    return [piece.removesuffix(" ") for piece in pieces if piece]
+            self._loop.call_soon_threadsafe(self._told, heard)
 
 
 def body_of(value: object) -> bytes:

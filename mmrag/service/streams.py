@@ -28,10 +28,6 @@ HEARTBEAT = b": still at it\n\n"
 Tell = Callable[[bytes], None]  # takes a piece of the stream, in the event loop's thread
 
 
-def unheard(_told: object) -> None:
-    """Who listens where only the end is waited for."""
-
-
 def wants_events(request: Request) -> bool:
     """Whether the client asks for events instead of one answer."""
     return EVENT_STREAM in request.headers.get("accept", "")

@@ -41,12 +41,18 @@ class MemoryEngine:
         self.picture = None  # the figure that every document holds
         self.during_ask = lambda _: None
 
-    def ask(self, question, *, listener=None):
+    def ask(self, question, *, listener=None, said=None):
         self.questions.append(question)
         for stage in ("reading", "searching", "answering", "checking"):
             if listener is not None:
                 listener(stage)
         self.during_ask(question)
+        answer = self._answer(question)
+        for sentence in answer.sentences if said is not None else ():
+            said(sentence)
+        return answer
+
+    def _answer(self, question):
         number = len(self.questions)
         known = next((a for a in self.answers.values() if a[0] == question), None)
         if known is not None:

@@ -27,6 +27,10 @@ class RecordedChat:
     async def show_status(self, text):
         self._record("status", text)
 
+    async def show_said(self, said, question):
+        del question
+        self._record("said", " ".join(sentence.text for sentence in said))
+
     async def post_answer(self, answer, question):
         del question
         self._record("answer", answer)
@@ -48,7 +52,7 @@ class RecordedChat:
 
     @property
     def endings(self):
-        return [event for event in self.events if event[0] not in ("status", "looked at")]
+        return [event for event in self.events if event[0] not in ("status", "looked at", "said")]
 
     @property
     def statuses(self):

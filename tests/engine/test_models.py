@@ -29,11 +29,15 @@ class Model:
     def close(self):
         self.is_closed = True
 
-    def generate(self, prompt):
+    def generate(self, prompt, *, drafted):
         self.asked.append(prompt)
-        if isinstance(self.says, GenerationFailed):
-            raise self.says
-        return Draft(tuple(map(Claim, self.says)))
+        claims = []
+        for said in self.says:
+            if isinstance(said, GenerationFailed):
+                raise said
+            claims.append(Claim(said))
+            drafted(claims[-1])
+        return Draft(tuple(claims))
 
 
 @pytest.fixture
@@ -66,7 +70,7 @@ def test_a_model_that_says_nothing_supported_gives_way_to_the_sources_own_words(
 
 
 def test_a_model_that_fails_is_told_of_and_asked_again_the_next_time(engine, model):
-    model.says = GenerationFailed("it did not answer in time")
+    model.says = (GenerationFailed("it did not answer in time"),)
     answer = engine.ask(ASKED)
     assert "30 months" in answer.text
     assert answer.generation.note == "parrot gave no answer: it did not answer in time"

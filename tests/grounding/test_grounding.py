@@ -133,6 +133,28 @@ def test_markers_and_citations_match_one_to_one_and_quotes_are_verbatim(case):
     assert len(shown) >= len(claims)
 
 
+@settings(max_examples=200, deadline=None)
+@given(grounded())
+def test_further_claims_only_add_to_what_was_said_and_keep_its_citations(case):
+    claims, prompt = case
+    text, citations = cite(claims, prompt)
+    for number in range(1, len(claims)):
+        so_far, cited = cite(claims[:number], prompt)
+        assert text.startswith(f"{so_far} ")
+        assert [each.chunk_id for each in cited] == [each.chunk_id for each in citations[: len(cited)]]
+        assert all(each.quote in citations[each.marker - 1].quote for each in cited)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sampled_from(["1 box", "2 boxes", "The sky is green", "Stock is 1 box"]), max_size=6))
+def test_each_claim_is_judged_by_itself(embedder, texts):
+    prompt = Prompt("How many?", (make_hit("Stock is 1 box. Stock was 2 boxes last year."),))
+    grounder = EvidenceGrounder(embedder)
+    claims = tuple(Claim(f"{text}.") for text in texts)
+    one_by_one = [kept for claim in claims for kept in grounder.ground(Draft((claim,)), prompt)]
+    assert grounder.ground(Draft(claims), prompt) == tuple(one_by_one)
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=4), st.integers(0, 20))
 def test_a_number_passes_just_where_its_source_holds_it(embedder, there, claimed):

@@ -59,10 +59,10 @@ def closure(texts):
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("mmrag", ["", "engine", "langchain", "mcp", "openai", "quantised", "remote", "serve"]),
+        ("mmrag", ["", "engine", "langchain", "mcp", "openai", "quantised", "remote", "http"]),
         ("bots", ["", "slack", "discord"]),
         ("examples", ["", "engine", "dev"]),
-        ("tests", ["", "engine", "slack", "discord", "langchain", "mcp", "openai", "remote", "serve", "dev"]),
+        ("tests", ["", "engine", "slack", "discord", "langchain", "mcp", "openai", "remote", "http", "dev"]),
     ],
 )
 def test_whatever_is_imported_is_declared(folder, extras, root, requirements):

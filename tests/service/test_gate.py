@@ -235,7 +235,8 @@ class Stages:
     def __getattr__(self, name):
         return getattr(self._memory, name)
 
-    def ask(self, question, *, listener):
+    def ask(self, question, *, listener, said):
+        del said
         for stage in ("reading", "searching", "answering", "checking"):
             listener(stage)
             self.came_to.append(stage)

@@ -1,9 +1,10 @@
 """Promise: a question in Discord is answered once, however often the bot is killed.
 
-In each trial fifty messages mention the bot, some as follow-ups in one thread. The bot is killed by
-`kill -9` at any moment: while it keeps events, makes threads, posts drafts, edits answers, or notes that it
-has sent. Discord brings nothing again to a session that is lost: the bot, started again, pages for it.
-Then each question must have one whole answer in its thread: none lost, none doubled, no draft left.
+In each trial fifty messages mention the bot, some as follow-ups in one thread. The bot is killed by `kill -9`
+at any moment: while it keeps events, makes threads, posts drafts, edits answers, or notes that it has sent;
+in half of the trials drafts show sentences while the rest of the answer is made, too. Discord brings nothing
+again to a session that is lost: the bot, started again, pages for it. Then each question must have one whole
+answer in its thread: none lost, none doubled, no draft left.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ OF_A_SAMPLE = 15  # messages, where there are a few trials only
 SAMPLE = 3
 LONGEST_SECONDS = 1.2  # of a bot's life, from its first message
 ANSWERED_SECONDS = 90
+PAUSE_SECONDS = 0.02  # between the sentences of an answer that is shown while it is made
 
 
 def run(trials, seed, folder):
@@ -37,14 +39,15 @@ def run(trials, seed, folder):
 async def _trial(folder, rng, outcome, messages):
     async with discord_with_the_app() as discord:
         discord.channel("general")
-        async with running(discord, folder) as process:
+        pause = PAUSE_SECONDS if rng.random() < 0.5 else None
+        async with running(discord, folder, pause=pause) as process:
             first = [await ask(discord, "general", 0)]
             await check_endings(discord, first, outcome, seconds=ANSWERED_SECONDS)
             killing = asyncio.create_task(_kill(process, rng))
             asked = first + await _ask(discord, first[0][0], rng, messages)
             await killing
         outcome.count("answers before the kill", len(endings(discord, asked)))
-        async with running(discord, folder):
+        async with running(discord, folder, pause=pause):
             await check_endings(discord, asked, outcome, seconds=ANSWERED_SECONDS)
 
 

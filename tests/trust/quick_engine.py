@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 
+from bots.conversation import endings
 from mmrag.types import Answer, Citation, Generation, RatingReceipt, SearchResult
 
 LINK = "https://wiki.example/leave"
@@ -14,20 +15,24 @@ BOUNDS = {"of_a_person": 10_000, "of_a_channel": 10_000, "in_all": 20_000}
 class QuickEngine:
     """Answers at once, by what the question asks: the engine is not what is under trial."""
 
-    def __init__(self, seconds=0.0, *, holds_interpreter=False):
+    def __init__(self, seconds=0.0, *, holds_interpreter=False, pause=None):
+        """With a `pause`, in seconds, the answer is said in sentences with one between them, all shown."""
         self._seconds = seconds
+        self._pause = pause
+        if pause is not None:
+            endings.SAID_SECONDS = 0.0
         self._compute = _in_python if holds_interpreter else _in_native_code
 
-    def ask(self, question, *, listener=None):
+    def ask(self, question, *, listener=None, said=None):
         if listener is not None:
             listener("searching")
         end = time.perf_counter() + self._seconds
         while time.perf_counter() < end:
             self._compute()
         citation = Citation(1, "d1", "Leave", 1, LINK, "28 days", 1)
-        return Answer(
+        answer = Answer(
             id=f"answer to {question.text}",
-            text=f"{expected(question.text)} [1]",
+            text=f"{expected(question.text)} [1]" if self._pause is None else _in_sentences(question.text),
             abstained=False,
             citations=(citation,),
             unread=(),
@@ -35,6 +40,10 @@ class QuickEngine:
             generation=Generation("quick", "none", "v"),
             timings_ms={"total": 1.0},
         )
+        for sentence in answer.sentences if said is not None else ():
+            said(sentence)
+            time.sleep(self._pause or 0.0)
+        return answer
 
     def search(self, question, *, k=10):
         del question, k
@@ -69,6 +78,11 @@ _BLOCK = bytes(1 << 20)
 def expected(text):
     """What the engine says to this, long enough to be streamed in pieces."""
     return f"To {text}: " + "everybody has 28 days of leave in a year. " * 8
+
+
+def _in_sentences(text):
+    """The same words, each sentence with its source."""
+    return " ".join(f"{sentence.strip()}. [1]" for sentence in expected(text).strip().rstrip(".").split("."))
 
 
 async def in_time(server, holds, *, seconds):

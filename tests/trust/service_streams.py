@@ -39,8 +39,9 @@ class LongAnswers(MemoryEngine):
         self._together = threading.Barrier(together)
         self.add(Source("h.md", b"Holidays are 28 days.", uri="u:h"), collection="default")
 
-    def ask(self, question, *, listener=None):
+    def ask(self, question, *, listener=None, said=None):
         self._together.wait(_SECONDS)
+        del said  # at length, and at once
         answer = super().ask(question, listener=listener)
         length = _LONG if _NOBODY_READS in question.text else _SHORT
         return replace(answer, text=f"{'long ' * (length // 5)}{question.text} [1]")

@@ -1,9 +1,10 @@
 """Promise: a question that Slack was told we have is answered once, however often the bot is killed.
 
 In each trial fifty questions come in, some doubled, some as follow-ups in one thread. The bot is killed by
-`kill -9` at any moment: while it keeps events, answers, streams, or notes that it has sent. It is started
-again; what was not acknowledged is delivered again, as Slack does. Then each question must have one whole
-answer in its thread: none lost, none doubled, none left half streamed.
+`kill -9` at any moment: while it keeps events, answers, streams, or notes that it has sent; in half of the
+trials sentences are streamed while the answer is made, too. It is started again; what was not acknowledged is
+delivered again, as Slack does. Then each question must have one whole answer in its thread: none lost, none
+doubled, none left half streamed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ TRIALS = 500
 EVENTS = 50
 LONGEST_SECONDS = 0.9  # of a bot's life, from its first event
 ANSWERED_SECONDS = 60
+PAUSE_SECONDS = 0.02  # between the sentences of an answer that is shown while it is made
 
 
 def run(trials, seed, folder):
@@ -35,13 +37,14 @@ async def _trial(folder, rng, outcome):
         slack.courier.retries = QUICK_RETRIES
         slack.courier.hold()
         asked = await _ask(slack, rng)
-        async with running(slack, folder) as process:
+        pause = PAUSE_SECONDS if rng.random() < 0.5 else None
+        async with running(slack, folder, pause=pause) as process:
             events = slack.courier.release(rng.shuffle)
             await asyncio.sleep(rng.random() ** 2 * LONGEST_SECONDS)  # often while events come in
             process.kill()
         outcome.count("events acknowledged before the kill", sum(each.acked for each in events))
         outcome.count("answers before the kill", len(endings(slack, "general")))
-        async with running(slack, folder):
+        async with running(slack, folder, pause=pause):
             await check_endings(slack, "general", asked, outcome, seconds=ANSWERED_SECONDS)
             await slack.settled(seconds=ANSWERED_SECONDS)
         outcome.check(all(each.acked for each in events), "an event was never acknowledged")

@@ -12,7 +12,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from mmrag.engine.asking import Asking, nobody
+from mmrag.engine.asking import Asking
 from mmrag.types import Question, Source
 from tests.trust.outcome import trial_run
 from tests.trust.parts import EMBEDDER, open_engine
@@ -47,12 +47,12 @@ class _Counting:
         self.name, self.model, self.version = generator.name, generator.model, generator.version
         self.begun = 0
 
-    def generate(self, prompt):
+    def generate(self, prompt, *, drafted):
         self.begun += 1
         self._everyone_asks.wait(30)
         if self.begun <= self._deaths:
             raise MemoryError
-        return self._generator.generate(prompt)
+        return self._generator.generate(prompt, drafted=drafted)
 
 
 def _ask_together(engine, text, asked, outcome, *, deaths=0, meanwhile=None):
@@ -64,7 +64,7 @@ def _ask_together(engine, text, asked, outcome, *, deaths=0, meanwhile=None):
     def ask(_):
         under_way.release()
         try:
-            return asking.ask(Question(text, ("shared",)), nobody)
+            return asking.ask(Question(text, ("shared",)))
         except MemoryError:
             return None
 
@@ -95,7 +95,7 @@ _OWNER = """
 import sys, time
 from dataclasses import replace
 from pathlib import Path
-from mmrag.engine.asking import Asking, nobody
+from mmrag.engine.asking import Asking
 from mmrag.types import Question
 from tests.trust.parts import EMBEDDER, open_engine
 
@@ -105,12 +105,12 @@ with open_engine(Path(sys.argv[1]), EMBEDDER) as engine:
     class Stuck:
         name, model, version = real.name, real.model, real.version
 
-        def generate(self, prompt):
+        def generate(self, prompt, *, drafted):
             print("at work", flush=True)
             time.sleep(600)
 
     asking = Asking(replace(engine._stages, generator=Stuck()), limits=engine._limits)
-    asking.ask(Question(sys.argv[2], ("shared",)), nobody)
+    asking.ask(Question(sys.argv[2], ("shared",)))
 """
 
 

@@ -37,6 +37,9 @@ class FolderChat:
     async def show_status(self, text):
         self.statuses.append(text)
 
+    async def show_said(self, said, question):
+        """The answer shows it."""
+
     async def post_answer(self, answer, question):  # noqa: ARG002 - the port's names
         self.answers.append(answer)
 
