@@ -151,7 +151,9 @@ def _library(kind: str, rng: random.Random, *, dark: bool) -> str:
 
 
 def _svg_texts(svg: str) -> list[str]:
-    return [html.unescape(text) for text in re.findall(r"<text[^>]*>(?:<tspan[^>]*>)?([^<]+)<", svg)]
+    """The texts that are drawn: labels that would overlap others are kept, and are transparent."""
+    shown = r'<text(?![^>]*\bopacity="0")[^>]*>(?:<tspan[^>]*>)?([^<]+)<'
+    return [html.unescape(text) for text in re.findall(shown, svg)]
 
 
 def _matplotlib(plan: _Plan, rng: random.Random) -> tuple[Image.Image, list[str]]:
