@@ -117,8 +117,8 @@ def _split(layout: Layout, labels: Sequence[Label]) -> list[Layout]:
     cuts = []
     for a, b in pairwise(layout.stacks):
         low, high = a[0].high, b[0].low
-        if high - low < 1.2 * max(pitch, layout.thickness):
-            continue
+        if high - low < 1.5 * pitch - layout.thickness:
+            continue  # half a pitch more than there is between others
         between = [label for label in labels if low < label.left and label.right < high]
         if find_axis(between, horizontal=False) is not None:
             cuts.append(min(label.left for label in between) - 1)
@@ -139,10 +139,11 @@ def _is_beside(
 ) -> bool:
     """Whether no other chart stands between a label and this one, nor around it."""
     left, top, right, bottom = box
+    middle = (label.left + label.right) / 2  # a tilted label's `x` is its end
     for other_left, other_top, other_right, other_bottom in others:
-        if other_left >= right and label.x > other_left:
+        if other_left >= right and middle > other_left:
             return False
-        if other_right <= left and label.x < other_right:
+        if other_right <= left and middle < other_right:
             return False
         if other_top >= bottom and label.y > other_top:
             return False

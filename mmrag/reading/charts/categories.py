@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mmrag.reading.charts.layouts import Bar, Clusters, Layout
 
 _VALUE_AT_END = re.compile(r"(?<=[^\W\d_])\s\d{1,3}%?$")
+_OVER = 0.3  # of a label's height: so far its outline, which leaves a margin, may reach over a bar
 _ANCHORED = 0.2  # of the pitch: a label so near to a bar's middle is its own
 
 
@@ -53,7 +54,7 @@ def _blocks_beside(
     beside = [
         label
         for label in labels
-        if not label.vertical and label.tilt < LEVEL and label.right < layout.least + 4
+        if not label.vertical and label.tilt < LEVEL and label.right < layout.least + _OVER * label.height
         and layout.first - pitch < label.y < layout.last + pitch
     ]  # fmt: skip
     parts: list[list[Label]] = [[] for _ in centres]
@@ -129,7 +130,12 @@ def _anchor(labels: Sequence[Label], centres: Sequence[float], pitch: float) -> 
 
     Raises NoTable where both fit and give other pairs.
     """
-    hanging = [label for label in labels if label.tilt >= LEVEL and not label.vertical]
+    hanging = [
+        label
+        for label in labels
+        if label.tilt >= LEVEL and not label.vertical
+        and label.right > centres[0] - pitch / 2 and label.left < centres[-1] + pitch / 2
+    ]  # fmt: skip
     if not hanging:
         return _end
 
