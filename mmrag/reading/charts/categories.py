@@ -98,7 +98,9 @@ def _blocks_below(
     """The lines under each upright bar."""
     floor = -layout.least
     parts: list[list[Label]] = [[] for _ in centres]
-    below = [label for label in labels if label.top > floor - 5]
+    below = [
+        label for label in labels if label.top > floor - 5 and not _is_value_below(label, layout, labels)
+    ]
     place = _anchor(below, centres, pitch)
     for label in below:
         nearest = min(range(len(centres)), key=lambda i: abs(centres[i] - place(label)))
@@ -123,6 +125,19 @@ def _blocks_below(
         else:
             blocks.append(lines_around(head.y, part))
     return blocks if hanging else _without_axis_title(blocks, centres, pitch)
+
+
+def _is_value_below(label: Label, layout: Layout, labels: Sequence[Label]) -> bool:
+    """Whether a number is printed just under a bar below zero, and not in a row of names."""
+    if label.value is None or label.tilt >= LEVEL or label.vertical:
+        return False
+    row = [other for other in labels if abs(other.y - label.y) < label.height / 2]
+    return len(row) <= len(layout.stacks) / 2 and any(
+        bar.end < layout.baseline
+        and bar.low <= label.x <= bar.high
+        and -label.height / 2 < label.top + bar.end < label.height
+        for bar in layout.segments
+    )
 
 
 def _anchor(labels: Sequence[Label], centres: Sequence[float], pitch: float) -> Callable[[Label], float]:
