@@ -13,7 +13,7 @@ import math
 import re
 import threading
 from dataclasses import dataclass, replace
-from statistics import quantiles
+from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -133,10 +133,10 @@ class TextRecognition:
         What was read in tiles is not looked at again.
         """
         height, width = pixels.shape[:2]
-        if height * width > _MAX_PIXELS:
+        if height * width > _MAX_PIXELS or not lines:
             return tuple(lines)
         known = [Box(line.left, line.top, line.right, line.bottom) for line in lines]
-        boxes = passed_over(pixels, known)
+        boxes = passed_over(pixels, known, median(map(_thickness, lines)))
         quads = [_outline(box) for box in boxes]
         read = self._run_recogniser([_crop(pixels, np.asarray(quad, np.float32)) for quad in quads])
         found = (
@@ -256,6 +256,12 @@ def _text_size(lines: Sequence[TextLine]) -> float:
     if len(lines) < 2:  # noqa: PLR2004 - quartiles need two
         return lines[0].type_size if lines else float("inf")
     return quantiles((line.type_size for line in lines), n=4, method="inclusive")[0]
+
+
+def _thickness(line: TextLine) -> float:
+    """The shorter side of its outline, in pixels: the height of a line of text, tilted or not."""
+    a, b, c, _ = line.quad
+    return min(math.dist(a, b), math.dist(b, c))
 
 
 def _detectable(picture_pixels: int) -> int:

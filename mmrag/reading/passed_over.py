@@ -8,7 +8,6 @@ proposed here, to be recognised. It knows pixels and boxes, and reads nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,12 +60,11 @@ class Box:
         return (self.left + self.right) / 2, (self.top + self.bottom) / 2
 
 
-def passed_over(pixels: Pixels, lines: Sequence[Box]) -> list[Box]:
-    """Where texts may stand that none of the lines holds, with the margin that a line has."""
-    sizes = [min(line.width, line.height) for line in lines]
-    if not sizes:
-        return []
-    size = median(sizes)
+def passed_over(pixels: Pixels, lines: Sequence[Box], size: float) -> list[Box]:
+    """Where texts may stand that none of the lines holds, with the margin that a line has.
+
+    `size` is the height of a line of text in this picture.
+    """
     words = [
         word for word in _words(pixels, size) if not any(_covered(word, line) > _COVERED for line in lines)
     ]
