@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmrag.reading.passed_over import Box, passed_over
+from mmrag.reading.passed_over import Box, extended, ink_of, passed_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,6 +49,7 @@ _ONE_HEIGHT = 0.5  # of the lower line's height that two readings of one line sh
 _ONE_PLACE = 0.7  # of the shorter line's width that two readings share, where each saw all of a line
 _SURE = 0.9  # a score from which on no other orientation is tried
 _CERTAIN = 0.95  # a score of a text that the detector passed over: signs and corners have less
+_QUITE_CERTAIN = 0.98  # as above, of a single digit or a number that stands by itself
 _NARROWEST = 48  # pixels that a crop is padded to, at the height of 48 that the recogniser works on
 _PAD = 127  # the grey that means nothing to the recogniser
 
@@ -128,23 +129,28 @@ class TextRecognition:
         return _completed(self._read_enlarged(pixels, factor), lines)
 
     def read_passed_over(self, pixels: Pixels, lines: Sequence[TextLine]) -> tuple[TextLine, ...]:
-        """The lines, and short texts in a row or a column with them that the detector did not see.
+        """The lines, whole where a character at their end was left out, and short texts that none of them is.
 
         What was read in tiles is not looked at again.
         """
         height, width = pixels.shape[:2]
         if height * width > _MAX_PIXELS or not lines:
             return tuple(lines)
-        known = [Box(line.left, line.top, line.right, line.bottom) for line in lines]
-        boxes = passed_over(pixels, known, median(map(_thickness, lines)))
-        quads = [_outline(box) for box in boxes]
-        read = self._run_recogniser([_crop(pixels, np.asarray(quad, np.float32)) for quad in quads])
-        found = (
-            TextLine(text=correct_zeros(text.strip()), score=score, quad=quad)
-            for quad, (text, score) in zip(quads, read, strict=True)
-            if score >= _CERTAIN and _says_something(text)
-        )
-        return (*lines, *found)
+        ink = ink_of(pixels, median(map(_thickness, lines)))
+        whole = list(lines)
+        ends = extended(ink, [_box(line) for line in lines])
+        crops = [_cut(pixels, box) for box in ends.values()]
+        for (number, box), read in zip(ends.items(), self._recognise(crops), strict=True):
+            longer = _line_in(box, *read)
+            if _is_longer(longer, lines[number]):
+                whole[number] = longer
+        proposals = passed_over(ink, [_box(line) for line in whole])
+        crops = [_cut(pixels, proposal.box) for proposal in proposals]
+        for proposal, read in zip(proposals, self._run_recogniser(crops), strict=True):
+            line = _line_in(proposal.box, *read)
+            if _is_text(line, aligned=proposal.aligned):
+                whole.append(line)
+        return tuple(whole)
 
     def _read_tiles(self, pixels: Pixels, most: int) -> tuple[TextLine, ...]:
         lines: list[TextLine] = []
@@ -403,14 +409,44 @@ def _with_margin(crop: Pixels) -> Pixels:
     return np.pad(crop, ((0, 0), (0, crop.shape[0]), (0, 0)), constant_values=_PAD)
 
 
+def _line_in(box: Box, text: str, score: float) -> TextLine:
+    return TextLine(text=correct_zeros(text.strip()), score=score, quad=_outline(box))
+
+
 def _outline(box: Box) -> tuple[tuple[float, float], ...]:
     return (box.left, box.top), (box.right, box.top), (box.right, box.bottom), (box.left, box.bottom)
 
 
-def _says_something(text: str) -> bool:
-    """A digit, or more than one character: a marker or a corner may look like a letter."""
-    said = [character for character in text if character.isalnum()]
-    return len(said) > 1 or any(character.isdigit() for character in said)
+def _cut(pixels: Pixels, box: Box) -> Pixels:
+    return _crop(pixels, np.asarray(_outline(box), dtype=np.float32))
+
+
+def _box(line: TextLine) -> Box:
+    return Box(line.left, line.top, line.right, line.bottom)
+
+
+def _is_longer(line: TextLine, short: TextLine) -> bool:
+    """Whether a line is another one with a further character, or the minus of a number."""
+    if line.score < _CERTAIN or len(line.text) == len(short.text):
+        return False
+    if line.text.startswith(short.text):
+        more = line.text.removeprefix(short.text)
+        return more.isalnum() and more != _ONE  # a tick's mark at the end of a text that runs upwards
+    more = line.text.removesuffix(short.text)
+    return line.text != more and (more.isalnum() or (more in _MINUS and short.text[:1].isdigit()))
+
+
+def _is_text(line: TextLine, *, aligned: bool) -> bool:
+    """In a row with others a digit or more than one character, elsewhere a number of several digits.
+
+    A marker or a corner may look like one letter, and texture like a word.
+    """
+    said = [character for character in line.text if character.isalnum()]
+    digits = sum(map(str.isdigit, said))
+    if aligned and len(said) > 1:
+        return line.score >= _CERTAIN
+    is_number = digits >= (1 if aligned else 2) and bool(_SOLE_NUMBER.fullmatch(line.text))
+    return line.score >= _QUITE_CERTAIN and is_number
 
 
 def _is_tall(crop: Pixels) -> bool:
@@ -418,6 +454,9 @@ def _is_tall(crop: Pixels) -> bool:
     return bool(height >= _TALL * width)
 
 
+_SOLE_NUMBER = re.compile(r"[-+−–]?[$€£¥]?\d[\d.,]*\s?(?:%|[KkMBb]n?|万|亿)?")
+_ONE = "一"
+_MINUS = ("-", "−", "–", "—")
 _LONE_ZERO = re.compile(r"([-+]?[$€£¥]?)[oO](\s?(?:%|[MBmb]n?|万|亿)?)")  # not `OK`
 _NUMBER_WITH_O = re.compile(r"(?<![\w.,])[$€£¥]?(?=[oO\d.,]*\d)[\doO]+(?:[.,][\doO]+)*(?![A-Za-z0-9])")
 

@@ -8,7 +8,7 @@ proposed here, to be recognised. It knows pixels and boxes, and reads nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
 
-_CONTRAST = 40  # grey levels that ink differs from what surrounds it
+_CONTRAST = 48  # grey levels that ink differs from what surrounds it
 _MOST = 60  # proposals: a picture with more of them shows texture
 _MOST_MARKS = 4000  # connected parts of a picture: as above
 # In heights of a line of text, as the detector outlines it: its characters are about half as high.
 _SURROUNDINGS = 1.6  # of a pixel, whose median is the background
 _CHARACTER = (0.3, 1.1)  # the height of a character
-_WIDEST_CHARACTER = 1.3
-_LEVEL_MARK = 0.3  # a minus, a point
+_THINNEST = 0.13  # a text: the mark of a tick is thinner than a 1
 _APART = 0.35  # between characters of one text
 _LONGEST = 8.0  # a text
 _FLUSH = 0.35  # by so much edges and middles may differ
@@ -35,7 +34,9 @@ _COVERED = 0.2  # of a proposal that a line already holds
 _RING = 2  # pixels from a text: there nothing is drawn
 _FREE = 0.85  # of what surrounds a text
 _LEAST_NEIGHBOURS = 2
-_ALIKE = (0.6, 1.6)  # heights of texts of one row or column, as ratios
+_TALL = 1.3  # a line this much taller than others, and taller than wide, runs upwards
+_NEAR = 0.35  # so far from a line's end a mark may belong to it
+_ALIKE = (0.6, 1.6)  # heights of texts of one row or column, strengths of one ink, as ratios
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +61,92 @@ class Box:
         return (self.left + self.right) / 2, (self.top + self.bottom) / 2
 
 
-def passed_over(pixels: Pixels, lines: Sequence[Box], size: float) -> list[Box]:
-    """Where texts may stand that none of the lines holds, with the margin that a line has.
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Where a text may stand, and whether others stand in one row or column with it."""
 
-    `size` is the height of a line of text in this picture.
+    box: Box
+    aligned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ink:
+    """A picture in grey, its connected marks of the size of characters or less, and that size.
+
+    The size is the height of a line of text, as the detector outlines it, in pixels.
     """
-    words = [
-        word for word in _words(pixels, size) if not any(_covered(word, line) > _COVERED for line in lines)
-    ]
-    margin = _MARGIN * size
-    found = [
-        Box(word.left - margin, word.top - margin, word.right + margin, word.bottom + margin)
-        for word in words
-    ]
-    aligned = [word for word in found if _is_aligned(word, [*lines, *found], _FLUSH * size)]
-    return aligned if len(aligned) <= _MOST else []
+
+    grey: NDArray[np.uint8]
+    marks: tuple[Box, ...]
+    size: float
 
 
-def _words(pixels: Pixels, size: float) -> list[Box]:
-    """Characters that stand close together on one line."""
+def ink_of(pixels: Pixels, size: float) -> Ink:
+    """What is drawn in the size of characters in a picture with text of that size."""
     import cv2  # noqa: PLC0415 - heavy
 
     grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-    marks = _marks(grey, size)
+    return Ink(grey, tuple(_marks(grey, size)), size)
+
+
+def passed_over(ink: Ink, lines: Sequence[Box]) -> list[Proposal]:
+    """Where texts may stand that none of the lines holds, with the margin that a line has."""
+    margin = _MARGIN * ink.size
+    found = [
+        Box(word.left - margin, word.top - margin, word.right + margin, word.bottom + margin)
+        for word in _words(ink)
+        if not any(_covered(word, line) > _COVERED for line in lines)
+    ]
+    reach = _FLUSH * ink.size
+    proposals = [Proposal(word, _is_aligned(word, [*lines, *found], reach)) for word in found]
+    proposals.sort(key=lambda proposal: not proposal.aligned)
+    return proposals[:_MOST]
+
+
+def extended(ink: Ink, lines: Sequence[Box]) -> dict[int, Box]:
+    """Lines, by their number, with marks at their ends that they leave out: the dash of `-2`, of `一月`."""
+    longer: dict[int, Box] = {}
+    free = [mark for mark in ink.marks if not any(_covered(mark, line) > _COVERED for line in lines)]
+    margin = _MARGIN * ink.size
+    for number, line in enumerate(lines):
+        upright = line.height <= line.width or line.height < _TALL * ink.size
+        more = [
+            mark
+            for mark in free
+            if _is_at_end(mark, line, ink.size, upright=upright)
+            and _ALIKE[0] < _strength(mark, ink.grey) / max(1.0, _strength(line, ink.grey)) < _ALIKE[1]
+        ]
+        if more:
+            whole = _around([line, *more])
+            longer[number] = (
+                Box(min(line.left, whole.left - margin), line.top, max(line.right, whole.right + margin), line.bottom)
+                if upright
+                else Box(line.left, min(line.top, whole.top - margin), line.right, max(line.bottom, whole.bottom + margin))
+            )
+    return longer
+
+
+def _strength(box: Box, grey: NDArray[np.uint8]) -> float:
+    """By how much the ink in a box differs from its ground: a legend's sample is seldom as black as its text."""
+    left, top = max(0, int(box.left) - _RING), max(0, int(box.top) - _RING)
+    part = grey[top : int(box.bottom) + _RING, left : int(box.right) + _RING].astype(np.int16)
+    return float(np.abs(part - np.median(part)).max())
+
+
+def _is_at_end(mark: Box, line: Box, size: float, *, upright: bool) -> bool:
+    (x, y), near = mark.middle, _NEAR * size
+    if upright:
+        return line.top < y < line.bottom and (
+            line.left - near < mark.right <= line.left + near or line.right - near <= mark.left < line.right + near
+        )
+    return line.left < x < line.right and (
+        line.top - near < mark.bottom <= line.top + near or line.bottom - near <= mark.top < line.bottom + near
+    )
+
+
+def _words(ink: Ink) -> list[Box]:
+    """Characters that stand close together on one line."""
+    marks, size = ink.marks, ink.size
     characters = [mark for mark in marks if mark.height >= _CHARACTER[0] * size]
     small = [mark for mark in marks if mark.height < _CHARACTER[0] * size]
     words: list[Box] = []
@@ -91,8 +155,10 @@ def _words(pixels: Pixels, size: float) -> list[Box]:
         if near is not None:
             words.remove(near)
         words.append(_around([near, mark]) if near is not None else mark)
-    signed = [_with_signs(word, small, size) for word in words if word.width < _LONGEST * size]
-    return [word for word in signed if _is_free(word, grey) and not _is_stacked(word, signed, size)]
+    signed = [
+        _with_signs(word, small, size) for word in words if _THINNEST * size < word.width < _LONGEST * size
+    ]
+    return [word for word in signed if _is_free(word, ink.grey) and not _is_stacked(word, signed, size)]
 
 
 def _is_stacked(word: Box, others: Iterable[Box], size: float) -> bool:
@@ -106,13 +172,19 @@ def _is_stacked(word: Box, others: Iterable[Box], size: float) -> bool:
 
 
 def _is_free(word: Box, grey: NDArray[np.uint8]) -> bool:
-    """Whether a text stands on an even ground: the corner of a bar does not."""
+    """Whether a text stands on an even ground, or at one edge of it: the corner of a bar does not."""
     height, width = grey.shape
     left, right = max(0, int(word.left) - _RING), min(width, int(word.right) + _RING)
     top, bottom = max(0, int(word.top) - _RING), min(height, int(word.bottom) + _RING)
     part = grey[top:bottom, left:right].astype(np.int16)
-    ring = np.concatenate((part[0], part[-1], part[:, 0], part[:, -1]))
-    return bool((np.abs(ring - np.median(ring)) < _CONTRAST).mean() > _FREE)
+    sides = (part[0], part[-1], part[:, 0], part[:, -1])
+    ground = np.median(np.concatenate(sides))
+    others = [side for side in sides if not _is_even(side, ground)]
+    return len(others) <= 1 and all(_is_even(side, np.median(side)) for side in others)
+
+
+def _is_even(side: NDArray[np.int16], ground: np.floating[Any]) -> bool:
+    return bool((np.abs(side - ground) < _CONTRAST).mean() > _FREE)
 
 
 def _marks(grey: NDArray[np.uint8], size: float) -> list[Box]:
@@ -128,7 +200,7 @@ def _marks(grey: NDArray[np.uint8], size: float) -> list[Box]:
     return [
         Box(float(x), float(y), float(x + width), float(y + height))
         for x, y, width, height, area in stats[1:]
-        if height <= _CHARACTER[1] * size and width <= _WIDEST_CHARACTER * size and area > 2  # noqa: PLR2004 - specks
+        if height <= _CHARACTER[1] * size and width <= _LONGEST * size and area > 2  # noqa: PLR2004 - specks
     ]
 
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, permutations
 from statistics import linear_regression
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from mmrag.reading.charts.labels import YEAR, groups
 from mmrag.reading.charts.table import Cell, NoTable, measured
@@ -18,12 +20,18 @@ from mmrag.text.chart_text import AXES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from mmrag.reading.charts.labels import Label
+    from mmrag.reading.ocr import Pixels
 
 _MIN_TICKS = 3
 _INLIERS = 0.75  # of the numbers in one line: with more strangers among them they are no axis
 _OFF_PIXELS = 2.5  # from the fitted line, at least
 _OFF_SHARE = 0.012  # of the ticks' extent
+_LEAST_DECADE = 40  # pixels: marks of a shorter one cannot be told apart
+_MARK = 12  # grey levels: a minor tick's mark is thin
+_MINOR_MARKS = 7  # of the eight in a decade
 _LN_10 = 2.3  # the natural logarithm of 10
 _ZERO_REACH = 1.6  # heights of a tick label: so far from its gridline it may stand
 
@@ -82,6 +90,39 @@ class Axis:
         values = sorted(tick.value or 0.0 for tick in self.ticks)
         steps = [b / a if self.log else b - a for a, b in pairwise(values)]
         return max(steps) <= 1.02 * min(steps)
+
+
+def find_decade(labels: Sequence[Label], pixels: Pixels, right: float) -> Axis | None:
+    """A logarithmic axis of which two powers of ten are labelled, by the marks of 2 to 9 between them.
+
+    The marks are looked for between the labels and `right`, where the bars begin.
+    """
+    powers = [label for label in labels if label.value and math.log10(abs(label.value)).is_integer()]
+    for low, high in permutations(powers, 2):
+        is_decade = (high.value or 0) == 10 * (low.value or 0) and high.y < low.y  # noqa: PLR2004 - a decade
+        if is_decade and abs(high.right - low.right) < 0.8 * low.height and _has_minor_marks(low, high, pixels, right):
+            slope = 1 / (low.y - high.y)
+            return Axis(slope, math.log10(low.value or 1) + slope * low.y, log=True, ticks=(low, high))
+    return None
+
+
+def _has_minor_marks(low: Label, high: Label, pixels: Pixels, right: float) -> bool:
+    """Whether something is drawn at the logarithms of 2 to 9, and nothing in the middle between some of them."""
+    decade = low.y - high.y
+    left = int(max(low.right, high.right)) - 2
+    if decade < _LEAST_DECADE or right - left < 3:  # noqa: PLR2004 - pixels
+        return False
+    grey = pixels[round(high.y) : round(low.y), left : int(right)].astype(np.int16).mean(axis=2)
+    drawn = np.abs(grey - np.median(grey, axis=0)) > _MARK  # (rows, columns)
+    rows = [decade * (1 - math.log10(number)) for number in range(1, 11)]
+    between = [(a + b) / 2 for a, b in pairwise(rows[:6])]  # further up they stand too close
+
+    def seen(row: float) -> NDArray[np.bool_]:
+        return np.asarray(drawn[max(0, round(row) - 1) : round(row) + 2].any(axis=0))
+
+    marks = sum(seen(row).astype(int) for row in rows[1:-1])
+    empty = ~np.any([seen(row) for row in between], axis=0)
+    return bool(((marks >= _MINOR_MARKS) & empty).any())
 
 
 def find_axis(labels: Sequence[Label], *, horizontal: bool) -> Axis | None:

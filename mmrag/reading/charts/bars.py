@@ -12,7 +12,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from mmrag.reading.charts.axes import Axis, along, find_axis
+from mmrag.reading.charts.axes import Axis, along, find_axis, find_decade
 from mmrag.reading.charts.categories import categories_of, lines_around, middle_of
 from mmrag.reading.charts.layouts import ALIGNED, Bar, clusters, find_layouts, plausibility, split_at
 from mmrag.reading.charts.lengths import cells_of, printed_values, scale_of
@@ -48,7 +48,7 @@ def read_bars(labels: Sequence[Label], colours: Colours, pixels: Pixels) -> Char
     """The table of the bars in a picture. Raises NoTable."""
     size = (pixels.shape[0], pixels.shape[1])
     boxes = [box for box in rectangles(colours, pixels) if not any(_is_glyph(box, label) for label in labels)]
-    picture = Picture(colours, boxes, labels)
+    picture = Picture(colours, boxes, labels, pixels)
     found = [find_layouts(boxes, size, horizontal=horizontal) for horizontal in (False, True)]
     ranked = sorted((one for one in found if one), key=lambda one: -plausibility(one, size))
     if not ranked:
@@ -224,7 +224,7 @@ def _columns_of_bars(panels: Sequence[_Panel], labels: Sequence[Label]) -> Chart
 
 def _read(panel: _Panel, picture: Picture) -> ChartTable:
     """The table of one chart; neighbours that no legend names are categories of their own."""
-    axis = _axis(panel.layout, panel.labels)
+    axis = _axis(panel.layout, panel.labels, picture.pixels)
     layout = panel.layout if axis is None else _with_flat_bars(panel.layout, panel.labels)
     grouped, single = clusters(layout), [list(stack) for stack in layout.stacks]
     try:
@@ -316,7 +316,7 @@ def _kind(layout: Layout, bars: Clusters) -> str:
     return "horizontal" if layout.horizontal else "bar"
 
 
-def _axis(layout: Layout, labels: Sequence[Label]) -> Axis | None:
+def _axis(layout: Layout, labels: Sequence[Label], pixels: Pixels) -> Axis | None:
     """The value axis: its ticks stand beside the bars, not among them."""
     if layout.horizontal:
         beside = [label for label in labels if label.y > layout.last - 2 or label.y < layout.first + 2]
@@ -328,7 +328,7 @@ def _axis(layout: Layout, labels: Sequence[Label]) -> Axis | None:
     left, right = (find_axis(side, horizontal=False) for side in sides)
     if left and right and not _agree(left, right):
         raise NoTable("there are two axes")
-    return left or right
+    return left or right or find_decade(sides[0], pixels, layout.first)
 
 
 def _agree(a: Axis, b: Axis) -> bool:
