@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmrag.reading.passed_over import Box, extended, ink_of, passed_over
+from mmrag.reading.passed_over import Box, extended, in_rows, ink_of, passed_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -149,6 +149,11 @@ class TextRecognition:
         for proposal, read in zip(proposals, self._run_recogniser(crops), strict=True):
             line = _line_in(proposal.box, *read)
             if _is_text(line, aligned=proposal.aligned):
+                whole.append(line)
+        rows = in_rows(ink, [np.asarray(line.quad, dtype=np.float32) for line in whole])
+        for quad, (text, score) in zip(rows, self._recognise([_crop(pixels, quad) for quad in rows]), strict=True):
+            line = TextLine(text.strip(), score, tuple((float(x), float(y)) for x, y in quad))
+            if _is_text(line, aligned=True) and not any(_covers(other, line) for other in whole):
                 whole.append(line)
         return tuple(whole)
 

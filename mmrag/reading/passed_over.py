@@ -8,6 +8,8 @@ proposed here, to be recognised. It knows pixels and boxes, and reads nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
+    Quad = NDArray[np.float32]  # (4, 2), x and y from the text's own top left, clockwise
 
 _CONTRAST = 48  # grey levels that ink differs from what surrounds it
 _MOST = 60  # proposals: a picture with more of them shows texture
@@ -35,6 +38,8 @@ _RING = 2  # pixels from a text: there nothing is drawn
 _FREE = 0.85  # of what surrounds a text
 _LEAST_NEIGHBOURS = 2
 _TALL = 1.3  # a line this much taller than others, and taller than wide, runs upwards
+_TURNED = 0.36  # the tangent of the angle from which on a text does not run level
+_LEAST_ROW = 3  # labels, to tell how far they are apart
 _NEAR = 0.35  # so far from a line's end a mark may belong to it
 _ALIKE = (0.6, 1.6)  # heights of texts of one row or column, strengths of one ink, as ratios
 
@@ -144,6 +149,63 @@ def _is_at_end(mark: Box, line: Box, size: float, *, upright: bool) -> bool:
     )
 
 
+def in_rows(ink: Ink, outlines: Sequence[Quad]) -> list[Quad]:
+    """Where a label may stand that is missing in an even row of labels that are turned, upwards or aslant.
+
+    Each such row hangs from an axis: what is missing is looked for in the outline of the longest.
+    """
+    turned = [outline for outline in outlines if _is_turned(outline)]
+    rows: list[list[Quad]] = []
+    for outline in sorted(turned, key=lambda outline: float(_upper_end(outline)[1])):
+        if rows and _upper_end(outline)[1] - _upper_end(rows[-1][0])[1] < _FLUSH * ink.size:
+            rows[-1].append(outline)
+        else:
+            rows.append([outline])
+    return [found for row in rows if len(row) >= _LEAST_ROW for found in _missing(ink, row)][:_MOST]
+
+
+def _missing(ink: Ink, row: Sequence[Quad]) -> list[Quad]:
+    longest = max(row, key=_length)
+    xs = sorted(float(_upper_end(outline)[0]) for outline in row)
+    pitch = median(b - a for a, b in pairwise(xs))
+    places = [xs[0] - pitch, xs[-1] + pitch]
+    for a, b in pairwise(xs):
+        steps = round((b - a) / pitch)
+        places += [a + (b - a) * step / steps for step in range(1, steps)]
+    moved = [longest + np.array([place - _upper_end(longest)[0], 0], np.float32) for place in sorted(places)]
+    return [outline for outline in moved if _is_drawn(outline, ink)]
+
+
+def _is_drawn(outline: Quad, ink: Ink) -> bool:
+    height, width = ink.grey.shape
+    left, top = outline.min(axis=0)
+    right, bottom = outline.max(axis=0)
+    if left < 0 or top < 0 or right > width or bottom > height:
+        return False
+    box = Box(float(left), float(top), float(right), float(bottom))
+    return any(_covered(mark, box) > 1 - _COVERED for mark in ink.marks)
+
+
+def _is_turned(outline: Quad) -> bool:
+    """Whether a text of several characters does not run level."""
+    side, other = outline[1] - outline[0], outline[2] - outline[1]
+    dx, dy = np.abs(max(side, other, key=np.linalg.norm))
+    short, long = sorted((float(np.linalg.norm(side)), float(np.linalg.norm(other))))
+    return bool(long > _TALL * short and dy > _TURNED * dx)
+
+
+def _length(outline: Quad) -> float:
+    return float(max(np.linalg.norm(outline[1] - outline[0]), np.linalg.norm(outline[2] - outline[1])))
+
+
+def _upper_end(outline: Quad) -> NDArray[np.float32]:
+    """The middle of the side where a turned text begins or ends, whichever is higher up."""
+    a, b, c, d = outline
+    first = np.linalg.norm(b - a) < np.linalg.norm(c - b)
+    ends = ((a + b) / 2, (c + d) / 2) if first else ((b + c) / 2, (d + a) / 2)
+    return np.asarray(min(ends, key=lambda end: float(end[1])))
+
+
 def _words(ink: Ink) -> list[Box]:
     """Characters that stand close together on one line."""
     marks, size = ink.marks, ink.size
@@ -210,15 +272,12 @@ def _continues(word: Box, mark: Box, size: float) -> bool:
 
 
 def _with_signs(word: Box, small: Iterable[Box], size: float) -> Box:
-    """A word with the minus before it, and the points and commas in it."""
+    """A word with the dash before it, and the points and commas in it."""
     signs = [
         mark
         for mark in small
-        if -_APART * size < mark.left - word.left + mark.width < word.width + _APART * size
-        and mark.bottom > word.top
-        and mark.top < word.bottom + 0.1 * size
-        and mark.left > word.left - 2 * _APART * size
-        and mark.right < word.right + _APART * size / 2
+        if mark.bottom > word.top and mark.top < word.bottom + 0.1 * size and mark.width < size
+        if word.left - _APART * size < mark.right < word.right + _APART * size / 2
     ]
     return _around([word, *signs])
 
