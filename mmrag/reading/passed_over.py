@@ -229,7 +229,7 @@ def _is_stacked(word: Box, others: Iterable[Box], size: float) -> bool:
         max(word.top, other.top) - min(word.bottom, other.bottom) < _APART * size
         and min(word.right, other.right) - max(word.left, other.left) > 0
         for other in others
-        if other is not word
+        if other is not word and max(word.width, other.width) < size
     )
 
 

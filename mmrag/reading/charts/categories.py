@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _VALUE_AT_END = re.compile(r"(?<=[^\W\d_])\s\d{1,3}%?$")
 _OVER = 0.3  # of a label's height: so far its outline, which leaves a margin, may reach over a bar
+_REACH = 5.0  # pixels above the bars' end that a label's outline may begin; the corners of a tilted one twice that
 _ANCHORED = 0.2  # of the pitch: a label so near to a bar's middle is its own
 
 
@@ -99,7 +100,10 @@ def _blocks_below(
     floor = -layout.least
     parts: list[list[Label]] = [[] for _ in centres]
     below = [
-        label for label in labels if label.top > floor - 5 and not _is_value_below(label, layout, labels)
+        label
+        for label in labels
+        if label.top > floor - (_REACH if label.tilt < LEVEL else 2 * _REACH)
+        and not _is_value_below(label, layout, labels)
     ]
     place = _anchor(below, centres, pitch)
     for label in below:

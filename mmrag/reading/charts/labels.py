@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ _NUMBER = re.compile(
     \s?(?:%|[KkMBb]n?|thousand|million|billion|万|亿)?\)?""",
     re.VERBOSE,
 )
+_POWER = re.compile(r"(?P<factor>\d(?:\.\d+)?)\s?[×xX]\s?10\s?\^\s?\{?\^?(?P<power>[-−]?\d)\}?")  # `4×10^{2`
 _GIGA = re.compile(r"(?<=\d)\s?G(?=$)")  # billions, as some libraries write ticks
 _ROW = re.compile(r"[-−]?\d+\.\d(?=\d*\.\d)(?!\d\d)|[-−]?\d+(?:[.,]\d+)?%?")  # a number of a row of them
 _GROUPED = re.compile(r"\d{1,3}(?:[ ,]\d{3})+")  # one number with spaces or commas in it
@@ -173,6 +175,8 @@ def _tilt(line: TextLine) -> float:
 
 def value_of(text: str) -> float | None:
     """The number that a text is, with its scale; None where it holds anything else."""
+    if power := _POWER.fullmatch(unicodedata.normalize("NFKC", text)):
+        return float(power["factor"]) * 10.0 ** int(power["power"].replace("−", "-"))
     text = _GIGA.sub("B", text)
     if not any(map(str.isdigit, text)) or not _NUMBER.fullmatch(text):
         return None

@@ -156,7 +156,7 @@ def _points(below: Sequence[Label]) -> list[Label]:
     level = [label for label in below if not label.vertical and label.tilt < LEVEL]
     hanging = [label for label in below if label.vertical or label.tilt >= LEVEL]
     rows = groups(level, key=lambda label: label.y, reach=lambda label: 0.5 * label.height)
-    rows += groups(hanging, key=lambda label: label.top, reach=lambda label: 0.6 * (label.right - label.left))
+    rows += groups(hanging, key=lambda label: label.top, reach=lambda label: label.right - label.left)
     for row in sorted(rows, key=lambda row: min(label.top for label in row)):
         ordered = sorted(row, key=lambda label: label.x)
         gaps = [b.x - a.x for a, b in pairwise(ordered)]
