@@ -242,9 +242,7 @@ def _shown_texts(figure: Figure) -> list[str]:
     texts = [
         text.get_text()
         for text in figure.findobj(Text)
-        if text.get_visible()
-        and id(text) not in hidden
-        and _is_inside(text.get_window_extent(), figure.bbox)
+        if text.get_visible() and id(text) not in hidden and _is_inside(text.get_window_extent(), figure.bbox)
     ]
     return [text.replace("\N{MINUS SIGN}", "-") for text in texts if text and "$" not in text]
 

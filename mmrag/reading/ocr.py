@@ -151,7 +151,9 @@ class TextRecognition:
             if _is_text(line, aligned=proposal.aligned):
                 whole.append(line)
         rows = in_rows(ink, [np.asarray(line.quad, dtype=np.float32) for line in whole])
-        for quad, (text, score) in zip(rows, self._recognise([_crop(pixels, quad) for quad in rows]), strict=True):
+        for quad, (text, score) in zip(
+            rows, self._recognise([_crop(pixels, quad) for quad in rows]), strict=True
+        ):
             line = TextLine(text.strip(), score, tuple((float(x), float(y)) for x, y in quad))
             if _is_text(line, aligned=True) and not any(_covers(other, line) for other in whole):
                 whole.append(line)

@@ -124,15 +124,25 @@ def extended(ink: Ink, lines: Sequence[Box]) -> dict[int, Box]:
         if more:
             whole = _around([line, *more])
             longer[number] = (
-                Box(min(line.left, whole.left - margin), line.top, max(line.right, whole.right + margin), line.bottom)
+                Box(
+                    min(line.left, whole.left - margin),
+                    line.top,
+                    max(line.right, whole.right + margin),
+                    line.bottom,
+                )
                 if upright
-                else Box(line.left, min(line.top, whole.top - margin), line.right, max(line.bottom, whole.bottom + margin))
+                else Box(
+                    line.left,
+                    min(line.top, whole.top - margin),
+                    line.right,
+                    max(line.bottom, whole.bottom + margin),
+                )
             )
     return longer
 
 
 def _strength(box: Box, grey: NDArray[np.uint8]) -> float:
-    """By how much the ink in a box differs from its ground: a legend's sample is seldom as black as its text."""
+    """By how much the ink in a box differs from its ground: a legend's sample seldom is as black as text."""
     left, top = max(0, int(box.left) - _RING), max(0, int(box.top) - _RING)
     part = grey[top : int(box.bottom) + _RING, left : int(box.right) + _RING].astype(np.int16)
     return float(np.abs(part - np.median(part)).max())
@@ -142,10 +152,12 @@ def _is_at_end(mark: Box, line: Box, size: float, *, upright: bool) -> bool:
     (x, y), near = mark.middle, _NEAR * size
     if upright:
         return line.top < y < line.bottom and (
-            line.left - near < mark.right <= line.left + near or line.right - near <= mark.left < line.right + near
+            line.left - near < mark.right <= line.left + near
+            or line.right - near <= mark.left < line.right + near
         )
     return line.left < x < line.right and (
-        line.top - near < mark.bottom <= line.top + near or line.bottom - near <= mark.top < line.bottom + near
+        line.top - near < mark.bottom <= line.top + near
+        or line.bottom - near <= mark.top < line.bottom + near
     )
 
 

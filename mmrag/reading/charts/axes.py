@@ -29,6 +29,11 @@ _MIN_TICKS = 3
 _INLIERS = 0.75  # of the numbers in one line: with more strangers among them they are no axis
 _OFF_PIXELS = 2.5  # from the fitted line, at least
 _OFF_SHARE = 0.012  # of the ticks' extent
+_LEAST_STRIP = 4  # pixels across, to look for lines in
+_LEAST_MARK = 3.0  # grey levels, on the average across
+_MARKED = 0.6  # of the ticks
+_HIDDEN = 4.0  # pixels of a bar that the line it stands on may hide
+_OFF_MARK = 0.8  # pixels that lines at ticks may be off
 _LEAST_DECADE = 40  # pixels: marks of a shorter one cannot be told apart
 _MARK = 12  # grey levels: a minor tick's mark is thin
 _MINOR_MARKS = 7  # of the eight in a decade
@@ -44,6 +49,7 @@ class Axis:
     offset: float
     log: bool
     ticks: tuple[Label, ...]
+    marked: bool = False  # whether it was measured on the marks of its ticks, not on their labels
 
     def value(self, position: float) -> float:
         """The value at a position in pixels."""
@@ -71,6 +77,11 @@ class Axis:
         if self.log:
             return self  # a logarithmic axis begins anywhere
         values = [tick.value or 0.0 for tick in self.ticks]
+        if (
+            self.marked
+            and min(abs(baseline - self.position(origin)) for origin in (0.0, min(values))) < _HIDDEN
+        ):
+            return self  # where bars begin, the line of the other axis may hide them
         near = max(_OFF_PIXELS, 0.02 * abs(self.position(max(values)) - self.position(min(values))))
         reach = near if horizontal else max(near, _ZERO_REACH * max(tick.height for tick in self.ticks))
         for origin in (0.0, min(values)):
@@ -78,6 +89,30 @@ class Axis:
             if abs(off) <= reach:
                 return replace(self, offset=self.offset - self.slope * off)
         raise NoTable("the bars do not begin where the axis does")
+
+    def on_marks(self, pixels: Pixels, bounds: tuple[float, float], *, horizontal: bool) -> Axis:
+        """Measured on the lines that are drawn at its ticks between two places across; itself where there are none.
+
+        The middle of a label is a pixel beside its tick easily, in a thumbnail as much as a small bar is long.
+        """
+        picture = pixels.transpose(1, 0, 2) if horizontal else pixels
+        low, high = (round(bound) for bound in bounds)
+        if high - low < _LEAST_STRIP:
+            return self
+        strip = picture[:, max(0, low) : high].astype(np.int16).mean(axis=2)
+        drawn = np.abs(strip - np.median(strip, axis=0)).mean(axis=1)  # what runs along the axis vanishes
+        found = [
+            (tick, at)
+            for tick in self.ticks
+            if (at := _mark_near(tick, drawn, horizontal=horizontal)) is not None
+        ]
+        if len(found) < max(_MIN_TICKS, _MARKED * len(self.ticks)):
+            return self
+        values = [math.log10(tick.value or 1.0) if self.log else tick.value or 0.0 for tick, _ in found]
+        places = [at if horizontal else -at for _, at in found]
+        slope, offset = linear_regression(places, values)
+        off = max(abs(offset + slope * place - value) for place, value in zip(places, values, strict=True))
+        return replace(self, slope=slope, offset=offset, marked=True) if off < _OFF_MARK * slope else self
 
     def as_text(self, *, horizontal: bool) -> str:
         """The axis with its ticks in ascending order, to be quoted; "" where one may not have been read."""
@@ -92,6 +127,21 @@ class Axis:
         return max(steps) <= 1.02 * min(steps)
 
 
+def _mark_near(tick: Label, drawn: NDArray[np.float64], *, horizontal: bool) -> float | None:
+    """The middle of the line nearest to a tick's label in a profile of what is drawn along its axis."""
+    at, reach = (tick.x, tick.height / 2) if horizontal else (tick.y, tick.height / 2)
+    start, end = max(0, round(at - reach)), min(len(drawn), round(at + reach) + 1)
+    window = drawn[start:end]
+    if len(window) < _LEAST_STRIP:
+        return None
+    ground = float(np.median(window))
+    peak = int(window.argmax())
+    if window[peak] < max(_LEAST_MARK, 3 * ground) or not 0 < peak < len(window) - 1:
+        return None
+    weights = np.clip(window[max(0, peak - 2) : peak + 3] - ground, 0, None)
+    return start + max(0, peak - 2) + float(np.average(np.arange(len(weights)), weights=weights)) + 0.5
+
+
 def find_decade(labels: Sequence[Label], pixels: Pixels, right: float) -> Axis | None:
     """A logarithmic axis of which two powers of ten are labelled, by the marks of 2 to 9 between them.
 
@@ -99,15 +149,19 @@ def find_decade(labels: Sequence[Label], pixels: Pixels, right: float) -> Axis |
     """
     powers = [label for label in labels if label.value and math.log10(abs(label.value)).is_integer()]
     for low, high in permutations(powers, 2):
-        is_decade = (high.value or 0) == 10 * (low.value or 0) and high.y < low.y  # noqa: PLR2004 - a decade
-        if is_decade and abs(high.right - low.right) < 0.8 * low.height and _has_minor_marks(low, high, pixels, right):
+        is_decade = (high.value or 0) == 10 * (low.value or 0) and high.y < low.y
+        if (
+            is_decade
+            and abs(high.right - low.right) < 0.8 * low.height
+            and _has_minor_marks(low, high, pixels, right)
+        ):
             slope = 1 / (low.y - high.y)
             return Axis(slope, math.log10(low.value or 1) + slope * low.y, log=True, ticks=(low, high))
     return None
 
 
 def _has_minor_marks(low: Label, high: Label, pixels: Pixels, right: float) -> bool:
-    """Whether something is drawn at the logarithms of 2 to 9, and nothing in the middle between some of them."""
+    """Whether something is drawn at the logarithms of 2 to 9, and nothing midway between the lower of them."""
     decade = low.y - high.y
     left = int(max(low.right, high.right)) - 2
     if decade < _LEAST_DECADE or right - left < 3:  # noqa: PLR2004 - pixels

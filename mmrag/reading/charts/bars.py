@@ -225,6 +225,9 @@ def _columns_of_bars(panels: Sequence[_Panel], labels: Sequence[Label]) -> Chart
 def _read(panel: _Panel, picture: Picture) -> ChartTable:
     """The table of one chart; neighbours that no legend names are categories of their own."""
     axis = _axis(panel.layout, panel.labels, picture.pixels)
+    if axis is not None:
+        bounds = _beside(panel.layout, axis)
+        axis = axis.on_marks(picture.pixels, bounds, horizontal=panel.layout.horizontal)
     layout = panel.layout if axis is None else _with_flat_bars(panel.layout, panel.labels)
     grouped, single = clusters(layout), [list(stack) for stack in layout.stacks]
     try:
@@ -329,6 +332,18 @@ def _axis(layout: Layout, labels: Sequence[Label], pixels: Pixels) -> Axis | Non
     if left and right and not _agree(left, right):
         raise NoTable("there are two axes")
     return left or right or find_decade(sides[0], pixels, layout.first)
+
+
+def _beside(layout: Layout, axis: Axis) -> tuple[float, float]:
+    """From an axis' labels to the bars, across."""
+    if layout.horizontal:
+        below = axis.ticks[0].y > layout.last
+        if below:
+            return layout.last + 2, min(tick.top for tick in axis.ticks)
+        return max(tick.bottom for tick in axis.ticks), layout.first - 2
+    if axis.ticks[0].x < layout.first:
+        return max(tick.right for tick in axis.ticks), layout.first - 2
+    return layout.last + 2, min(tick.left for tick in axis.ticks)
 
 
 def _agree(a: Axis, b: Axis) -> bool:

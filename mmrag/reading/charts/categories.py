@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 _VALUE_AT_END = re.compile(r"(?<=[^\W\d_])\s\d{1,3}%?$")
 _OVER = 0.3  # of a label's height: so far its outline, which leaves a margin, may reach over a bar
-_REACH = 5.0  # pixels above the bars' end that a label's outline may begin; the corners of a tilted one twice that
+_REACH = (
+    5.0  # pixels above the bars' end that a label's outline may begin; the corners of a tilted one twice that
+)
 _ANCHORED = 0.2  # of the pitch: a label so near to a bar's middle is its own
 
 

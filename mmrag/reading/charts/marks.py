@@ -86,7 +86,7 @@ def colours_of(pixels: Pixels) -> Colours:
 
 
 def _background_first(colours: Colours) -> Colours:
-    """The commonest colour that surrounds others before the rest: bars may cover more than what is behind them."""
+    """The commonest colour that surrounds others comes first: bars may cover more than the background."""
     import cv2  # noqa: PLC0415 - heavy
 
     height, width = colours.index.shape
