@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,7 +110,7 @@ def passed_over(ink: Ink, lines: Sequence[Box]) -> list[Proposal]:
 def extended(ink: Ink, lines: Sequence[Box]) -> dict[int, Box]:
     """Lines, by their number, with marks at their ends that they leave out: the dash of `-2`, of `一月`."""
     longer: dict[int, Box] = {}
-    free = [mark for mark in ink.marks if not any(_covered(mark, line) > _COVERED for line in lines)]
+    free = [mark for mark in ink.marks if not any(_holds(line, *mark.middle) for line in lines)]
     margin = _MARGIN * ink.size
     for number, line in enumerate(lines):
         upright = line.height <= line.width or line.height < _TALL * ink.size
@@ -139,6 +138,10 @@ def extended(ink: Ink, lines: Sequence[Box]) -> dict[int, Box]:
                 )
             )
     return longer
+
+
+def _holds(box: Box, x: float, y: float) -> bool:
+    return box.left <= x < box.right and box.top <= y < box.bottom
 
 
 def _strength(box: Box, grey: NDArray[np.uint8]) -> float:
@@ -179,10 +182,10 @@ def in_rows(ink: Ink, outlines: Sequence[Quad]) -> list[Quad]:
 def _missing(ink: Ink, row: Sequence[Quad]) -> list[Quad]:
     longest = max(row, key=_length)
     xs = sorted(float(_upper_end(outline)[0]) for outline in row)
-    pitch = median(b - a for a, b in pairwise(xs))
+    pitch = max(1.0, min(b - a for a, b in pairwise(xs)))
     places = [xs[0] - pitch, xs[-1] + pitch]
     for a, b in pairwise(xs):
-        steps = round((b - a) / pitch)
+        steps = min(round((b - a) / pitch), _MOST)
         places += [a + (b - a) * step / steps for step in range(1, steps)]
     moved = [longest + np.array([place - _upper_end(longest)[0], 0], np.float32) for place in sorted(places)]
     return [outline for outline in moved if _is_drawn(outline, ink)]

@@ -91,9 +91,9 @@ class Axis:
         raise NoTable("the bars do not begin where the axis does")
 
     def on_marks(self, pixels: Pixels, bounds: tuple[float, float], *, horizontal: bool) -> Axis:
-        """Measured on the lines that are drawn at its ticks between two places across; itself where there are none.
+        """Measured on the lines at its ticks between two places across; itself where there are none.
 
-        The middle of a label is a pixel beside its tick easily, in a thumbnail as much as a small bar is long.
+        A label's middle is easily a pixel beside its tick: in a thumbnail a part of what a short bar is.
         """
         picture = pixels.transpose(1, 0, 2) if horizontal else pixels
         low, high = (round(bound) for bound in bounds)
@@ -161,7 +161,7 @@ def find_decade(labels: Sequence[Label], pixels: Pixels, right: float) -> Axis |
 
 
 def _has_minor_marks(low: Label, high: Label, pixels: Pixels, right: float) -> bool:
-    """Whether something is drawn at the logarithms of 2 to 9, and nothing midway between the lower of them."""
+    """Whether something is drawn at the logarithms of 2 to 9, and nothing between the lower of them."""
     decade = low.y - high.y
     left = int(max(low.right, high.right)) - 2
     if decade < _LEAST_DECADE or right - left < 3:  # noqa: PLR2004 - pixels

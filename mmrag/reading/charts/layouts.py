@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mmrag.reading.charts.marks import Rectangle
 
@@ -93,9 +93,10 @@ def find_layouts(boxes: Sequence[Rectangle], size: tuple[int, int], *, horizonta
     along, across = (size[1], size[0]) if horizontal else size
     bars = _uncut([_bar(box, horizontal=horizontal) for box in boxes])
     left = [bar for bar in bars if 3 <= bar.high - bar.low < _THICKEST * across]  # noqa: PLR2004 - pixels
+    reaches = _reaches(left)
     found: list[Layout] = []
     while len(left) >= 2:  # noqa: PLR2004 - one bar is no chart
-        baseline, group = _largest_group(left)
+        baseline, group = _largest_group(left, reaches)
         if len(group) < 2:  # noqa: PLR2004 - as above
             break
         rest = [bar for bar in left if bar not in group]
@@ -193,18 +194,20 @@ def _is_cut(below: Bar, above: Bar) -> bool:
     )
 
 
-def _reaches(bars: Sequence[Bar]) -> list[tuple[float, float]]:
+def _reaches(bars: Sequence[Bar]) -> dict[Bar, tuple[float, float]]:
     """How far down and up each bar goes with those that lie on it: a stack's segments count together."""
-    found = []
-    for bar in bars:
+    sides = np.array([(bar.low, bar.high) for bar in bars]).reshape(-1, 2)
+    found = {}
+    for bar, own in zip(bars, sides, strict=True):
+        here = [bars[i] for i in np.flatnonzero((np.abs(sides - own) <= ALIGNED).all(axis=1)).tolist()]
         low, high = bar.start, bar.end
-        for other in sorted(bars, key=lambda other: other.start):
-            if _same_place(bar, other) and abs(other.start - high) <= _TOUCHING:
+        for other in sorted(here, key=lambda other: other.start):
+            if abs(other.start - high) <= _TOUCHING:
                 high = max(high, other.end)
-        for other in sorted(bars, key=lambda other: -other.end):
-            if _same_place(bar, other) and abs(other.end - low) <= _TOUCHING:
+        for other in sorted(here, key=lambda other: -other.end):
+            if abs(other.end - low) <= _TOUCHING:
                 low = min(low, other.start)
-        found.append((low, high))
+        found[bar] = low, high
     return found
 
 
@@ -212,19 +215,21 @@ def _same_place(bar: Bar, other: Bar) -> bool:
     return abs(other.low - bar.low) <= ALIGNED and abs(other.high - bar.high) <= ALIGNED
 
 
-def _largest_group(bars: Sequence[Bar]) -> tuple[float, list[Bar]]:
+def _largest_group(
+    bars: Sequence[Bar], reaches: Mapping[Bar, tuple[float, float]]
+) -> tuple[float, list[Bar]]:
     """The bars of one width that begin or end at one place: as many and as long ones as there are."""
     starts, ends = np.array([bar.start for bar in bars]), np.array([bar.end for bar in bars])
     lows = np.array([bar.low for bar in bars])
     widths = np.array([bar.high - bar.low for bar in bars])
-    reaches = np.array(_reaches(bars))
+    downs, ups = np.array([reaches[bar] for bar in bars]).T
     best, best_score, baseline = np.zeros(len(bars), bool), 0.0, 0.0
     for anchor in range(len(bars)):
         alike = (widths > _ALIKE[0] * widths[anchor]) & (widths < _ALIKE[1] * widths[anchor])
         for place in (starts[anchor], ends[anchor]):
             above, below = np.abs(starts - place) <= ALIGNED, np.abs(ends - place) <= ALIGNED
             chosen = alike & (above | below)
-            lengths = np.where(above, reaches[:, 1] - place, place - reaches[:, 0])[chosen]
+            lengths = np.where(above, ups - place, place - downs)[chosen]
             places = np.round(lows[chosen] / ALIGNED)  # two bars across one place count once
             longest = [float(lengths[places == one].max()) for one in np.unique(places)]
             score = sum(math.sqrt(length) for length in longest) * (1 + 0.5 * min(1.0, pstdev(longest) / 5))
