@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
@@ -396,3 +398,22 @@ def test_a_colour_that_jpeg_spread_over_two_shades_is_one():
     )  # between two shades
     table = read_chart([*ticks(), *names(4)], np.clip(near + noise, 0, 255).astype(np.uint8)).table
     assert values_of(table) == [[pytest.approx(value, rel=0.05)] for value in values]
+
+
+def test_lines_in_tints_of_one_colour_are_told_apart():
+    picture, tints = paper(), ((123, 50, 148), (194, 165, 207))
+    courses = ((30, 60, 45, 80, 20), (70, 20, 55, 30, 65))
+    for values, colour in zip(courses, tints, strict=True):
+        points = [(100 + 120 * n, round(FLOOR - UNIT * value)) for n, value in enumerate(values)]
+        for start, end in pairwise(points):
+            cv2.line(picture, start, end, colour, 2, cv2.LINE_AA)
+    entries = []
+    for number, (name, colour) in enumerate(zip(("Tea", "Rice"), tints, strict=True)):
+        cv2.line(picture, (640, 40 + 24 * number), (664, 40 + 24 * number), colour, 2)
+        entries.append(text(name, 690, 40 + 24 * number, width=40))
+    labels = [text(f"202{n}", 100 + 120 * n, FLOOR + 20) for n in range(5)]
+    table = read_chart([*ticks(), *labels, *entries], picture).table
+    assert table.columns == ("Tea", "Rice")
+    assert values_of(table) == [
+        [pytest.approx(a, abs=2), pytest.approx(b, abs=2)] for a, b in zip(*courses, strict=True)
+    ]

@@ -31,6 +31,7 @@ _NOISY = 0.055  # share of tiny steps between neighbours: JPEG's ringing
 _FAINT = 48.0  # of 441: a colour that is nearer to the background's counts as background
 _STRONG = 100.0  # of 441: what is further from the background shows an ink's own direction
 _ONE_INK = 0.965  # cosine of the directions away from the background
+_CORE = 0.92  # of the strongest neighbour: less is a blend
 _FULL = 0.6  # of a row or column of a rectangle that is covered
 _COVERED = 0.82  # of a rectangle that is covered
 _LARGEST = 0.45  # of the picture: more is a background
@@ -125,6 +126,41 @@ def inks_of(pixels: Pixels) -> Colours:
     index = np.where(cosine.max(axis=1) > _ONE_INK, cosine.argmax(axis=1) + 1, -1)
     index[length < _FAINT] = 0
     return Colours(rgb[[paper, *inks]], _table(present, index)[keys])
+
+
+def cores_of(pixels: Pixels) -> Colours:
+    """As `inks_of`, for lines in tints of one colour: only where they are strongest, and no blend."""
+    import cv2  # noqa: PLC0415 - heavy
+
+    sharp = np.asarray(cv2.medianBlur(pixels, 3), dtype=np.uint8) if _is_noisy(pixels) else pixels
+    keys = _keys(sharp)
+    present, counts = _counted(keys)
+    paper = _rgb(present)[int(counts.argmax())]
+    length = np.linalg.norm(sharp.astype(np.float32) - paper, axis=2)
+    drawn = length > _FAINT
+    core = drawn & (length >= _CORE * cv2.dilate(length, np.ones((3, 3), np.uint8)))
+    inks = _rgb(np.zeros(0, np.intp))
+    if core.any():
+        present, counts = _counted(keys[core])
+        order = np.argsort(-counts)[:_MOST_SHADES]
+        enough = order[counts[order] >= _LEAST_PIXELS]
+        inks = _apart(_rgb(present[enough]), _APART_NOISY)[:_MOST_COLOURS]
+    index = np.full(keys.shape, -1, np.int8)
+    index[~drawn] = 0
+    if len(inks):
+        nearest = _nearest(_lab(sharp[core]), _lab(inks), _LIKE_NOISY)
+        index[core] = np.where(nearest < 0, np.int8(-1), nearest + np.int8(1))
+    return Colours(np.concatenate((paper[None], inks)), index)
+
+
+def _apart(rgb: NDArray[np.uint8], apart: int) -> NDArray[np.uint8]:
+    """Those of the colours that are well apart from the ones before them."""
+    lab = _lab(rgb) if len(rgb) else np.zeros((0, 3), np.int16)
+    chosen: list[int] = []
+    for number in range(len(rgb)):
+        if all(np.abs(lab[number] - lab[other]).sum() > apart for other in chosen):
+            chosen.append(number)
+    return rgb[chosen]
 
 
 def rectangles(colours: Colours, pixels: Pixels) -> list[Rectangle]:
