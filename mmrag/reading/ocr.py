@@ -181,7 +181,7 @@ class TextRecognition:
         for quad, (text, score) in zip(quads, self._recognise(crops), strict=True):
             if text.strip() and score >= _MIN_SCORE:
                 outline = tuple((float(x / scale), float(y / scale)) for x, y in quad)
-                yield TextLine(text=correct_zeros(text.strip()), score=score, quad=outline)
+                yield TextLine(text=_corrected(text), score=score, quad=outline)
 
     def _detect(self, pixels: Pixels) -> Sequence[Quad]:
         detector, _ = self._load()
@@ -417,7 +417,7 @@ def _with_margin(crop: Pixels) -> Pixels:
 
 
 def _line_in(box: Box, text: str, score: float) -> TextLine:
-    return TextLine(text=correct_zeros(text.strip()), score=score, quad=_outline(box))
+    return TextLine(text=_corrected(text), score=score, quad=_outline(box))
 
 
 def _outline(box: Box) -> tuple[tuple[float, float], ...]:
@@ -464,8 +464,13 @@ def _is_tall(crop: Pixels) -> bool:
 _SOLE_NUMBER = re.compile(r"[-+−–]?[$€£¥]?\d[\d.,]*\s?(?:%|[KkMBb]n?|万|亿)?")
 _ONE = "一"
 _MINUS = ("-", "−", "–", "—")
+_DASH_MONTH = re.compile(r"^[-–—](?=月)")  # January, whose numeral is a dash
 _LONE_ZERO = re.compile(r"([-+]?[$€£¥]?)[oO](\s?(?:%|[MBmb]n?|万|亿)?)")  # not `OK`
 _NUMBER_WITH_O = re.compile(r"(?<![\w.,])[$€£¥]?(?=[oO\d.,]*\d)[\doO]+(?:[.,][\doO]+)*(?![A-Za-z0-9])")
+
+
+def _corrected(text: str) -> str:
+    return correct_zeros(_DASH_MONTH.sub("一", text.strip()))
 
 
 def correct_zeros(text: str) -> str:
