@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
     from matplotlib.transforms import BboxBase
 
 KINDS = ("bar", "horizontal", "grouped", "stacked", "negative", "log", "line", "pie", "scatter", "panels")
@@ -149,7 +151,9 @@ def _library(kind: str, rng: random.Random, *, dark: bool) -> str:
 
 
 def _svg_texts(svg: str) -> list[str]:
-    return [html.unescape(text) for text in re.findall(r"<text[^>]*>(?:<tspan[^>]*>)?([^<]+)<", svg)]
+    """The texts that are drawn: labels that would overlap others are kept, and are transparent."""
+    shown = r'<text(?![^>]*\bopacity="0")[^>]*>(?:<tspan[^>]*>)?([^<]+)<'
+    return [html.unescape(text) for text in re.findall(shown, svg)]
 
 
 def _matplotlib(plan: _Plan, rng: random.Random) -> tuple[Image.Image, list[str]]:
@@ -229,19 +233,35 @@ def _draw_surroundings(axes: Axes, plan: _Plan, rng: random.Random) -> None:
 
 
 def _shown_texts(figure: Figure) -> list[str]:
-    """The texts that are seen, without powers in mathematical type."""
+    """The texts that are drawn, without powers in mathematical type."""
     from matplotlib.text import Text
 
+    hidden = {
+        id(label) for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for label in _undrawn(axis)
+    }
     texts = [
         text.get_text()
         for text in figure.findobj(Text)
-        if text.get_visible() and _is_inside(text.get_window_extent(), figure.bbox)
+        if text.get_visible() and id(text) not in hidden and _is_inside(text.get_window_extent(), figure.bbox)
     ]
     return [text.replace("\N{MINUS SIGN}", "-") for text in texts if text and "$" not in text]
 
 
+def _undrawn(axis: Axis) -> list[Text]:
+    """The labels of ticks beyond an axis' ends: they are made, and are not drawn."""
+    low, high = sorted(axis.get_transform().transform(axis.get_view_interval()))
+    slack = 1e-6 * (high - low)
+    ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+    return [
+        label
+        for tick in ticks
+        if not low - slack <= axis.get_transform().transform(tick.get_loc()) <= high + slack
+        for label in (tick.label1, tick.label2)
+    ]
+
+
 def _is_inside(box: BboxBase, page: BboxBase) -> bool:
-    """Whether a text is drawn: ticks beyond an axis' ends are made, and are not."""
+    """Whether a text stands on the page."""
     return page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1
 
 

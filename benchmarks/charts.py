@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from mmrag.reading.charts import ChartReading
 
-REPORTED = 907  # development looks at other seeds
+REPORTED = 4242  # development looks at other seeds
 NEAR = 0.05  # of a value (of the axis' range for lines): so far off a cell is right
 ALIKE = 0.8  # of a label's letters, so that one misread letter is a matter of OCR
 

@@ -100,10 +100,11 @@ def _figure(
 def chart_in(
     pixels: Pixels, lines: Sequence[TextLine], recognition: TextRecognition
 ) -> tuple[Sequence[TextLine], ChartReading]:
-    """A picture with these lines as a chart, and its lines: more of them where it had to be enlarged.
+    """A picture with these lines as a chart, and its lines: with those that a closer look finds.
 
-    That is tried where an axis is seen and no table: most often a short label was missed.
+    It is enlarged where an axis is seen and no table: most often a short label was missed.
     """
+    lines = recognition.read_passed_over(pixels, lines)
     reading = read_chart(lines, pixels)
     if reading.table is None and has_axis(lines):
         closer = recognition.read_closely(pixels, lines)

@@ -13,10 +13,12 @@ import math
 import re
 import threading
 from dataclasses import dataclass, replace
-from statistics import quantiles
+from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from mmrag.reading.passed_over import Box, extended, in_rows, ink_of, passed_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,6 +48,10 @@ _COVERED = 0.3  # of a line's area that another one shares: both are one
 _ONE_HEIGHT = 0.5  # of the lower line's height that two readings of one line share
 _ONE_PLACE = 0.7  # of the shorter line's width that two readings share, where each saw all of a line
 _SURE = 0.9  # a score from which on no other orientation is tried
+_CERTAIN = 0.95  # a score of a text that the detector passed over: signs and corners have less
+_QUITE_CERTAIN = 0.98  # as above, of a single digit or a number that stands by itself
+_NARROWEST = 48  # pixels that a crop is padded to, at the height of 48 that the recogniser works on
+_PAD = 127  # the grey that means nothing to the recogniser
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,37 @@ class TextRecognition:
             return tuple(lines)
         return _completed(self._read_enlarged(pixels, factor), lines)
 
+    def read_passed_over(self, pixels: Pixels, lines: Sequence[TextLine]) -> tuple[TextLine, ...]:
+        """The lines, whole where a character at their end was left out, and short texts that none of them is.
+
+        What was read in tiles is not looked at again.
+        """
+        height, width = pixels.shape[:2]
+        if height * width > _MAX_PIXELS or not lines:
+            return tuple(lines)
+        ink = ink_of(pixels, median(map(_thickness, lines)))
+        whole = list(lines)
+        ends = extended(ink, [_box(line) for line in lines])
+        crops = [_cut(pixels, box) for box in ends.values()]
+        for (number, box), read in zip(ends.items(), self._recognise(crops), strict=True):
+            longer = _line_in(box, *read)
+            if _is_longer(longer, lines[number]):
+                whole[number] = longer
+        proposals = passed_over(ink, [_box(line) for line in whole])
+        crops = [_cut(pixels, proposal.box) for proposal in proposals]
+        for proposal, read in zip(proposals, self._run_recogniser(crops), strict=True):
+            line = _line_in(proposal.box, *read)
+            if _is_text(line, aligned=proposal.aligned):
+                whole.append(line)
+        rows = in_rows(ink, [np.asarray(line.quad, dtype=np.float32) for line in whole])
+        for quad, (text, score) in zip(
+            rows, self._recognise([_crop(pixels, quad) for quad in rows]), strict=True
+        ):
+            line = TextLine(text.strip(), score, tuple((float(x), float(y)) for x, y in quad))
+            if _is_text(line, aligned=True) and not any(_covers(other, line) for other in whole):
+                whole.append(line)
+        return tuple(whole)
+
     def _read_tiles(self, pixels: Pixels, most: int) -> tuple[TextLine, ...]:
         lines: list[TextLine] = []
         for left, top, tile in _tiles(pixels):
@@ -144,7 +181,7 @@ class TextRecognition:
         for quad, (text, score) in zip(quads, self._recognise(crops), strict=True):
             if text.strip() and score >= _MIN_SCORE:
                 outline = tuple((float(x / scale), float(y / scale)) for x, y in quad)
-                yield TextLine(text=correct_zeros(text.strip()), score=score, quad=outline)
+                yield TextLine(text=_corrected(text), score=score, quad=outline)
 
     def _detect(self, pixels: Pixels) -> Sequence[Quad]:
         detector, _ = self._load()
@@ -177,7 +214,7 @@ class TextRecognition:
         from rapidocr.ch_ppocr_rec import TextRecInput  # noqa: PLC0415 - heavy
 
         _, recogniser = self._load()
-        bgr = [np.ascontiguousarray(crop[:, :, ::-1]) for crop in crops]
+        bgr = [np.ascontiguousarray(_with_margin(crop)[:, :, ::-1]) for crop in crops]
         found = recogniser(TextRecInput(img=bgr, return_word_box=False))
         return [(str(text), float(score)) for text, score in zip(found.txts, found.scores, strict=True)]
 
@@ -208,6 +245,7 @@ def _load_models(threads: int) -> tuple[Any, Any]:
     models = Path(rapidocr.__file__).parent / "models"
     settings = ParseParams.load(DEFAULT_CFG_PATH)
     settings.Rec.font_path = None
+    settings.Rec.rec_img_shape = [3, 48, _NARROWEST]  # it pads to 320: four times the work of a tick label
     with flag_override(settings, "allow_objects", values=True):
         settings.Det.session = _session(models / "PP-OCRv6_det_small.onnx", threads)
         settings.Rec.session = _session(models / "PP-OCRv6_rec_small.onnx", threads)
@@ -231,6 +269,12 @@ def _text_size(lines: Sequence[TextLine]) -> float:
     if len(lines) < 2:  # noqa: PLR2004 - quartiles need two
         return lines[0].type_size if lines else float("inf")
     return quantiles((line.type_size for line in lines), n=4, method="inclusive")[0]
+
+
+def _thickness(line: TextLine) -> float:
+    """The shorter side of its outline, in pixels: the height of a line of text, tilted or not."""
+    a, b, c, _ = line.quad
+    return min(math.dist(a, b), math.dist(b, c))
 
 
 def _detectable(picture_pixels: int) -> int:
@@ -367,13 +411,66 @@ def _crop(pixels: Pixels, quad: Quad) -> Pixels:
     return np.asarray(crop, dtype=np.uint8)
 
 
+def _with_margin(crop: Pixels) -> Pixels:
+    """A crop with room behind its end: without it a tick's mark there is read as a dash."""
+    return np.pad(crop, ((0, 0), (0, crop.shape[0]), (0, 0)), constant_values=_PAD)
+
+
+def _line_in(box: Box, text: str, score: float) -> TextLine:
+    return TextLine(text=_corrected(text), score=score, quad=_outline(box))
+
+
+def _outline(box: Box) -> tuple[tuple[float, float], ...]:
+    return (box.left, box.top), (box.right, box.top), (box.right, box.bottom), (box.left, box.bottom)
+
+
+def _cut(pixels: Pixels, box: Box) -> Pixels:
+    return _crop(pixels, np.asarray(_outline(box), dtype=np.float32))
+
+
+def _box(line: TextLine) -> Box:
+    return Box(line.left, line.top, line.right, line.bottom)
+
+
+def _is_longer(line: TextLine, short: TextLine) -> bool:
+    """Whether a line is another one with a further character, or the minus of a number."""
+    if line.score < _CERTAIN or len(line.text) == len(short.text):
+        return False
+    if line.text.startswith(short.text):
+        more = line.text.removeprefix(short.text)
+        return more.isalnum() and more != _ONE  # a tick's mark at the end of a text that runs upwards
+    more = line.text.removesuffix(short.text)
+    return line.text != more and (more.isalnum() or (more in _MINUS and short.text[:1].isdigit()))
+
+
+def _is_text(line: TextLine, *, aligned: bool) -> bool:
+    """In a row with others a digit or more than one character, elsewhere a number of several digits.
+
+    A marker or a corner may look like one letter, and texture like a word.
+    """
+    said = [character for character in line.text if character.isalnum()]
+    digits = sum(map(str.isdigit, said))
+    if aligned and len(said) > 1:
+        return line.score >= _CERTAIN
+    is_number = digits >= (1 if aligned else 2) and bool(_SOLE_NUMBER.fullmatch(line.text))
+    return line.score >= _QUITE_CERTAIN and is_number
+
+
 def _is_tall(crop: Pixels) -> bool:
     height, width = crop.shape[:2]
     return bool(height >= _TALL * width)
 
 
+_SOLE_NUMBER = re.compile(r"[-+−–]?[$€£¥]?\d[\d.,]*\s?(?:%|[KkMBb]n?|万|亿)?")
+_ONE = "一"
+_MINUS = ("-", "−", "–", "—")
+_DASH_MONTH = re.compile(r"^[-–—](?=月)")  # January, whose numeral is a dash
 _LONE_ZERO = re.compile(r"([-+]?[$€£¥]?)[oO](\s?(?:%|[MBmb]n?|万|亿)?)")  # not `OK`
 _NUMBER_WITH_O = re.compile(r"(?<![\w.,])[$€£¥]?(?=[oO\d.,]*\d)[\doO]+(?:[.,][\doO]+)*(?![A-Za-z0-9])")
+
+
+def _corrected(text: str) -> str:
+    return correct_zeros(_DASH_MONTH.sub("一", text.strip()))
 
 
 def correct_zeros(text: str) -> str:

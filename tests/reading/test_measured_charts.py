@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
@@ -258,5 +260,160 @@ def test_a_label_that_was_missed_is_found_where_the_chart_is_enlarged():
 def test_where_a_closer_look_is_not_needed_or_does_not_help_a_chart_keeps_its_lines(labels):
     picture = bars((30, 60, 45, 80))
     lines, reading = chart_in(picture, labels, TextRecognition(threads=1))
-    assert lines is labels
+    assert list(lines) == labels
     assert reading == read_chart(labels, picture)
+
+
+def stack(picture, number, values):
+    base = 0
+    for value, colour in zip(values, COLOURS, strict=False):
+        bar(picture, 130 + 80 * number, base, value, colour)
+        base += value
+
+
+def test_stacks_rest_where_all_of_them_do_though_two_share_another_boundary():
+    picture, parts = paper(), ((10, 20, 30), (12, 18, 34), (30, 22, 16), (20, 25, 40))
+    for number, values in enumerate(parts):
+        stack(picture, number, values)
+    lines = [*ticks(), *names(4), *legend(picture, ("Tea", "Rice", "Salt"))]
+    table = read_chart(lines, picture).table
+    assert table.kind == "stacked"
+    assert values_of(table) == [[pytest.approx(value, abs=1) for value in values] for values in parts]
+
+
+def test_gridlines_that_are_drawn_over_bars_do_not_cut_them():
+    values = (30, 60, 45, 80)
+    picture = bars(values)
+    for tick in range(20, 100, 20):
+        row = round(FLOOR - UNIT * tick)
+        cv2.rectangle(picture, (70, row - 1), (700, row + 1), (200, 200, 200), -1)
+    table = read_chart([*ticks(), *names(4)], picture).table
+    assert table.kind == "bar"
+    assert values_of(table) == [[pytest.approx(value, rel=0.05)] for value in values]
+
+
+def test_a_legend_beside_the_bars_is_named_by_its_samples_not_by_the_bars():
+    picture = paper()
+    for number, values in enumerate(((40, 20), (30, 60), (20, 50))):
+        stack(picture, number, values)
+    entries = []
+    for number, name in enumerate(("Tea", "Rice")):
+        y = FLOOR - 30 - 40 * number
+        cv2.rectangle(picture, (326, y - 4), (333, y + 4), COLOURS[number], -1)
+        entries.append(text(name, 360, y, width=40, height=24))
+    table = read_chart([*ticks(), *names(3), *entries], picture).table
+    assert table.columns == ("Tea", "Rice")
+
+
+def test_marks_of_ticks_are_read_as_marks():
+    values = (30, 60, 45, 80)
+    lines = [
+        text(f"{value}-" if value in (40, 80) else str(value), 40, FLOOR - UNIT * value)
+        for value in range(0, 120, 20)
+    ]
+    reading = read_chart([*lines, *names(4)], bars(values))
+    assert reading.axis == "Vertical axis: 0, 20, 40, 60, 80, 100"
+
+
+def test_bars_are_measured_from_their_gridlines_where_a_thick_line_hides_their_ends():
+    values = (8, 60, 45, 80)
+    picture = bars(values)
+    for tick in range(20, 120, 20):
+        row = round(FLOOR - UNIT * tick)
+        cv2.line(picture, (62, row), (108, row), (205, 205, 205), 1)
+    cv2.rectangle(picture, (62, FLOOR - 3), (700, FLOOR + 3), PAPER, -1)
+    table = read_chart([*ticks(), *names(4)], picture).table
+    assert values_of(table) == [[pytest.approx(value, rel=0.04)] for value in values]
+
+
+def test_values_printed_under_bars_below_zero_are_no_names():
+    picture, values = paper(), (40, -30, 60, 20)
+    labels = [text(str(value), 40, 240 - 2 * value) for value in (-40, 0, 40, 80)]
+    for number, value in enumerate(values):
+        top, bottom = sorted((240, 240 - 2 * value))
+        cv2.rectangle(picture, (110 + 80 * number, top), (149 + 80 * number, bottom - 1), COLOURS[0], -1)
+    printed = text("-30", 210, 311)
+    table = read_chart(
+        [*labels, *[text(f"202{n}", 130 + 80 * n, 330) for n in range(4)], printed], picture
+    ).table
+    assert [name for name, _ in table.rows] == ["2020", "2021", "2022", "2023"]
+    assert values_of(table) == [[pytest.approx(value, abs=1)] for value in values]
+
+
+def decade(value):
+    """The row of a value on a logarithmic axis with 100 pixels a decade, 10 at the floor's 300."""
+    return 300 - 100 * np.log10(value / 10)
+
+
+@pytest.mark.parametrize("marks", [range(2, 10), range(2, 10, 3), ()])
+def test_two_powers_of_ten_make_an_axis_where_the_marks_between_them_say_so(marks):
+    picture, values = paper(), (20, 400, 90, 700)
+    for number, value in enumerate(values):
+        corners = (110 + 80 * number, round(decade(value))), (149 + 80 * number, 299)
+        cv2.rectangle(picture, *corners, COLOURS[0], -1)
+    for mark in marks:
+        row = round(decade(10 * mark))
+        cv2.line(picture, (64, row), (68, row), (60, 60, 60), 1)
+    lines = [
+        text("10", 40, 300),
+        text("100", 40, 200),
+        *[text(f"City{n}", 130 + 80 * n, 320) for n in range(4)],
+    ]
+    table = read_chart(lines, picture).table
+    assert (table is not None) == (len(marks) == 8)
+    if table is not None:
+        assert values_of(table) == [[pytest.approx(value, rel=0.05)] for value in values]
+
+
+def test_panels_that_stand_close_are_split_at_the_second_axis():
+    picture = np.full((420, 900, 3), PAPER, dtype=np.uint8)
+    lines = [*ticks(), *ticks(x=400)]
+    for start in (100, 460):
+        for number, value in enumerate((30, 60, 45, 80)):
+            bar(picture, start + 75 * number, 0, value, COLOURS[0], width=60)
+            lines.append(text(f"City{number}", start + 75 * number, FLOOR + 20, width=50))
+    table = read_chart(lines, picture).table
+    assert table.columns == ("panel 1", "panel 2")
+    assert values_of(table) == [
+        [pytest.approx(v, rel=0.05), pytest.approx(v, rel=0.05)] for v in (30, 60, 45, 80)
+    ]
+
+
+def test_bars_that_cover_more_than_what_is_behind_them_are_no_background():
+    picture, lines = np.full((420, 560, 3), PAPER, dtype=np.uint8), []
+    for number, value in enumerate((80, 98, 90, 96)):
+        cv2.rectangle(picture, (60, 10 + 90 * number), (60 + 5 * value, 94 + 90 * number), COLOURS[0], -1)
+        lines.append(text(f"Ci{number}", 30, 52 + 90 * number))
+    lines += [text(str(tick), 60 + 5 * tick, 390) for tick in (0, 20, 40, 60, 80)]
+    table = read_chart(lines, picture).table
+    assert values_of(table) == [[pytest.approx(value, rel=0.05)] for value in (80, 98, 90, 96)]
+
+
+def test_a_colour_that_jpeg_spread_over_two_shades_is_one():
+    values = (30, 60, 45, 80)
+    picture = bars(values)
+    noise = np.random.default_rng(3).normal(0, 4, picture.shape)
+    near = np.where(
+        picture == np.asarray(COLOURS[0]), np.asarray((88, 112, 192)), picture
+    )  # between two shades
+    table = read_chart([*ticks(), *names(4)], np.clip(near + noise, 0, 255).astype(np.uint8)).table
+    assert values_of(table) == [[pytest.approx(value, rel=0.05)] for value in values]
+
+
+def test_lines_in_tints_of_one_colour_are_told_apart():
+    picture, tints = paper(), ((123, 50, 148), (194, 165, 207))
+    courses = ((30, 60, 45, 80, 20), (70, 20, 55, 30, 65))
+    for values, colour in zip(courses, tints, strict=True):
+        points = [(100 + 120 * n, round(FLOOR - UNIT * value)) for n, value in enumerate(values)]
+        for start, end in pairwise(points):
+            cv2.line(picture, start, end, colour, 2, cv2.LINE_AA)
+    entries = []
+    for number, (name, colour) in enumerate(zip(("Tea", "Rice"), tints, strict=True)):
+        cv2.line(picture, (640, 40 + 24 * number), (664, 40 + 24 * number), colour, 2)
+        entries.append(text(name, 690, 40 + 24 * number, width=40))
+    labels = [text(f"202{n}", 100 + 120 * n, FLOOR + 20) for n in range(5)]
+    table = read_chart([*ticks(), *labels, *entries], picture).table
+    assert table.columns == ("Tea", "Rice")
+    assert values_of(table) == [
+        [pytest.approx(a, abs=2), pytest.approx(b, abs=2)] for a, b in zip(*courses, strict=True)
+    ]

@@ -12,7 +12,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from mmrag.reading.charts.axes import Axis, along, find_axis
+from mmrag.reading.charts.axes import Axis, along, find_axis, find_decade
 from mmrag.reading.charts.categories import categories_of, lines_around, middle_of
 from mmrag.reading.charts.layouts import ALIGNED, Bar, clusters, find_layouts, plausibility, split_at
 from mmrag.reading.charts.lengths import cells_of, printed_values, scale_of
@@ -48,7 +48,7 @@ def read_bars(labels: Sequence[Label], colours: Colours, pixels: Pixels) -> Char
     """The table of the bars in a picture. Raises NoTable."""
     size = (pixels.shape[0], pixels.shape[1])
     boxes = [box for box in rectangles(colours, pixels) if not any(_is_glyph(box, label) for label in labels)]
-    picture = Picture(colours, boxes, labels)
+    picture = Picture(colours, boxes, labels, pixels)
     found = [find_layouts(boxes, size, horizontal=horizontal) for horizontal in (False, True)]
     ranked = sorted((one for one in found if one), key=lambda one: -plausibility(one, size))
     if not ranked:
@@ -117,8 +117,8 @@ def _split(layout: Layout, labels: Sequence[Label]) -> list[Layout]:
     cuts = []
     for a, b in pairwise(layout.stacks):
         low, high = a[0].high, b[0].low
-        if high - low < 1.2 * max(pitch, layout.thickness):
-            continue
+        if high - low < 1.5 * pitch - layout.thickness:
+            continue  # half a pitch more than there is between others
         between = [label for label in labels if low < label.left and label.right < high]
         if find_axis(between, horizontal=False) is not None:
             cuts.append(min(label.left for label in between) - 1)
@@ -139,10 +139,11 @@ def _is_beside(
 ) -> bool:
     """Whether no other chart stands between a label and this one, nor around it."""
     left, top, right, bottom = box
+    middle = (label.left + label.right) / 2  # a tilted label's `x` is its end
     for other_left, other_top, other_right, other_bottom in others:
-        if other_left >= right and label.x > other_left:
+        if other_left >= right and middle > other_left:
             return False
-        if other_right <= left and label.x < other_right:
+        if other_right <= left and middle < other_right:
             return False
         if other_top >= bottom and label.y > other_top:
             return False
@@ -223,7 +224,10 @@ def _columns_of_bars(panels: Sequence[_Panel], labels: Sequence[Label]) -> Chart
 
 def _read(panel: _Panel, picture: Picture) -> ChartTable:
     """The table of one chart; neighbours that no legend names are categories of their own."""
-    axis = _axis(panel.layout, panel.labels)
+    axis = _axis(panel.layout, panel.labels, picture.pixels)
+    if axis is not None:
+        bounds = _beside(panel.layout, axis)
+        axis = axis.on_marks(picture.pixels, bounds, horizontal=panel.layout.horizontal)
     layout = panel.layout if axis is None else _with_flat_bars(panel.layout, panel.labels)
     grouped, single = clusters(layout), [list(stack) for stack in layout.stacks]
     try:
@@ -315,7 +319,7 @@ def _kind(layout: Layout, bars: Clusters) -> str:
     return "horizontal" if layout.horizontal else "bar"
 
 
-def _axis(layout: Layout, labels: Sequence[Label]) -> Axis | None:
+def _axis(layout: Layout, labels: Sequence[Label], pixels: Pixels) -> Axis | None:
     """The value axis: its ticks stand beside the bars, not among them."""
     if layout.horizontal:
         beside = [label for label in labels if label.y > layout.last - 2 or label.y < layout.first + 2]
@@ -327,7 +331,19 @@ def _axis(layout: Layout, labels: Sequence[Label]) -> Axis | None:
     left, right = (find_axis(side, horizontal=False) for side in sides)
     if left and right and not _agree(left, right):
         raise NoTable("there are two axes")
-    return left or right
+    return left or right or find_decade(sides[0], pixels, layout.first)
+
+
+def _beside(layout: Layout, axis: Axis) -> tuple[float, float]:
+    """From an axis' labels to the bars, across."""
+    if layout.horizontal:
+        below = axis.ticks[0].y > layout.last
+        if below:
+            return layout.last + 2, min(tick.top for tick in axis.ticks)
+        return max(tick.bottom for tick in axis.ticks), layout.first - 2
+    if axis.ticks[0].x < layout.first:
+        return max(tick.right for tick in axis.ticks), layout.first - 2
+    return layout.last + 2, min(tick.left for tick in axis.ticks)
 
 
 def _agree(a: Axis, b: Axis) -> bool:

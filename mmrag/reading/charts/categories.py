@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from mmrag.reading.charts.layouts import Bar, Clusters, Layout
 
 _VALUE_AT_END = re.compile(r"(?<=[^\W\d_])\s\d{1,3}%?$")
+_OVER = 0.3  # of a label's height: so far its outline, which leaves a margin, may reach over a bar
+_REACH = (
+    5.0  # pixels above the bars' end that a label's outline may begin; the corners of a tilted one twice that
+)
 _ANCHORED = 0.2  # of the pitch: a label so near to a bar's middle is its own
 
 
@@ -53,7 +57,7 @@ def _blocks_beside(
     beside = [
         label
         for label in labels
-        if not label.vertical and label.tilt < LEVEL and label.right < layout.least + 4
+        if not label.vertical and label.tilt < LEVEL and label.right < layout.least + _OVER * label.height
         and layout.first - pitch < label.y < layout.last + pitch
     ]  # fmt: skip
     parts: list[list[Label]] = [[] for _ in centres]
@@ -97,7 +101,12 @@ def _blocks_below(
     """The lines under each upright bar."""
     floor = -layout.least
     parts: list[list[Label]] = [[] for _ in centres]
-    below = [label for label in labels if label.top > floor - 5]
+    below = [
+        label
+        for label in labels
+        if label.top > floor - (_REACH if label.tilt < LEVEL else 2 * _REACH)
+        and not _is_value_below(label, layout, labels)
+    ]
     place = _anchor(below, centres, pitch)
     for label in below:
         nearest = min(range(len(centres)), key=lambda i: abs(centres[i] - place(label)))
@@ -124,12 +133,30 @@ def _blocks_below(
     return blocks if hanging else _without_axis_title(blocks, centres, pitch)
 
 
+def _is_value_below(label: Label, layout: Layout, labels: Sequence[Label]) -> bool:
+    """Whether a number is printed just under a bar below zero, and not in a row of names."""
+    if label.value is None or label.tilt >= LEVEL or label.vertical:
+        return False
+    row = [other for other in labels if abs(other.y - label.y) < label.height / 2]
+    return len(row) <= len(layout.stacks) / 2 and any(
+        bar.end < layout.baseline
+        and bar.low <= label.x <= bar.high
+        and -label.height / 2 < label.top + bar.end < label.height
+        for bar in layout.segments
+    )
+
+
 def _anchor(labels: Sequence[Label], centres: Sequence[float], pitch: float) -> Callable[[Label], float]:
     """Where labels touch their bars: tilted ones with their end or, in some libraries, with their middle.
 
     Raises NoTable where both fit and give other pairs.
     """
-    hanging = [label for label in labels if label.tilt >= LEVEL and not label.vertical]
+    hanging = [
+        label
+        for label in labels
+        if label.tilt >= LEVEL and not label.vertical
+        and label.right > centres[0] - pitch / 2 and label.left < centres[-1] + pitch / 2
+    ]  # fmt: skip
     if not hanging:
         return _end
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,11 @@ _NUMBER = re.compile(
     \s?(?:%|[KkMBb]n?|thousand|million|billion|万|亿)?\)?""",
     re.VERBOSE,
 )
+_POWER = re.compile(r"(?P<factor>\d(?:\.\d+)?)\s?[×xX]\s?10\s?\^\s?\{?\^?(?P<power>[-−]?\d)\}?")  # `4×10^{2`
 _GIGA = re.compile(r"(?<=\d)\s?G(?=$)")  # billions, as some libraries write ticks
 _ROW = re.compile(r"[-−]?\d+\.\d(?=\d*\.\d)(?!\d\d)|[-−]?\d+(?:[.,]\d+)?%?")  # a number of a row of them
 _GROUPED = re.compile(r"\d{1,3}(?:[ ,]\d{3})+")  # one number with spaces or commas in it
+_TICK_MARK = re.compile(r"(?<=\d)\s?[-–—]$")
 YEAR = re.compile(r"(?:FY\s?)?(?:19|20)\d\d")
 TILTED = (20.0, 70.0)  # degrees
 LEVEL = TILTED[0]
@@ -54,7 +57,24 @@ class Label:
 def labels_of(lines: Sequence[TextLine]) -> list[Label]:
     """Every line of text with its place: pieces of tilted ones put together, rows of numbers taken apart."""
     said = [line for line in lines if any(map(str.isalnum, line.text))]  # a mark may be read as a sign
-    return [label_of(part) for line in _joined(said) for part in _numbers_apart(line)]
+    return _without_tick_marks([label_of(part) for line in _joined(said) for part in _numbers_apart(line)])
+
+
+def _without_tick_marks(labels: Sequence[Label]) -> list[Label]:
+    """Numbers of an axis without the mark of their tick, which may be read as a dash: `60-`."""
+    bare = {id(label): _TICK_MARK.sub("", label.text) for label in labels}
+    numbers_of = [label for label in labels if value_of(bare[id(label)]) is not None]
+    return [
+        replace(label, text=bare[id(label)], value=value_of(bare[id(label)]))
+        if label in numbers_of and label.value is None and _in_column(label, numbers_of)
+        else label
+        for label in labels
+    ]
+
+
+def _in_column(label: Label, others: Sequence[Label]) -> bool:
+    """Whether two others end where it does."""
+    return sum(abs(other.right - label.right) < 0.8 * label.height for other in others) > 2  # noqa: PLR2004 - itself is one of them
 
 
 def _numbers_apart(line: TextLine) -> list[TextLine]:
@@ -155,6 +175,8 @@ def _tilt(line: TextLine) -> float:
 
 def value_of(text: str) -> float | None:
     """The number that a text is, with its scale; None where it holds anything else."""
+    if power := _POWER.fullmatch(unicodedata.normalize("NFKC", text)):
+        return float(power["factor"]) * 10.0 ** int(power["power"].replace("−", "-"))
     text = _GIGA.sub("B", text)
     if not any(map(str.isdigit, text)) or not _NUMBER.fullmatch(text):
         return None

@@ -7,7 +7,7 @@ where they stand.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median, pstdev
 from typing import TYPE_CHECKING
@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mmrag.reading.charts.marks import Rectangle
 
     Clusters = Sequence[Sequence["Bar"]]
 
 ALIGNED = 2.5  # pixels
-_TOUCHING = 4.0  # pixels between the segments of a stack
+_TOUCHING = 5.0  # pixels between the segments of a stack
+_GRIDLINE = 4.0  # pixels: a gap that a line across a bar leaves
 _ALIKE = (0.65, 1.55)  # widths of bars of one chart, as ratios
 _THICKEST = 0.4  # of the picture across
 _SHORTEST = 0.05  # of the picture along: the longest bar of a chart is at least so long
@@ -90,11 +91,12 @@ class Layout:
 def find_layouts(boxes: Sequence[Rectangle], size: tuple[int, int], *, horizontal: bool) -> list[Layout]:
     """All groups of bars in a picture of `size` (height, width), the largest first."""
     along, across = (size[1], size[0]) if horizontal else size
-    bars = [_bar(box, horizontal=horizontal) for box in boxes]
+    bars = _uncut([_bar(box, horizontal=horizontal) for box in boxes])
     left = [bar for bar in bars if 3 <= bar.high - bar.low < _THICKEST * across]  # noqa: PLR2004 - pixels
+    reaches = _reaches(left)
     found: list[Layout] = []
     while len(left) >= 2:  # noqa: PLR2004 - one bar is no chart
-        baseline, group = _largest_group(left)
+        baseline, group = _largest_group(left, reaches)
         if len(group) < 2:  # noqa: PLR2004 - as above
             break
         rest = [bar for bar in left if bar not in group]
@@ -103,8 +105,12 @@ def find_layouts(boxes: Sequence[Rectangle], size: tuple[int, int], *, horizonta
             for bar in sorted(group, key=lambda bar: (bar.low, bar.start))
         )
         layout = Layout(horizontal, baseline, stacks)
-        used = {_key(bar) for bar in layout.segments}
-        left = [bar for bar in left if _key(bar) not in used]
+        used = {(bar.low, bar.high, bar.end) for bar in layout.segments}
+        left = [
+            bar
+            for bar in left
+            if (bar.low, bar.high, bar.end) not in used and (bar.low, bar.high, bar.start) not in used
+        ]
         if _is_chart(layout, along):
             found.append(layout)
     found.sort(key=lambda layout: -layout.area)
@@ -168,17 +174,62 @@ def _bar(box: Rectangle, *, horizontal: bool) -> Bar:
     return Bar(-box.bottom, -box.top, box.left, box.right, box.colour)
 
 
-def _largest_group(bars: Sequence[Bar]) -> tuple[float, list[Bar]]:
+def _uncut(bars: Sequence[Bar]) -> list[Bar]:
+    """Bars without the cuts of gridlines that are drawn across them."""
+    whole: list[Bar] = []
+    for bar in sorted(bars, key=lambda bar: (bar.colour, bar.start)):
+        below = next((other for other in whole if _is_cut(other, bar)), None)
+        if below is not None:
+            whole.remove(below)
+        whole.append(bar if below is None else replace(bar, start=below.start))
+    return whole
+
+
+def _is_cut(below: Bar, above: Bar) -> bool:
+    return (
+        below.colour == above.colour
+        and -1 <= above.start - below.end <= _GRIDLINE
+        and abs(below.low - above.low) <= ALIGNED
+        and abs(below.high - above.high) <= ALIGNED
+    )
+
+
+def _reaches(bars: Sequence[Bar]) -> dict[Bar, tuple[float, float]]:
+    """How far down and up each bar goes with those that lie on it: a stack's segments count together."""
+    sides = np.array([(bar.low, bar.high) for bar in bars]).reshape(-1, 2)
+    found = {}
+    for bar, own in zip(bars, sides, strict=True):
+        here = [bars[i] for i in np.flatnonzero((np.abs(sides - own) <= ALIGNED).all(axis=1)).tolist()]
+        low, high = bar.start, bar.end
+        for other in sorted(here, key=lambda other: other.start):
+            if abs(other.start - high) <= _TOUCHING:
+                high = max(high, other.end)
+        for other in sorted(here, key=lambda other: -other.end):
+            if abs(other.end - low) <= _TOUCHING:
+                low = min(low, other.start)
+        found[bar] = low, high
+    return found
+
+
+def _same_place(bar: Bar, other: Bar) -> bool:
+    return abs(other.low - bar.low) <= ALIGNED and abs(other.high - bar.high) <= ALIGNED
+
+
+def _largest_group(
+    bars: Sequence[Bar], reaches: Mapping[Bar, tuple[float, float]]
+) -> tuple[float, list[Bar]]:
     """The bars of one width that begin or end at one place: as many and as long ones as there are."""
     starts, ends = np.array([bar.start for bar in bars]), np.array([bar.end for bar in bars])
     lows = np.array([bar.low for bar in bars])
     widths = np.array([bar.high - bar.low for bar in bars])
+    downs, ups = np.array([reaches[bar] for bar in bars]).T
     best, best_score, baseline = np.zeros(len(bars), bool), 0.0, 0.0
     for anchor in range(len(bars)):
         alike = (widths > _ALIKE[0] * widths[anchor]) & (widths < _ALIKE[1] * widths[anchor])
         for place in (starts[anchor], ends[anchor]):
-            chosen = alike & ((np.abs(starts - place) <= ALIGNED) | (np.abs(ends - place) <= ALIGNED))
-            lengths = (ends - starts)[chosen]
+            above, below = np.abs(starts - place) <= ALIGNED, np.abs(ends - place) <= ALIGNED
+            chosen = alike & (above | below)
+            lengths = np.where(above, ups - place, place - downs)[chosen]
             places = np.round(lows[chosen] / ALIGNED)  # two bars across one place count once
             longest = [float(lengths[places == one].max()) for one in np.unique(places)]
             score = sum(math.sqrt(length) for length in longest) * (1 + 0.5 * min(1.0, pstdev(longest) / 5))
@@ -222,18 +273,14 @@ def _stack(bar: Bar, rest: Sequence[Bar], baseline: float) -> tuple[Bar, ...]:
         beyond = [
             other
             for other in rest
-            if abs(other.low - bar.low) <= ALIGNED and abs(other.high - bar.high) <= ALIGNED
-            if abs((other.start if outwards else other.end) - end) <= _TOUCHING
+            if _same_place(bar, other)
+            and abs((other.start if outwards else other.end) - end) <= _TOUCHING
             and (other.end > end + 1 if outwards else other.start < end - 1)
         ]
         beyond = [other for other in beyond if other.length >= _LEAST_SEGMENT]
         if not beyond:
             return tuple(stack)
-        stack.append(_from(beyond[0], end))
-
-
-def _key(bar: Bar) -> tuple[float, float, float, float]:
-    return bar.low, bar.high, min(bar.start, bar.end), max(bar.start, bar.end)
+        stack.append(replace(_from(beyond[0], end), start=end))
 
 
 def _is_chart(layout: Layout, along: int) -> bool:

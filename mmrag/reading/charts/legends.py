@@ -58,8 +58,18 @@ def _sample(label: Label, colours: Colours, wanted: AbstractSet[int]) -> int | N
     size = label.height
     left, right = max(0.0, label.left - 2.6 * size), label.left + 0.8 * size  # the text may hold its sample
     region = _region(colours, left, label.y - 0.45 * size, right, label.y + 0.45 * size)
-    of_series = region[np.isin(region, list(wanted))]
-    return _main_colour(of_series, least=max(5, int(0.4 * size)))
+    of_series = np.where(np.isin(region, list(wanted)), region, np.int8(0))
+    small = _without_tall(of_series)
+    return _main_colour(small if small.any() else of_series, least=max(5, int(0.4 * size)))
+
+
+def _without_tall(region: NDArray[np.int8]) -> NDArray[np.int8]:
+    """A region without what reaches from its top to its bottom: bars beside a legend are no samples."""
+    import cv2  # noqa: PLC0415 - heavy
+
+    _, parts = cv2.connectedComponents((region > 0).astype(np.uint8))
+    tall = np.intersect1d(parts[0], parts[-1])
+    return np.where(np.isin(parts, tall), np.int8(0), region)
 
 
 def _ink(label: Label, colours: Colours) -> int | None:

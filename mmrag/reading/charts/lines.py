@@ -16,7 +16,7 @@ import numpy as np
 from mmrag.reading.charts.axes import along, find_axis
 from mmrag.reading.charts.labels import LEVEL, groups
 from mmrag.reading.charts.legends import by_ink, by_sample, named_by_sample
-from mmrag.reading.charts.marks import inks_of
+from mmrag.reading.charts.marks import cores_of, inks_of
 from mmrag.reading.charts.table import Cell, ChartTable, NoTable
 from mmrag.text.chart_text import NO_LABEL
 
@@ -90,7 +90,17 @@ def read_lines(labels: Sequence[Label], pixels: Pixels) -> ChartTable:
     """The table of the lines in a picture. Raises NoTable."""
     axis = _axis(labels)
     plot = _plot(labels, axis, pixels.shape)
-    colours = inks_of(pixels)
+    try:
+        return _read(labels, inks_of(pixels), plot, axis)
+    except NoTable as none:
+        try:
+            return _read(labels, cores_of(pixels), plot, axis)
+        except NoTable:
+            raise none from None
+
+
+def _read(labels: Sequence[Label], colours: Colours, plot: _Plot, axis: Axis) -> ChartTable:
+    """The table of the lines that have these colours. Raises NoTable."""
     lines = _lines(labels, colours, plot)
     if not lines:
         raise NoTable("no lines were found")
@@ -156,7 +166,7 @@ def _points(below: Sequence[Label]) -> list[Label]:
     level = [label for label in below if not label.vertical and label.tilt < LEVEL]
     hanging = [label for label in below if label.vertical or label.tilt >= LEVEL]
     rows = groups(level, key=lambda label: label.y, reach=lambda label: 0.5 * label.height)
-    rows += groups(hanging, key=lambda label: label.top, reach=lambda label: 0.6 * (label.right - label.left))
+    rows += groups(hanging, key=lambda label: label.top, reach=lambda label: label.right - label.left)
     for row in sorted(rows, key=lambda row: min(label.top for label in row)):
         ordered = sorted(row, key=lambda label: label.x)
         gaps = [b.x - a.x for a, b in pairwise(ordered)]

@@ -24,16 +24,20 @@ _MOST_SHADES = 80  # the commonest that are looked at for them
 _LEAST_SHARE = 0.0003  # of the picture's area that a colour covers
 _LEAST_PIXELS = 40
 _APART = 20  # in Lab, summed over channels: less is one colour
+_APART_NOISY = 34  # JPEG spreads one colour over neighbouring shades
 _LIKE = 26  # in Lab: so far from its colour a pixel still belongs to it
 _LIKE_NOISY = 38
 _NOISY = 0.055  # share of tiny steps between neighbours: JPEG's ringing
 _FAINT = 48.0  # of 441: a colour that is nearer to the background's counts as background
 _STRONG = 100.0  # of 441: what is further from the background shows an ink's own direction
 _ONE_INK = 0.965  # cosine of the directions away from the background
+_CORE = 0.92  # of the strongest neighbour: less is a blend
 _FULL = 0.6  # of a row or column of a rectangle that is covered
 _COVERED = 0.82  # of a rectangle that is covered
 _LARGEST = 0.45  # of the picture: more is a background
 _MOST_BOXES = 400
+_GROUNDS = 3  # colours of which one is the background
+_AROUND = 0.5  # of a picture's width and of its height that its background spans in one piece
 _NEAR_EDGE = 2  # pixels on each side of an edge that its blending is measured in
 _NEAR_NOISY_EDGE = 4  # JPEG blurs colours over blocks of 16
 _NO_EDGE = 30.0  # of 441: a smaller difference of colours is no edge to measure
@@ -77,9 +81,25 @@ def colours_of(pixels: Pixels) -> Colours:
     smooth = np.asarray(cv2.medianBlur(pixels, 5 if noisy else 3), dtype=np.uint8)
     keys = _keys(smooth)
     present, counts = _counted(keys)
-    rgb = _palette(_rgb(present), counts)
+    rgb = _palette(_rgb(present), counts, _APART_NOISY if noisy else _APART)
     nearest = _nearest(_lab(_rgb(present)), _lab(rgb), _LIKE_NOISY if noisy else _LIKE)
-    return Colours(rgb, _table(present, nearest)[keys])
+    return _background_first(Colours(rgb, _table(present, nearest)[keys]))
+
+
+def _background_first(colours: Colours) -> Colours:
+    """The commonest colour that surrounds others comes first: bars may cover more than the background."""
+    import cv2  # noqa: PLC0415 - heavy
+
+    height, width = colours.index.shape
+    for colour in range(min(_GROUNDS, len(colours.rgb))):
+        closed = cv2.morphologyEx(colours.mask(colour), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+        _, _, stats, _ = cv2.connectedComponentsWithStats(np.asarray(closed, dtype=np.uint8))
+        wide, high = stats[1:, cv2.CC_STAT_WIDTH], stats[1:, cv2.CC_STAT_HEIGHT]
+        if ((wide > _AROUND * width) & (high > _AROUND * height)).any():
+            order = [colour, *(other for other in range(len(colours.rgb)) if other != colour)]
+            places = np.append(np.argsort(order), -1).astype(np.int8)  # -1 stays -1
+            return Colours(colours.rgb[order], places[colours.index])
+    return colours
 
 
 def inks_of(pixels: Pixels) -> Colours:
@@ -106,6 +126,41 @@ def inks_of(pixels: Pixels) -> Colours:
     index = np.where(cosine.max(axis=1) > _ONE_INK, cosine.argmax(axis=1) + 1, -1)
     index[length < _FAINT] = 0
     return Colours(rgb[[paper, *inks]], _table(present, index)[keys])
+
+
+def cores_of(pixels: Pixels) -> Colours:
+    """As `inks_of`, for lines in tints of one colour: only where they are strongest, and no blend."""
+    import cv2  # noqa: PLC0415 - heavy
+
+    sharp = np.asarray(cv2.medianBlur(pixels, 3), dtype=np.uint8) if _is_noisy(pixels) else pixels
+    keys = _keys(sharp)
+    present, counts = _counted(keys)
+    paper = _rgb(present)[int(counts.argmax())]
+    length = np.linalg.norm(sharp.astype(np.float32) - paper, axis=2)
+    drawn = length > _FAINT
+    core = drawn & (length >= _CORE * cv2.dilate(length, np.ones((3, 3), np.uint8)))
+    inks = _rgb(np.zeros(0, np.intp))
+    if core.any():
+        present, counts = _counted(keys[core])
+        order = np.argsort(-counts)[:_MOST_SHADES]
+        enough = order[counts[order] >= _LEAST_PIXELS]
+        inks = _apart(_rgb(present[enough]), _APART_NOISY)[:_MOST_COLOURS]
+    index = np.full(keys.shape, -1, np.int8)
+    index[~drawn] = 0
+    if len(inks):
+        nearest = _nearest(_lab(sharp[core]), _lab(inks), _LIKE_NOISY)
+        index[core] = np.where(nearest < 0, np.int8(-1), nearest + np.int8(1))
+    return Colours(np.concatenate((paper[None], inks)), index)
+
+
+def _apart(rgb: NDArray[np.uint8], apart: int) -> NDArray[np.uint8]:
+    """Those of the colours that are well apart from the ones before them."""
+    lab = _lab(rgb) if len(rgb) else np.zeros((0, 3), np.int16)
+    chosen: list[int] = []
+    for number in range(len(rgb)):
+        if all(np.abs(lab[number] - lab[other]).sum() > apart for other in chosen):
+            chosen.append(number)
+    return rgb[chosen]
 
 
 def rectangles(colours: Colours, pixels: Pixels) -> list[Rectangle]:
@@ -156,7 +211,7 @@ def _lab(rgb: NDArray[np.uint8]) -> NDArray[np.int16]:
     return np.asarray(cv2.cvtColor(rgb[None], cv2.COLOR_RGB2LAB)[0]).astype(np.int16)
 
 
-def _palette(rgb: NDArray[np.uint8], counts: NDArray[np.intp]) -> NDArray[np.uint8]:
+def _palette(rgb: NDArray[np.uint8], counts: NDArray[np.intp], apart: int) -> NDArray[np.uint8]:
     """The commonest colours that are well apart, the background first."""
     order = np.argsort(-counts)[:_MOST_SHADES]
     least = max(_LEAST_PIXELS, _LEAST_SHARE * counts.sum())
@@ -165,7 +220,7 @@ def _palette(rgb: NDArray[np.uint8], counts: NDArray[np.intp]) -> NDArray[np.uin
     for number in range(len(order)):
         if chosen and (counts[order[number]] < least or len(chosen) > _MOST_COLOURS):
             break
-        if all(np.abs(lab[number] - lab[other]).sum() > _APART for other in chosen):
+        if all(np.abs(lab[number] - lab[other]).sum() > apart for other in chosen):
             chosen.append(number)
     return rgb[order[chosen]]
 

@@ -16,15 +16,17 @@ if TYPE_CHECKING:
     from mmrag.reading.charts.labels import Label
     from mmrag.reading.charts.layouts import Bar, Clusters, Layout
     from mmrag.reading.charts.marks import Colours, Rectangle
+    from mmrag.reading.ocr import Pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is drawn: colours, rectangles that are no letters, and all labels."""
+    """What is drawn: colours, rectangles that are no letters, all labels, and the pixels themselves."""
 
     colours: Colours
     boxes: Sequence[Rectangle]
     labels: Sequence[Label]
+    pixels: Pixels
 
 
 def series_of(
