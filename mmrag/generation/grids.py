@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mmrag.text.chart_text import COUNT, LONG, MEASURED, NO_LABEL
-from mmrag.text.numbers import sole_number
+from mmrag.text.numbers import numbers, sole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Span = tuple[int, int]
 
 _CAPTION_CHARS = 100
+_NUMBERS_OF_A_TITLE = 2  # a line with more of them is a row of the picture
 _FEWEST_ROWS = 2
 _FEWEST_ROWS_OF_A_PICTURE = 3
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100  # a whole number between them heads a column rather than filling it
@@ -270,7 +271,8 @@ def _caption(lines: Sequence[_Line], start: int) -> Label | None:
         text = line.text.strip()
         if line.start >= start:
             return None
-        if len(_WORD.findall(text)) >= 1 and len(text.split()) >= 2 and len(text) <= _CAPTION_CHARS:  # noqa: PLR2004 - a title has two words or more
+        is_row = len(numbers(text)) > _NUMBERS_OF_A_TITLE
+        if _WORD.search(text) and len(text.split()) >= 2 and len(text) <= _CAPTION_CHARS and not is_row:  # noqa: PLR2004 - a title has two words or more
             offset = line.start + line.text.index(text)
             return Label(text.lstrip("# "), ((offset, offset + len(text)),))
     return None

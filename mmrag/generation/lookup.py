@@ -30,7 +30,7 @@ from mmrag.generation.cells import (
     whole_column,
 )
 from mmrag.generation.grids import parse_grid
-from mmrag.generation.overview import attached_tables, count_shared, describe
+from mmrag.generation.overview import attached_tables, count_shared, describe, is_open
 from mmrag.generation.workings import work_out
 from mmrag.types import Claim, Quote
 
@@ -71,7 +71,7 @@ def look_up(asked: Asked, hits: Sequence[Hit]) -> tuple[Claim, ...]:
         claims = attached if hit.origin == "attachment" else stored
         for claim in _answers(of_one, read_table(number, hit, grid)):
             claims.setdefault(claim.text, claim)
-    if not attached:
+    if not attached or is_open(query):
         seen = count_shared(query, pictures) or describe(query, pictures)
         if seen:
             return seen

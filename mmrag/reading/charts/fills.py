@@ -26,6 +26,7 @@ _SHORTEST = 2.0  # pixels
 _THIN = 3  # pixels: a line through a bar, or the blurred edge of a letter
 _SIGN_HEIGHT = 0.4  # of most of a line's height that a legend's sign fills
 _SIGN_WIDTH = (0.3, 3.0)  # of a line's height
+_GAP = 0.55  # of a line's height: a wider blank stands between two texts
 _HARDLY = 0.35  # of a text's box that the commonest colour covers where it is what the text stands in
 
 
@@ -79,6 +80,22 @@ class Fills:
                 if _SIGN_WIDTH[0] * size <= right - left <= _SIGN_WIDTH[1] * size:
                     found.append((begin + (int(left) + int(right)) / 2, place))
         return sorted(found)
+
+    def gaps(self, label: Label) -> list[float]:
+        """Where a text is interrupted: the middles of blanks that are wider than those between words."""
+        size = label.height
+        top, bottom = round(label.y - 0.4 * size), round(label.y + 0.4 * size) + 1
+        box = self._pixels[max(0, top) : bottom, max(0, round(label.left)) : round(label.right)]
+        if not box.size:
+            return []
+        paper, _ = _commonest(box.reshape(-1, 3))
+        inked = (np.abs(box - np.array(paper)).sum(axis=2) > 2 * DISTINCT).any(axis=0)
+        blanks = np.flatnonzero(np.diff(np.concatenate(([False], ~inked, [False])).astype(np.int8))).reshape(-1, 2)
+        return [
+            label.left + (int(left) + int(right)) / 2
+            for left, right in blanks
+            if right - left > _GAP * size and 0 < left and right < len(inked)
+        ]
 
     def _around(self, label: Label) -> Fill | None:
         """The colour behind a text, where that is not the background."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ _AGREES_PIXELS = 4.0
 _CONTRADICTED = 0.2  # of the measured values at most
 _HEADER_LINES = 4
 _HEADER_AWAY = 4.0  # heights of a line between a header and the first row
+_MOST_ENDS = 14  # of words in a text that is taken apart
 _SAME_PLACE = 0.6  # of a line's height
 _LEVEL_WITH = 0.4  # of a line's height: so far a category's middle may be from its value's
 _VALUES = re.compile(r"\d{1,3}%?(?:\s\d{1,3}%?)+")
@@ -95,12 +96,12 @@ def _side(
 ) -> list[_Block] | None:
     """The blocks of one column of categories; a legend for them may be anywhere."""
     rows, bands = _rows(words, values)
-    if len(rows) < _FEWEST_ROWS or _are_left_over(bands, rows):
+    if len(rows) < _FEWEST_ROWS or _are_left_over(bands, rows, fills):
         return None
-    rows = _named_apart(rows, words)
     blocks: list[_Block] = []
     ceiling = 0.0
-    for own in _apart(rows, words):
+    for together in _apart(rows, words):
+        own = _named_apart(together, words)
         block = _block(own, words, values, everywhere, fills, ceiling, blocks[-1] if blocks else None)
         if block is None or not _is_confirmed([cells for _, cells in block.rows], fills):
             return None
@@ -246,12 +247,22 @@ def _category(value: Label, words: Sequence[Label]) -> list[Label]:
     return []
 
 
-def _are_left_over(bands: Sequence[Sequence[Label]], rows: Sequence[_Row]) -> bool:
-    """Whether values among the rows have no category: several of them may share one."""
+def _are_left_over(bands: Sequence[Sequence[Label]], rows: Sequence[_Row], fills: Fills) -> bool:
+    """Whether values among the rows, or with bars anywhere, have no category: several of them may share one."""
     first, last = rows[0].top, rows[-1].bottom
     used = {id(row.values[0]) for row in rows}
     left = min(row.values[0].left for row in rows)
-    return any(first < band[0].y < last and band[-1].right > left and id(band[0]) not in used for band in bands)
+    return any(
+        id(band[0]) not in used
+        and band[-1].right > left
+        and (first < band[0].y < last or any(_has_bar(value, fills) for value in band))
+        for band in bands
+    )
+
+
+def _has_bar(value: Label, fills: Fills) -> bool:
+    fill = fills.of(value)
+    return fill is not None and fill.length > value.height
 
 
 def _named_apart(rows: Sequence[_Row], words: Sequence[Label]) -> list[_Row]:
@@ -467,19 +478,20 @@ def _headers(
     years = [value for value in values if YEAR.fullmatch(value.text) and value.bottom <= top + 2]
     margin = min(row.begin for row in rows)
     if colours is None:
-        return _names_above(columns, full, top, [*over, *years], margin)
+        return _names_above(columns, full, top, [*over, *years], margin, fills)
     beside = [word for word in everywhere if all(not row.top <= word.y <= row.bottom for row in rows)]
-    legend = _legend(colours, over, fills) or _legend(colours, beside, fills)
+    others = [fill.colour for row in rows for one in row.values if (fill := fills.of(one)) is not None]
+    legend = _legend(colours, over, fills, others) or _legend(colours, beside, fills, others)
     if legend is None or None not in legend.names:
-        return legend or _names_above(columns, full, top, [*over, *years], margin)
+        return legend or _names_above(columns, full, top, [*over, *years], margin, fills)
     rest = [label for label in (*over, *years) if label not in legend.lines]
     wanted = [place for place, name in enumerate(legend.names) if name is None]
-    others = _names_above([columns[place] for place in wanted], full, top, rest, margin, places=wanted)
-    if others is None:
+    above = _names_above([columns[place] for place in wanted], full, top, rest, margin, fills, places=wanted)
+    if above is None:
         return None
-    named = dict(zip(wanted, others.names, strict=True))
+    named = dict(zip(wanted, above.names, strict=True))
     names = tuple(name or named[place] for place, name in enumerate(legend.names))
-    return _Headers(names, (*legend.lines, *others.lines)) if len(set(names)) == len(names) else None
+    return _Headers(names, (*legend.lines, *above.lines)) if len(set(names)) == len(names) else None
 
 
 def _title(over: Sequence[Label]) -> str:
@@ -496,6 +508,7 @@ def _names_above(
     top: float,
     over: Sequence[Label],
     margin: float,
+    fills: Fills,
     *,
     places: Sequence[int] | None = None,
 ) -> _Headers | None:
@@ -504,7 +517,7 @@ def _names_above(
     `places` are those of the columns among all of them, if they are only some.
     """
     centres = [value.x for value in full.values]
-    over = [part for label in over for part in _parts(label, centres, top)]
+    over = _parts(over, top, len(columns), fills)
     lines: list[Label] = []
     names: list[str] = []
     bottoms: list[float] = []
@@ -533,39 +546,59 @@ def _names_above(
     return _Headers(tuple(names), tuple(lines)) if on_one_line and len(set(names)) == len(names) else None
 
 
-def _parts(label: Label, centres: Sequence[float], top: float) -> list[Label]:
-    """A line of headers that was read as one text, taken apart between the columns it stands over."""
-    inside = [centre for centre in centres if label.left < centre < label.right]
-    if len(inside) < 2 or top - label.bottom > 2 * label.height:  # noqa: PLR2004 - one header stands over one column
-        return [label]
-    each = (label.right - label.left) / len(label.text)
-    spaces = [place for place, character in enumerate(label.text) if character == " "]
-    cuts = []
-    for a, b in pairwise(inside):
-        wanted = ((a + b) / 2 - label.left) / each
-        near = [place for place in spaces if abs(place - wanted) < 3]  # noqa: PLR2004 - letters, whose widths differ
-        if len(near) != 1:
-            return [label]
-        cuts.append(near[0])
-    places = [-1, *cuts, len(label.text)]
+def _parts(over: Sequence[Label], top: float, width: int, fills: Fills) -> list[Label]:
+    """What stands above columns, with texts taken apart at their gaps where the last line has too few of them."""
+    near = [label for label in over if top - label.bottom < 2 * label.height]
+    last = max((label.bottom for label in near), default=0.0)
+    line = [label for label in near if last - label.bottom < _SAME_PLACE * label.height]
+    if not 0 < len(line) < width:
+        return list(over)
+    apart = [part for label in line for part in _cut(label, fills.gaps(label)) or [label]]
+    return [*(label for label in over if label not in line), *apart]
+
+
+def _cut(label: Label, places: Sequence[float]) -> list[Label]:
+    """A text in pieces that are parted at these places: at ends of words, as many letters as there is room for."""
+    ends = [
+        place
+        for place in range(1, len(label.text))
+        if label.text[place - 1] == " " or (label.text[place].isupper() and not label.text[place - 1].isupper())
+    ]
+    lefts, rights = [label.left, *places], [*places, label.right]
+    rooms = [right - left for left, right in zip(lefts, rights, strict=True)]
+    each = sum(rooms) / len(label.text)
+    if not len(places) <= len(ends) <= _MOST_ENDS or min(rooms) <= 0:
+        return []
+
+    def pieces(cuts: Sequence[int]) -> list[str]:
+        return [label.text[a:b].strip() for a, b in pairwise([0, *cuts, len(label.text)])]
+
+    def off(cuts: Sequence[int]) -> float:
+        return sum(abs((len(text) + 1) * each - room) for text, room in zip(pieces(cuts), rooms, strict=True))
+
+    best = min(combinations(ends, len(places)), key=off)
     return [
-        replace(
-            label,
-            text=label.text[a + 1 : b],
-            left=label.left + (a + 1) * each,
-            right=label.left + b * each,
-            x=label.left + (a + 1 + b) * each / 2,
-        )
-        for a, b in pairwise(places)
+        replace(label, text=text, left=left, right=right, x=(left + right) / 2)
+        for text, left, right in zip(pieces(best), lefts, rights, strict=True)
     ]
 
 
-def _legend(colours: Sequence[Colour], words: Sequence[Label], fills: Fills) -> _Headers | None:
-    """The text right of each colour's sample; None unless each colour has one."""
-    samples: list[list[Label]] = [[] for _ in colours]
+def _legend(
+    colours: Sequence[Colour], words: Sequence[Label], fills: Fills, others: Sequence[Colour] = ()
+) -> _Headers | None:
+    """The text right of each colour's sample; None unless each colour has one.
+
+    Samples of `others` part texts, too.
+    """
+    known = list(colours)
+    for other in others:
+        if not any(alike(other, colour) for colour in known):
+            known.append(other)
+    samples: list[list[Label]] = [[] for _ in known]
     for label in words:
-        for place, part in _entries(label, fills.samples(label, colours)):
+        for place, part in _entries(label, fills.samples(label, known)):
             samples[place].append(part)
+    samples = samples[: len(colours)]
     names = [list({part.text.strip(_SIGNS) for part in own}) for own in samples]
     if any(len(own) != 1 for own, colour in zip(names, colours, strict=True) if colour is not _NO_COLOUR):
         return None
@@ -577,28 +610,11 @@ def _legend(colours: Sequence[Colour], words: Sequence[Label], fills: Fills) -> 
 
 def _entries(label: Label, samples: Sequence[tuple[float, int]]) -> list[tuple[int, Label]]:
     """A legend's entries in one text, each with its colour: what follows each sample, up to the next."""
-    begins = [(x, place) for x, place in samples if x < label.left + 0.8 * label.height][-1:]
-    within = [(x, place) for x, place in samples if x >= label.left + 0.8 * label.height]
-    if not begins:
-        return []
-    each = (label.right - label.left) / len(label.text)
-    cuts = [0]
-    for x, _ in within:
-        breaks = [
-            place
-            for place in range(2, len(label.text) - 1)
-            if label.text[place - 1] == " " or (label.text[place - 1].islower() and label.text[place].isupper())
-        ]
-        wanted = (x - label.left) / each
-        near = [place for place in breaks if abs(place - wanted) < 4]  # noqa: PLR2004 - letters, whose widths differ
-        if not near:
-            return []
-        cuts.append(min(near, key=lambda place: abs(place - wanted)))
-    ends = [*cuts[1:], len(label.text)]
-    return [
-        (place, replace(label, text=label.text[a:b].strip(), left=label.left + a * each, right=label.left + b * each))
-        for (_, place), a, b in zip([*begins, *within], cuts, ends, strict=True)
-    ]
+    begin = label.left + 0.8 * label.height
+    first = [place for x, place in samples if x < begin][-1:]
+    within = [(x, place) for x, place in samples if x >= begin]
+    parts = _cut(label, [x for x, _ in within])
+    return list(zip([*first, *(place for _, place in within)], parts, strict=True)) if first and parts else []
 
 
 # ------------------------------------------------------------- bars in groups
