@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Colour = tuple[float, float, float]
 
-DISTINCT = 40  # of 765: the sum of three channels' differences that makes another colour
+DISTINCT = 26  # of 765: the sum of three channels' differences that makes another colour
 _AWAY = 1.2  # of a value's height: a bar's end is at most so far from the value that stands beyond it
 _SHORTEST = 2.0  # pixels
 _THIN = 3  # pixels: a line through a bar, or the blurred edge of a letter
@@ -48,6 +48,11 @@ class Fill:
 def alike(a: Colour, b: Colour) -> bool:
     """Whether two colours are one."""
     return sum(abs(x - y) for x, y in zip(a, b, strict=True)) <= DISTINCT
+
+
+def turned_pixels(pixels: Pixels) -> Pixels:
+    """A picture with its bottom to the left and its right side on top."""
+    return np.ascontiguousarray(pixels[::-1, ::-1].transpose(1, 0, 2))
 
 
 class Fills:

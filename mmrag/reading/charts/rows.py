@@ -16,7 +16,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from mmrag.reading.charts.categories import lines_around
-from mmrag.reading.charts.fills import Fills, alike
+from mmrag.reading.charts.fills import Fills, alike, turned_pixels
 from mmrag.reading.charts.labels import LEVEL, YEAR, groups, value_of
 
 if TYPE_CHECKING:
@@ -32,9 +32,12 @@ _MOST_GROUPED = 4  # bars of one category
 _LEAST_MEASURED = 0.6  # of the values must have a bar that says how long they are
 _AGREES = 0.12  # of a value: so far from its bar's length it may be
 _AGREES_PIXELS = 4.0
+_MOSTLY = 0.6  # of a column's bars have its colour: some rows stand out
 _CONTRADICTED = 0.2  # of the measured values at most
 _HEADER_LINES = 4
 _HEADER_AWAY = 4.0  # heights of a line between a header and the first row
+_NARROW, _WIDE = frozenset("fijlrt.,:;'|()[]! "), frozenset("mwMW%@")
+_BELOW = 2.5  # heights of a line between an upright bar and its category
 _MOST_ENDS = 14  # of words in a text that is taken apart
 _SAME_PLACE = 0.6  # of a line's height
 _LEVEL_WITH = 0.4  # of a line's height: so far a category's middle may be from its value's
@@ -75,24 +78,96 @@ class _Row:
 
 
 def read_rows(labels: Sequence[Label], pixels: Pixels) -> Rows | None:
-    """Header and rows of printed values, "" where a row has none; None where they are not certain."""
+    """Header and rows of printed values, "" where a row has none; None where they are not certain.
+
+    Of upright bars, too: their picture is turned so that they lie, with the last one on top.
+    """
     fills = Fills(pixels)
+    if (rows := _lying(labels, labels, fills, fills)) is not None:
+        return rows
+    turned = Fills(turned_pixels(pixels))
+    upright = _lying(_at_bars(_turned(labels, pixels.shape[:2]), turned), labels, turned, fills)
+    return (upright[0], *reversed(upright[1:])) if upright else None
+
+
+def _lying(labels: Sequence[Label], shown: Sequence[Label], fills: Fills, legend: Fills) -> Rows | None:
+    """A picture's rows; a legend stands among the labels as they are shown."""
     level = [part for label in labels if _is_level(label) for part in _numbers_apart(label)]
     words = [label for label in level if label.value is None and _says(label.text)]
     values = [label for label in level if label.value is not None]
-    if (grouped := _grouped(words, values, fills)) is not None:
+    everywhere = [label for label in shown if label.value is None and _is_level(label)]
+    if (grouped := _grouped(words, values, everywhere, fills, legend)) is not None:
         return grouped
     blocks: list[_Block] = []
     for side_words, side_values in _sides(words, values):
-        read = _side(side_words, side_values, words, fills)
+        read = _side(side_words, side_values, everywhere, fills, legend)
         if read is None:
             return None
         blocks += read
     return _merged(blocks) if blocks else None
 
 
+def _turned(labels: Sequence[Label], size: tuple[int, int]) -> list[Label]:
+    """Level labels where they are once the picture is turned, lines of one category as one."""
+    height, width = size
+    level = _whole_categories([label for label in labels if _is_level(label)])
+    return [
+        replace(
+            label,
+            x=height - 1 - label.y,
+            y=width - 1 - label.x,
+            left=height - 1 - label.bottom,
+            right=height - 1 - label.top,
+            top=width - 1 - label.right,
+            bottom=width - 1 - label.left,
+        )
+        for label in level
+    ]
+
+
+def _at_bars(labels: Sequence[Label], fills: Fills) -> list[Label]:
+    """Labels of a turned picture without what stands further below its bars than their categories."""
+    filled = [(label, fill) for label in labels if label.value is not None and (fill := fills.of(label)) is not None]
+    if not filled:
+        return []
+    base = min(fill.left for _, fill in filled)
+    size = median(label.right - label.left for label, _ in filled)
+    return [label for label in labels if label.right >= base - _BELOW * size]
+
+
+def _whole_categories(labels: Sequence[Label]) -> list[Label]:
+    """Labels with lines that stand close under each other, around one middle, as one."""
+    whole: list[Label] = []
+    for label in sorted(labels, key=lambda one: one.y):
+        above = [
+            one
+            for one in whole
+            if one.value is None
+            and label.value is None
+            and -0.4 * label.height < label.top - one.bottom < 0.5 * label.height
+            and abs(one.x - label.x) < label.height
+        ]
+        if not above:
+            whole.append(label)
+            continue
+        one = above[-1]
+        whole[whole.index(one)] = replace(
+            one,
+            text=f"{one.text} {label.text}",
+            left=min(one.left, label.left),
+            right=max(one.right, label.right),
+            bottom=label.bottom,
+            y=(one.top + label.bottom) / 2,
+        )
+    return whole
+
+
 def _side(
-    words: Sequence[Label], values: Sequence[Label], everywhere: Sequence[Label], fills: Fills
+    words: Sequence[Label],
+    values: Sequence[Label],
+    everywhere: Sequence[Label],
+    fills: Fills,
+    legend: Fills,
 ) -> list[_Block] | None:
     """The blocks of one column of categories; a legend for them may be anywhere."""
     rows, bands = _rows(words, values)
@@ -102,7 +177,7 @@ def _side(
     ceiling = 0.0
     for together in _apart(rows, words):
         own = _named_apart(together, words)
-        block = _block(own, words, values, everywhere, fills, ceiling, blocks[-1] if blocks else None)
+        block = _block(own, words, values, everywhere, fills, legend, ceiling, blocks[-1] if blocks else None)
         if block is None or not _is_confirmed([cells for _, cells in block.rows], fills):
             return None
         blocks.append(_without_contradicted(block, fills))
@@ -324,6 +399,7 @@ def _block(
     values: Sequence[Label],
     everywhere: Sequence[Label],
     fills: Fills,
+    legend: Fills,
     ceiling: float,
     before: _Block | None,
 ) -> _Block | None:
@@ -337,7 +413,7 @@ def _block(
         return _Block(("",), tuple((row.name, row.values) for row in rows), title)
     stacks = [[row.values[place] for row in full] for place in range(width)]
     colours = _colours(stacks, fills)
-    columns = _columns(stacks, rows, fills, exact=colours is not None)
+    columns = _columns(stacks, rows, fills, exact=colours is not None or len(full) == len(rows))
     if columns is None:
         return None
     placed = [
@@ -346,7 +422,7 @@ def _block(
         for row in rows
     ]
     certain = [cells for cells in placed if cells is not None]
-    headers = _headers(rows, full[0], columns, colours, own, values, everywhere, fills)
+    headers = _headers(rows, full[0], columns, colours, own, values, everywhere, fills, legend)
     if len(certain) < len(rows) or (headers is None and (before is None or len(before.names) != width)):
         return None
     names = headers.names if headers else before.names if before else ()
@@ -385,9 +461,10 @@ def _colours(stacks: Sequence[Sequence[Label]], fills: Fills) -> list[Colour] | 
         if 2 * len(own) < len(column) or 2 * len(totals) > len(own):
             found.append(_NO_COLOUR)
             continue
-        if not all(alike(own[0].colour, other.colour) for other in own):
+        common = max(own, key=lambda one: sum(alike(one.colour, other.colour) for other in own)).colour
+        if sum(alike(common, other.colour) for other in own) < _MOSTLY * len(own):
             return None
-        found.append(own[0].colour)
+        found.append(common)
     known = [colour for colour in found if colour is not _NO_COLOUR]
     return found if known and not any(alike(a, b) for a, b in pairwise(known)) else None
 
@@ -471,6 +548,7 @@ def _headers(
     values: Sequence[Label],
     everywhere: Sequence[Label],
     fills: Fills,
+    legend: Fills,
 ) -> _Headers | None:
     """A legend's names of the colours, of the block's own or of the picture's; else the texts above the columns."""
     top = rows[0].top
@@ -479,19 +557,19 @@ def _headers(
     margin = min(row.begin for row in rows)
     if colours is None:
         return _names_above(columns, full, top, [*over, *years], margin, fills)
-    beside = [word for word in everywhere if all(not row.top <= word.y <= row.bottom for row in rows)]
+    beside = [word for word in everywhere if legend is not fills or all(not row.top <= word.y <= row.bottom for row in rows)]
     others = [fill.colour for row in rows for one in row.values if (fill := fills.of(one)) is not None]
-    legend = _legend(colours, over, fills, others) or _legend(colours, beside, fills, others)
-    if legend is None or None not in legend.names:
-        return legend or _names_above(columns, full, top, [*over, *years], margin, fills)
-    rest = [label for label in (*over, *years) if label not in legend.lines]
-    wanted = [place for place, name in enumerate(legend.names) if name is None]
+    named = (_legend(colours, over, fills, others) if legend is fills else None) or _legend(colours, beside, legend, others)
+    if named is None or None not in named.names:
+        return named or _names_above(columns, full, top, [*over, *years], margin, fills)
+    rest = [label for label in (*over, *years) if label not in named.lines]
+    wanted = [place for place, name in enumerate(named.names) if name is None]
     above = _names_above([columns[place] for place in wanted], full, top, rest, margin, fills, places=wanted)
     if above is None:
         return None
-    named = dict(zip(wanted, above.names, strict=True))
-    names = tuple(name or named[place] for place, name in enumerate(legend.names))
-    return _Headers(names, (*legend.lines, *above.lines)) if len(set(names)) == len(names) else None
+    by_place = dict(zip(wanted, above.names, strict=True))
+    names = tuple(name or by_place[place] for place, name in enumerate(named.names))
+    return _Headers(names, (*named.lines, *above.lines)) if len(set(names)) == len(names) else None
 
 
 def _title(over: Sequence[Label]) -> str:
@@ -557,16 +635,26 @@ def _parts(over: Sequence[Label], top: float, width: int, fills: Fills) -> list[
     return [*(label for label in over if label not in line), *apart]
 
 
-def _cut(label: Label, places: Sequence[float]) -> list[Label]:
-    """A text in pieces that are parted at these places: at ends of words, as many letters as there is room for."""
+def _written_width(text: str) -> float:
+    """How wide a text is, in letters of middle width."""
+    return sum(
+        0.5 if letter in _NARROW else 1.4 if letter in _WIDE else 1.2 if letter.isupper() else 1.0 for letter in text
+    )
+
+
+def _cut(label: Label, places: Sequence[float], *, taken: float = 0.0) -> list[Label]:
+    """A text in pieces that are parted at these places: at ends of words, as many letters as there is room for.
+
+    So much of each room is `taken` by a legend's sign.
+    """
     ends = [
         place
         for place in range(1, len(label.text))
         if label.text[place - 1] == " " or (label.text[place].isupper() and not label.text[place - 1].isupper())
     ]
     lefts, rights = [label.left, *places], [*places, label.right]
-    rooms = [right - left for left, right in zip(lefts, rights, strict=True)]
-    each = sum(rooms) / len(label.text)
+    rooms = [right - left - taken for left, right in zip(lefts, rights, strict=True)]
+    each = sum(rooms) / _written_width(label.text)
     if not len(places) <= len(ends) <= _MOST_ENDS or min(rooms) <= 0:
         return []
 
@@ -574,7 +662,7 @@ def _cut(label: Label, places: Sequence[float]) -> list[Label]:
         return [label.text[a:b].strip() for a, b in pairwise([0, *cuts, len(label.text)])]
 
     def off(cuts: Sequence[int]) -> float:
-        return sum(abs((len(text) + 1) * each - room) for text, room in zip(pieces(cuts), rooms, strict=True))
+        return sum(abs(_written_width(text) * each - room) for text, room in zip(pieces(cuts), rooms, strict=True))
 
     best = min(combinations(ends, len(places)), key=off)
     return [
@@ -613,14 +701,16 @@ def _entries(label: Label, samples: Sequence[tuple[float, int]]) -> list[tuple[i
     begin = label.left + 0.8 * label.height
     first = [place for x, place in samples if x < begin][-1:]
     within = [(x, place) for x, place in samples if x >= begin]
-    parts = _cut(label, [x for x, _ in within])
+    parts = _cut(label, [x for x, _ in within], taken=label.height)
     return list(zip([*first, *(place for _, place in within)], parts, strict=True)) if first and parts else []
 
 
 # ------------------------------------------------------------- bars in groups
 
 
-def _grouped(words: Sequence[Label], values: Sequence[Label], fills: Fills) -> Rows | None:
+def _grouped(
+    words: Sequence[Label], values: Sequence[Label], everywhere: Sequence[Label], fills: Fills, legend: Fills
+) -> Rows | None:
     """Categories of several bars, one below the other, with a value each; a legend names their colours."""
     bands = _bands(values, words)
     if any(len(band) != 1 for band in bands):
@@ -636,7 +726,7 @@ def _grouped(words: Sequence[Label], values: Sequence[Label], fills: Fills) -> R
             continue
         columns = [[cluster[place] for cluster in clusters] for place in range(size)]
         colours = _colours(columns, fills)
-        headers = _legend(colours, words, fills) if colours else None
+        headers = _legend(colours, everywhere, legend) if colours else None
         if headers is None or not _is_confirmed(clusters, fills):
             return None
         reach = min(outer) / 2
@@ -697,6 +787,8 @@ def _fits(value: Label, fill: Fill | None, worth: float) -> bool:
         return True
     length = abs(value.value or 0.0) / worth
     near = max(_AGREES * length, _AGREES_PIXELS)
+    if fill.is_inside and fill.length <= value.right - value.left + 2:
+        return length <= fill.length + near  # a segment that is narrower than its value
     return abs(length - fill.length) <= near or (not fill.is_inside and abs(length - fill.drawn) <= near)
 
 
