@@ -86,7 +86,7 @@ class Fills:
                     found.append((begin + (int(left) + int(right)) / 2, place))
         return sorted(found)
 
-    def gaps(self, label: Label) -> list[float]:
+    def gaps(self, label: Label, *, at_least: float = _GAP) -> list[float]:
         """Where a text is interrupted: the middles of blanks that are wider than those between words."""
         size = label.height
         top, bottom = round(label.y - 0.4 * size), round(label.y + 0.4 * size) + 1
@@ -99,7 +99,7 @@ class Fills:
         return [
             label.left + (int(left) + int(right)) / 2
             for left, right in blanks
-            if right - left > _GAP * size and 0 < left and right < len(inked)
+            if right - left > at_least * size and 0 < left and right < len(inked)
         ]
 
     def _around(self, label: Label) -> Fill | None:

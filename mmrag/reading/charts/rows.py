@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmrag.reading.charts.categories import lines_around
 from mmrag.reading.charts.fills import Fills, alike, turned_pixels
-from mmrag.reading.charts.labels import LEVEL, YEAR, groups, value_of
+from mmrag.reading.charts.labels import LEVEL, groups, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,11 +37,14 @@ _CONTRADICTED = 0.2  # of the measured values at most
 _HEADER_LINES = 4
 _HEADER_AWAY = 4.0  # heights of a line between a header and the first row
 _NARROW, _WIDE = frozenset("fijlrt.,:;'|()[]! "), frozenset("mwMW%@")
+_CLOSE = 0.35  # of a line's height between two lines of one text
 _BELOW = 2.5  # heights of a line between an upright bar and its category
 _MOST_ENDS = 14  # of words in a text that is taken apart
 _SAME_PLACE = 0.6  # of a line's height
 _LEVEL_WITH = 0.4  # of a line's height: so far a category's middle may be from its value's
-_VALUES = re.compile(r"\d{1,3}%?(?:\s\d{1,3}%?)+")
+_VALUES = re.compile(r"\d[\d,.]*%?(?:\s\d[\d,.]*%?)+")
+_A_YEAR = re.compile(r"[-–■□●▪◆•]?\s?(?:19|20)\d\d")  # with a legend's sign that was read as one
+_WIDE_GAP = 0.9  # of a line's height between two categories that were read as one text
 _NO_COLOUR = (-1000.0, -1000.0, -1000.0)
 _ALIGNED = 3.0  # pixels
 _VALUE_AT_END = re.compile(r"(?<=[^\W\d_])\s(\d{1,3}%?)$")
@@ -83,19 +86,20 @@ def read_rows(labels: Sequence[Label], pixels: Pixels) -> Rows | None:
     Of upright bars, too: their picture is turned so that they lie, with the last one on top.
     """
     fills = Fills(pixels)
-    if (rows := _lying(labels, labels, fills, fills)) is not None:
+    level = [_unless_year(part) for label in labels if _is_level(label) for part in _numbers_apart(label)]
+    if (rows := _lying(level, level, fills, fills)) is not None:
         return rows
+    apart = [part for label in level for part in _cut(label, fills.gaps(label, at_least=_WIDE_GAP)) or [label]]
     turned = Fills(turned_pixels(pixels))
-    upright = _lying(_at_bars(_turned(labels, pixels.shape[:2]), turned), labels, turned, fills)
+    upright = _lying(_at_bars(_turned(apart, pixels.shape[:2]), turned), level, turned, fills)
     return (upright[0], *reversed(upright[1:])) if upright else None
 
 
 def _lying(labels: Sequence[Label], shown: Sequence[Label], fills: Fills, legend: Fills) -> Rows | None:
     """A picture's rows; a legend stands among the labels as they are shown."""
-    level = [part for label in labels if _is_level(label) for part in _numbers_apart(label)]
-    words = [label for label in level if label.value is None and _says(label.text)]
-    values = [label for label in level if label.value is not None]
-    everywhere = [label for label in shown if label.value is None and _is_level(label)]
+    words = [label for label in labels if label.value is None and _says(label.text)]
+    values = [label for label in labels if label.value is not None]
+    everywhere = [label for label in shown if label.value is None]
     if (grouped := _grouped(words, values, everywhere, fills, legend)) is not None:
         return grouped
     blocks: list[_Block] = []
@@ -110,7 +114,6 @@ def _lying(labels: Sequence[Label], shown: Sequence[Label], fills: Fills, legend
 def _turned(labels: Sequence[Label], size: tuple[int, int]) -> list[Label]:
     """Level labels where they are once the picture is turned, lines of one category as one."""
     height, width = size
-    level = _whole_categories([label for label in labels if _is_level(label)])
     return [
         replace(
             label,
@@ -121,7 +124,7 @@ def _turned(labels: Sequence[Label], size: tuple[int, int]) -> list[Label]:
             top=width - 1 - label.right,
             bottom=width - 1 - label.left,
         )
-        for label in level
+        for label in _whole_categories(labels)
     ]
 
 
@@ -132,7 +135,9 @@ def _at_bars(labels: Sequence[Label], fills: Fills) -> list[Label]:
         return []
     base = min(fill.left for _, fill in filled)
     size = median(label.right - label.left for label, _ in filled)
-    return [label for label in labels if label.right >= base - _BELOW * size]
+    below = [label.right for label in labels if base - _BELOW * size < label.right < base]
+    first = max(below, default=base) - 0.6 * size
+    return [label for label in labels if label.right >= first]
 
 
 def _whole_categories(labels: Sequence[Label]) -> list[Label]:
@@ -144,8 +149,8 @@ def _whole_categories(labels: Sequence[Label]) -> list[Label]:
             for one in whole
             if one.value is None
             and label.value is None
-            and -0.4 * label.height < label.top - one.bottom < 0.5 * label.height
-            and abs(one.x - label.x) < label.height
+            and -0.4 * label.height < label.top - one.bottom < _CLOSE * label.height
+            and min(abs(one.x - label.x), abs(one.left - label.left)) < _SAME_PLACE * label.height
         ]
         if not above:
             whole.append(label)
@@ -191,6 +196,11 @@ def _is_level(label: Label) -> bool:
     return is_short or (not label.vertical and label.tilt < LEVEL)
 
 
+def _unless_year(label: Label) -> Label:
+    """A year names a row or a column: it is no value."""
+    return replace(label, value=None) if _A_YEAR.fullmatch(label.text) else label
+
+
 def _says(text: str) -> bool:
     return sum(map(str.isalpha, text)) > 1 or any(map(str.isdigit, text))
 
@@ -222,8 +232,6 @@ def _bands(values: Sequence[Label], words: Sequence[Label]) -> list[list[Label]]
 
 def _are_ticks(band: Sequence[Label]) -> bool:
     """Evenly spaced numbers with even steps."""
-    if all(YEAR.fullmatch(label.text) for label in band):
-        return True
     steps = [(b.x - a.x, (b.value or 0.0) - (a.value or 0.0)) for a, b in pairwise(band)]
     if len(steps) < 2:  # noqa: PLR2004 - one step is even by itself
         return False
@@ -272,17 +280,14 @@ def _beside(value: Label, words: Iterable[Label]) -> bool:
 def _rows(words: Sequence[Label], values: Sequence[Label]) -> tuple[list[_Row], list[list[Label]]]:
     """Bands with the category that stands left of all their values, and all bands.
 
-    Numbers in the column of the categories are categories, too: years, `<$30K`.
+    Numbers in the column of the categories are categories, too: `<$30K`.
     """
     bands = _bands(values, words)
     rows = _with_categories(bands, words)
     ends = sorted(row.edge for row in rows)
     first = [min(band, key=lambda one: one.left) for band in groups(values, key=lambda one: one.y, reach=lambda one: 0.5 * one.height)]
     left = [one for one in first if not _beside(one, words)]
-    if rows:
-        names = [one for one in left if any(abs(one.right - end) < one.height for end in ends)]
-    else:
-        names = left if all(YEAR.fullmatch(one.text) for one in left) else []
+    names = [one for one in left if any(abs(one.right - end) < one.height for end in ends)]
     if not names:
         return rows, bands
     chosen = {id(one) for one in names}
@@ -553,16 +558,15 @@ def _headers(
     """A legend's names of the colours, of the block's own or of the picture's; else the texts above the columns."""
     top = rows[0].top
     over = [word for word in own if word.bottom <= top + 2]
-    years = [value for value in values if YEAR.fullmatch(value.text) and value.bottom <= top + 2]
     margin = min(row.begin for row in rows)
     if colours is None:
-        return _names_above(columns, full, top, [*over, *years], margin, fills)
+        return _names_above(columns, full, top, over, margin, fills)
     beside = [word for word in everywhere if legend is not fills or all(not row.top <= word.y <= row.bottom for row in rows)]
     others = [fill.colour for row in rows for one in row.values if (fill := fills.of(one)) is not None]
     named = (_legend(colours, over, fills, others) if legend is fills else None) or _legend(colours, beside, legend, others)
     if named is None or None not in named.names:
-        return named or _names_above(columns, full, top, [*over, *years], margin, fills)
-    rest = [label for label in (*over, *years) if label not in named.lines]
+        return named or _names_above(columns, full, top, over, margin, fills)
+    rest = [label for label in over if label not in named.lines]
     wanted = [place for place, name in enumerate(named.names) if name is None]
     above = _names_above([columns[place] for place in wanted], full, top, rest, margin, fills, places=wanted)
     if above is None:
@@ -731,6 +735,8 @@ def _grouped(
             return None
         reach = min(outer) / 2
         rows = []
+        used: set[int] = set()
+        margin = float("inf")
         for cluster in clusters:
             middle = replace(cluster[0], y=(cluster[0].y + cluster[-1].y) / 2)
             left = min(fill.left for one in cluster if (fill := fills.of(one)) is not None)
@@ -742,8 +748,12 @@ def _grouped(
             block = _category(middle, beside)
             if not block:
                 return None
+            used.update(map(id, block))
+            margin = min(margin, *(line.left for line in block))
             rows.append((" ".join(line.text for line in block), *(one.text for one in cluster)))
-        if len({row[0] for row in rows}) < len(rows):
+        idle = [word for word in words if id(word) not in used and word.right <= left + 2]
+        left_over = any(values[0].y < word.y < values[-1].y and word.left > margin - word.height for word in idle)
+        if left_over or len({row[0] for row in rows}) < len(rows):
             return None
         return (("", *headers.names), *rows)
     return None
@@ -756,9 +766,18 @@ def _is_confirmed(rows: Sequence[Sequence[Label | None]], fills: Fills) -> bool:
     """Whether most values have a bar and nearly all bars are as long as their values; or, in a table, columns."""
     values = [value for row in rows for value in row if value is not None]
     measured = [value for value in values if fills.of(value) is not None]
+    if min(map(len, rows)) == 1 and len(measured) > _FEWEST_ROWS and not _begin_together(measured, fills):
+        return False  # pieces of lines are no bars
     if len(measured) < _LEAST_MEASURED * len(values):
         return not measured and min(map(len, rows)) > 1 and len(rows) > _FEWEST_ROWS
     return len(_contradicted(rows, fills)) <= _CONTRADICTED * len(measured)
+
+
+def _begin_together(values: Sequence[Label], fills: Fills) -> bool:
+    """Whether nearly all bars begin on one line."""
+    begins = [fill.left for value in values if (fill := fills.of(value)) is not None]
+    base = median(begins)
+    return sum(abs(begin - base) <= _ALIGNED for begin in begins) >= (1 - _CONTRADICTED) * len(begins)
 
 
 def _contradicted(rows: Sequence[Sequence[Label | None]], fills: Fills) -> list[Label]:
