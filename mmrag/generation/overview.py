@@ -20,6 +20,7 @@ from mmrag.generation.cells import (
     cells_of,
     counted,
     how_known,
+    is_total,
     in_table,
     labels_meet,
     read_table,
@@ -174,8 +175,9 @@ def _column(query: Query, table: ReadTable, column: str, rows: Sequence[Row]) ->
 
 
 def _standing_out(values: Sequence[Value]) -> list[Value]:
-    """The highest and the lowest, and where rows are years the first and the last, in their order."""
-    chosen = [max(values, key=size), min(values, key=size)]
+    """Totals, the highest and the lowest, and where rows are years the first and the last, in their order."""
+    parts = [value for value in values if not is_total(value.row)] or list(values)
+    chosen = [max(parts, key=size), min(parts, key=size), *(value for value in values if is_total(value.row))]
     if all(_YEAR.search(value.row.label.text) for value in values):
         chosen += [values[0], values[-1]]
     return [value for value in values if value in chosen]

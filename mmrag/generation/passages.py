@@ -28,7 +28,7 @@ _FEWEST_WORDS = 3  # an axis tick or a lone label says nothing
 
 _WORDS_OF_A_STATEMENT = 6  # in a picture; a shorter line with a number is a label beside its value
 
-_SOURCE = re.compile(r"\W*(?:sources?|see)\b|(?:资料|数据)?来源", re.IGNORECASE)
+_FOOTNOTE = re.compile(r"\W*(?:(?:sources?|notes?)\s?:|see\b)|\W*(?:(?:资料|数据)?来源|注)[:：]", re.IGNORECASE)
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _BULLET = re.compile(
     r"(?:[-*•·▪●◦‣–—>]+|\(?\d{1,2}[.)、]|[（(][一二三四五六七八九十\d]+[)）])(?:\s+|(?=[^\s\d]))"
@@ -159,8 +159,8 @@ def _says_something(text: str) -> bool:
 
 
 def _is_of_drawing(verbatim: str) -> bool:
-    """What stands in a picture and says nothing by itself: a title, an axis, a label with its value, a source."""
-    if verbatim.startswith(AXES) or _SOURCE.match(verbatim):
+    """What stands in a picture and says nothing by itself: a title, an axis, a label with its value, a footnote."""
+    if verbatim.startswith(AXES) or _FOOTNOTE.match(verbatim):
         return True
     if _ENDING.search(verbatim) and not verbatim.endswith(("...", "…", "..")):
         return False

@@ -287,7 +287,8 @@ def _rows(words: Sequence[Label], values: Sequence[Label]) -> tuple[list[_Row], 
     ends = sorted(row.edge for row in rows)
     first = [min(band, key=lambda one: one.left) for band in groups(values, key=lambda one: one.y, reach=lambda one: 0.5 * one.height)]
     left = [one for one in first if not _beside(one, words)]
-    names = [one for one in left if any(abs(one.right - end) < one.height for end in ends)]
+    named = [one for one in left if not one.text.isdigit()]
+    names = [one for one in named if any(abs(one.right - end) < one.height for end in ends)]
     if not names:
         return rows, bands
     chosen = {id(one) for one in names}
