@@ -26,6 +26,7 @@ _SHORTEST = 2.0  # pixels
 _THIN = 3  # pixels: a line through a bar, or the blurred edge of a letter
 _SIGN_HEIGHT = 0.4  # of most of a line's height that a legend's sign fills
 _SIGN_WIDTH = (0.3, 3.0)  # of a line's height
+_INKED = 0.8  # of the largest difference from the paper in a text's box: the middles of its strokes
 _GAP = 0.55  # of a line's height: a wider blank stands between two texts
 _HARDLY = 0.35  # of a text's box that the commonest colour covers where it is what the text stands in
 
@@ -45,9 +46,9 @@ class Fill:
         return self.right - self.left
 
 
-def alike(a: Colour, b: Colour) -> bool:
+def alike(a: Colour, b: Colour, *, reach: float = DISTINCT) -> bool:
     """Whether two colours are one."""
-    return sum(abs(x - y) for x, y in zip(a, b, strict=True)) <= DISTINCT
+    return sum(abs(x - y) for x, y in zip(a, b, strict=True)) <= reach
 
 
 def turned_pixels(pixels: Pixels) -> Pixels:
@@ -71,6 +72,16 @@ class Fills:
         if label not in self._known:
             self._known[label] = self._around(label) or self._beside(label)
         return self._known[label]
+
+    def ink(self, label: Label) -> Colour:
+        """The colour that a text is written in: what differs most from the paper."""
+        top, bottom = round(label.top), round(label.bottom) + 1
+        box = self._pixels[max(0, top) : bottom, max(0, round(label.left)) : round(label.right) + 1].reshape(-1, 3)
+        if not len(box):
+            return self._background
+        away = np.abs(box - np.array(self._background)).sum(axis=1)
+        red, green, blue = np.median(box[away >= _INKED * away.max()], axis=0)
+        return float(red), float(green), float(blue)
 
     def samples(self, label: Label, colours: Sequence[Colour]) -> list[tuple[float, int]]:
         """Where a legend's signs are, left of a text or within it, and which of these colours they have."""

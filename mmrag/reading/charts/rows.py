@@ -16,6 +16,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from mmrag.reading.charts.categories import lines_around
+from mmrag.reading.charts.points import read_points
 from mmrag.reading.charts.fills import Fills, alike, turned_pixels
 from mmrag.reading.charts.labels import LEVEL, groups, value_of
 
@@ -92,7 +93,7 @@ def read_rows(labels: Sequence[Label], pixels: Pixels) -> Rows | None:
     apart = [part for label in level for part in _cut(label, fills.gaps(label, at_least=_WIDE_GAP)) or [label]]
     turned = Fills(turned_pixels(pixels))
     upright = _lying(_at_bars(_turned(apart, pixels.shape[:2]), turned), level, turned, fills)
-    return (upright[0], *reversed(upright[1:])) if upright else None
+    return (upright[0], *reversed(upright[1:])) if upright else read_points(_whole_categories(apart), fills)
 
 
 def _lying(labels: Sequence[Label], shown: Sequence[Label], fills: Fills, legend: Fills) -> Rows | None:
