@@ -120,8 +120,6 @@ def _overview(query: Query, table: ReadTable) -> list[Claim]:
     meant = [column for column in columns if _is_named(query, column)]
     rows = [row for row in table.grid.rows if row.label.text != NO_LABEL]
     chosen = [row for row in rows if _is_named(query, row.label.text)]
-    if not chosen and not table.grid.is_whole:
-        return []
     if chosen and len(rows) * len(columns) > _ALL_VALUES:
         rows = chosen
     if len(columns) > _COLUMNS:
@@ -167,17 +165,21 @@ def _column(query: Query, table: ReadTable, column: str, rows: Sequence[Row]) ->
     values = [Value(row, cell) for row in rows for cell in cells_of(row, column) if cell.number]
     if not values or (len(rows) > 1 and len(values) < FEWEST):
         return None
-    shown = values if len(values) <= _ALL_VALUES else _standing_out(values)
+    shown = values if len(values) <= _ALL_VALUES else _standing_out(values, whole=table.grid.is_whole)
+    if not shown:
+        return None
     listed = ", ".join(f"{value.row.label.text} {stated(query, value.cell)}" for value in shown)
     listed += how_known(query, shown)
     said = f"{column}: {listed}" if column else listed
     return Claim(in_table(query, table, said, said), all_quotes(table, shown))
 
 
-def _standing_out(values: Sequence[Value]) -> list[Value]:
-    """Totals, the highest and the lowest, and where rows are years the first and the last, in their order."""
+def _standing_out(values: Sequence[Value], *, whole: bool) -> list[Value]:
+    """Totals, the highest and the lowest of a whole table, and of years the first and the last, in their order."""
     parts = [value for value in values if not is_total(value.row)] or list(values)
-    chosen = [max(parts, key=size), min(parts, key=size), *(value for value in values if is_total(value.row))]
+    chosen = [value for value in values if is_total(value.row)]
+    if whole:
+        chosen += [max(parts, key=size), min(parts, key=size)]
     if all(_YEAR.search(value.row.label.text) for value in values):
         chosen += [values[0], values[-1]]
     return [value for value in values if value in chosen]

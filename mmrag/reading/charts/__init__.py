@@ -10,7 +10,7 @@ It knows no OCR: the lines of text come with the picture.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mmrag.reading.charts.axes import find_axis
@@ -19,7 +19,7 @@ from mmrag.reading.charts.labels import labels_of
 from mmrag.reading.charts.lines import read_lines
 from mmrag.reading.charts.marks import colours_of
 from mmrag.reading.charts.printed import has_axis, read_printed
-from mmrag.reading.charts.rows import read_rows
+from mmrag.reading.charts.rows import read_line_values, read_rows
 from mmrag.reading.charts.table import Cell, ChartTable, NoBars, NoTable
 
 if TYPE_CHECKING:
@@ -57,9 +57,11 @@ def read_chart(lines: Sequence[TextLine], pixels: Pixels) -> ChartReading:
     try:
         table = _drawn(labels, pixels)
     except NoTable as none:
-        if (rows := read_rows(labels, pixels)) is None:
-            return ChartReading(None, str(none), written)
-        return ChartReading(_printed(rows), axis=written)
+        if (rows := read_rows(labels, pixels)) is not None:
+            return ChartReading(_printed(rows), axis=written)
+        if (rows := read_line_values(labels, pixels)) is not None:
+            return ChartReading(replace(_printed(rows), is_part=True), axis=written)
+        return ChartReading(None, str(none), written)
     return ChartReading(table, axis=table.axis)
 
 

@@ -27,7 +27,7 @@ _THIN = 3  # pixels: a line through a bar, or the blurred edge of a letter
 _SIGN_HEIGHT = 0.4  # of most of a line's height that a legend's sign fills
 _SIGN_WIDTH = (0.3, 3.0)  # of a line's height
 _INKED = 0.8  # of the largest difference from the paper in a text's box: the middles of its strokes
-_GAP = 0.55  # of a line's height: a wider blank stands between two texts
+_GAP = 0.7  # of a line's height: a wider blank stands between two texts
 _HARDLY = 0.35  # of a text's box that the commonest colour covers where it is what the text stands in
 
 

@@ -9,12 +9,14 @@ drawn between the printed points is not known, so the table is a part of the cha
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from itertools import pairwise
 from statistics import linear_regression
 from typing import TYPE_CHECKING
 
 from mmrag.reading.charts.fills import alike
-from mmrag.reading.charts.labels import groups
+from mmrag.reading.charts.labels import groups, value_of
 from mmrag.text.chart_text import NO_LABEL
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ _BEYOND = 2.2  # heights of a line between the last point and a value right of i
 _OFF = 1.5  # heights of a line between a value and where it would stand by its size
 _INKS = 90  # of 765: thin letters are paler than thick ones
 _LONGEST = 12  # characters of an axis' label
+_LONGEST_NAME = 60  # characters
+_VALUE_AND_NAME = re.compile(r"\W*(?:[0oObB](?=\d))?(?P<value>\d{1,3}(?:\.\d+)?%?)\s+(?P<name>[^\W\d].{2,})")
 
 
 def read_points(labels: Sequence[Label], fills: Fills) -> Rows | None:
@@ -38,6 +42,7 @@ def read_points(labels: Sequence[Label], fills: Fills) -> Rows | None:
 
     Values over no label stand in rows named as values without a label.
     """
+    labels = [part for label in labels for part in _value_apart(label)]
     for categories in _axes(labels):
         floor = min(category.top for category in categories)
         over = [label for label in labels if label.value is not None and label.bottom < floor]
@@ -46,8 +51,18 @@ def read_points(labels: Sequence[Label], fills: Fills) -> Rows | None:
             continue
         series = _series(values, [label for label in labels if label.value is None], categories, fills)
         if series is not None:
-            return _table(values, categories, series)
+            return _table(categories, series)
     return None
+
+
+def _value_apart(label: Label) -> list[Label]:
+    """The last value of a line and its name that were read as one text, with a marker before them: `o17 Prices`."""
+    match = _VALUE_AND_NAME.fullmatch(label.text)
+    if match is None or label.value is not None:
+        return [label]
+    cut = label.left + (label.right - label.left) * match.start("name") / len(label.text)
+    value = replace(label, text=match["value"], value=value_of(match["value"]), right=cut, x=(label.left + cut) / 2)
+    return [value, replace(label, text=match["name"], left=cut, x=(cut + label.right) / 2)]
 
 
 def _axes(labels: Sequence[Label]) -> list[list[Label]]:
@@ -104,21 +119,26 @@ def _series(
     if len(inks) == 1:
         return dict.fromkeys(values, "")
     height = max(value.height for value in values)
-    top = min(value.top for value in values) - 2 * height
+    top = min(value.top for value in values) - height
     floor = min(category.top for category in categories)
     near = [
         word
         for word in words
-        if top < word.y < floor and word.left > categories[0].left - 2 * height and sum(map(str.isalpha, word.text)) > 1
+        if top < word.y < floor and word.left > categories[0].left - 2 * height
+        if sum(map(str.isalpha, word.text)) > 1 and len(word.text) <= _LONGEST_NAME
     ]
     names: list[str] = []
-    for ink in inks:
+    for place, ink in enumerate(inks):
         written = [word for word in near if alike(fills.ink(word), ink, reach=_INKS)]
         blocks = _blocks(written)
-        if len(blocks) != 1:
+        is_stray = list(own.values()).count(place) == 1  # a value that lies over a line or a point
+        if len(blocks) != 1 and not is_stray:
             return None
-        names.append(blocks[0])
-    return {value: names[place] for value, place in own.items()} if len(set(names)) == len(names) else None
+        names.append("" if is_stray else blocks[0])
+    known = [name for name in names if name]
+    if not known or len(set(known)) < len(known):
+        return None
+    return {value: names[place] for value, place in own.items() if names[place]}
 
 
 def _blocks(words: Sequence[Label]) -> list[str]:
@@ -140,11 +160,11 @@ def _adjoin(a: Label, b: Label) -> bool:
     return beside or below
 
 
-def _table(values: Sequence[Label], categories: Sequence[Label], series: dict[Label, str]) -> Rows | None:
+def _table(categories: Sequence[Label], series: dict[Label, str]) -> Rows | None:
     columns = list(dict.fromkeys(series.values()))
     cells: dict[tuple[int, str], list[str]] = {}
     loose: list[tuple[str, str]] = []
-    for value in values:
+    for value in series:
         place = _category(value, categories)
         if place is None:
             loose.append((series[value], value.text))

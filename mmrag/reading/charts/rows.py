@@ -36,6 +36,7 @@ _AGREES_PIXELS = 4.0
 _MOSTLY = 0.6  # of a column's bars have its colour: some rows stand out
 _CONTRADICTED = 0.2  # of the measured values at most
 _HEADER_LINES = 4
+_ONE_SIZE = 0.25  # of a line's height that lines of one paragraph differ in
 _HEADER_AWAY = 4.0  # heights of a line between a header and the first row
 _NARROW, _WIDE = frozenset("fijlrt.,:;'|()[]! "), frozenset("mwMW%@")
 _CLOSE = 0.35  # of a line's height between two lines of one text
@@ -90,10 +91,22 @@ def read_rows(labels: Sequence[Label], pixels: Pixels) -> Rows | None:
     level = [_unless_year(part) for label in labels if _is_level(label) for part in _numbers_apart(label)]
     if (rows := _lying(level, level, fills, fills)) is not None:
         return rows
-    apart = [part for label in level for part in _cut(label, fills.gaps(label, at_least=_WIDE_GAP)) or [label]]
+    apart = _level_texts(labels, fills)
     turned = Fills(turned_pixels(pixels))
     upright = _lying(_at_bars(_turned(apart, pixels.shape[:2]), turned), level, turned, fills)
-    return (upright[0], *reversed(upright[1:])) if upright else read_points(_whole_categories(apart), fills)
+    return (upright[0], *reversed(upright[1:])) if upright else None
+
+
+def read_line_values(labels: Sequence[Label], pixels: Pixels) -> Rows | None:
+    """Header and rows of the values printed along lines, as `read_points` finds them; a part of the chart's."""
+    fills = Fills(pixels)
+    return read_points(_whole_categories(_level_texts(labels, fills)), fills)
+
+
+def _level_texts(labels: Sequence[Label], fills: Fills) -> list[Label]:
+    """Level labels, each text by itself."""
+    level = [_unless_year(part) for label in labels if _is_level(label) for part in _numbers_apart(label)]
+    return [part for label in level for part in _cut(label, fills.gaps(label, at_least=_WIDE_GAP)) or [label]]
 
 
 def _lying(labels: Sequence[Label], shown: Sequence[Label], fills: Fills, legend: Fills) -> Rows | None:
@@ -583,7 +596,8 @@ def _title(over: Sequence[Label]) -> str:
     if not over:
         return ""
     lowest = max(over, key=lambda word: word.bottom)
-    return " ".join(line.text for line in lines_around(lowest.y, over)[-_HEADER_LINES:])
+    alike_tall = [word for word in over if abs(word.height - lowest.height) < _ONE_SIZE * lowest.height]
+    return " ".join(line.text for line in lines_around(lowest.y, alike_tall)[-_HEADER_LINES:])
 
 
 def _names_above(
