@@ -188,8 +188,8 @@ def _is_chart_line(line: _Line) -> bool:
     )
 
 
-def _pieces(line: _Line) -> list[_Piece]:
-    """The cells of a line; the empty edges that Markdown's outer pipes make are none."""
+def _pieces(line: _Line, *, outer: bool = True) -> list[_Piece]:
+    """The cells of a line; with `outer` pipes, as Markdown has them, the empty edges are none."""
     pieces: list[_Piece] = []
     offset = line.start
     for part in line.text.split("|"):
@@ -197,7 +197,7 @@ def _pieces(line: _Line) -> list[_Piece]:
         start = offset + (part.index(bare) if bare else 0)
         pieces.append(_Piece(bare, (start, start + len(bare))))
         offset += len(part) + 1
-    stripped = line.text.strip()
+    stripped = line.text.strip() if outer else ""
     if stripped.startswith("|"):
         pieces = pieces[1:]
     if stripped.endswith("|") and pieces and not pieces[-1].text:
@@ -282,7 +282,8 @@ def _caption(lines: Sequence[_Line], start: int) -> Label | None:
 
 
 def _table_rows(lines: Sequence[_Line], chunk: Chunk) -> tuple[Row, ...]:
-    rows = [_pieces(line) for line in lines if not _is_separator(line)]
+    outer = all(map(_has_outer_pipes, lines))  # else a line begins with a pipe where its first cell is empty
+    rows = [_pieces(line, outer=outer) for line in lines if not _is_separator(line)]
     width = max(len(row) for row in rows)
     if any(len(row) != width for row in rows) or width < 2:  # noqa: PLR2004 - a label and a value
         return ()  # cells have moved: no column can be told
@@ -308,19 +309,31 @@ def _table_rows(lines: Sequence[_Line], chunk: Chunk) -> tuple[Row, ...]:
     return tuple(found)
 
 
+def _has_outer_pipes(line: _Line) -> bool:
+    bare = line.text.strip()
+    return bare.startswith("|") and bare.endswith("|")
+
+
 def _header_height(rows: Sequence[Sequence[_Piece]], lines: Sequence[_Line]) -> int:
     """How many rows at the top name the columns."""
     if len(lines) > 1 and _is_separator(lines[1]):
         return 1
     height = 0
-    for row in rows[:-1]:
+    for number, row in enumerate(rows[:-1]):
         values = [piece.text for piece in row[1:] if piece.text]
+        if not values and not height and _names_columns(rows[number + 1]):
+            continue  # the table's title stands in a row of its own
         if not values or not all(_can_name_a_column(value) for value in values):
             break
-        height += 1
+        height = number + 1
         if row[0].text:
             break  # a corner cell is filled in the last row of a header only
     return height
+
+
+def _names_columns(row: Sequence[_Piece]) -> bool:
+    values = [piece.text for piece in row[1:] if piece.text]
+    return not row[0].text and bool(values) and all(map(_can_name_a_column, values))
 
 
 def _can_name_a_column(text: str) -> bool:
@@ -331,7 +344,13 @@ def _can_name_a_column(text: str) -> bool:
 
 
 def _columns(head: Sequence[Sequence[_Piece]], width: int) -> list[Label]:
-    """Names of the value columns: the lowest header row's, with those above where it names two alike."""
+    """Names of the value columns: the lowest of the fullest header rows', with all above where it names two alike.
+
+    What stands below it over a few of them is a unit: "(in millions)".
+    """
+    filled = [sum(bool(piece.text) for piece in row[1:]) for row in head]
+    fullest = max((number for number, count in enumerate(filled) if count == max(filled)), default=-1)
+    head = head[: fullest + 1]
     lowest = [_lowest(head, index) for index in range(1, width)]
     texts = [piece.text if piece else "" for piece in lowest]
     if len(head) <= 1 or len(set(texts)) == len(texts):
@@ -358,6 +377,9 @@ def _context_header(context: str, width: int) -> list[str] | None:
     for text in reversed(context.split("\n")):
         line = _Line(0, len(text), text)
         if _is_piped(line):
-            names = [piece.text for piece in _pieces(line)]
-            return names if len(names) == width else None
+            for outer in (True, False):
+                names = [piece.text for piece in _pieces(line, outer=outer)]
+                if len(names) == width:
+                    return names
+            return None
     return None
