@@ -46,6 +46,9 @@ _PLACES = Decimal("0.01")  # of a result that does not come out even
 _DECIMALS = 2
 
 _TOTAL = re.compile(r"\b(?:total|sum|altogether|combined|in all)\b|合计|总计|总共|一共|总和|总额|加起来")
+_RANGE = re.compile(r"\b(?:from|between)\b.+\b(?:to|through|until|till)\b|从.+到")
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+_DIFFERENCE = re.compile(r"\bdifference\b|相差|之差|差额")
 _AVERAGE = re.compile(r"\baverage\b|\bmean\b|平均")
 _SHARE = re.compile(r"\b(?:share|percentage|proportion|fraction) of\b|占.*(?:比|多少)|占比")
 _GROWTH = re.compile(
@@ -84,6 +87,8 @@ def work_out(query: Query, table: ReadTable) -> list[Claim]:
         (_TOTAL, _total),
     )  # fmt: skip
     for asks, way in ways:
+        if asks is _TOTAL and _DIFFERENCE.search(query.text):
+            continue  # "the difference between total and current receivables"
         if asks.search(query.text):
             return way(query, table)
     return []
@@ -117,11 +122,43 @@ def _meant(query: Query, table: ReadTable) -> list[Value]:
     return values if alike(values) else []
 
 
+def _meant_over_time(query: Query, table: ReadTable) -> list[Value]:
+    """As `_meant`, with all years between two of one row or column: "from 2015 to 2019"."""
+    values = _meant(query, table)
+    if len(values) != 2 or not _RANGE.search(query.text):  # noqa: PLR2004 - a range has two ends
+        return values
+    first, last = sorted(map(_year_of, values))
+    if not first:
+        return values
+    one, other = values
+    if one.row is other.row:
+        line = [Value(one.row, cell) for column in table.grid.columns for cell in cells_of(one.row, column)]
+    elif one.cell.column.text == other.cell.column.text:
+        line = [Value(row, cell) for row in table.grid.rows for cell in cells_of(row, one.cell.column.text)]
+    else:
+        return values
+    between = [value for value in line if first <= _year_of(value) <= last]
+    is_every_year = [_year_of(value) for value in sorted(between, key=_year_of)] == list(range(first, last + 1))
+    return between if is_every_year and alike(between) else []
+
+
+def _year_of(value: Value) -> int:
+    """The one year that a value's column or row names; 0 where it is none."""
+    found = {year for text in (value.cell.column.text, value.row.label.text) for year in _YEAR.findall(text)}
+    return int(found.pop()) if len(found) == 1 else 0
+
+
+def _earlier_first(values: Sequence[Value]) -> list[Value]:
+    """Two values in their order in time; where no years tell it, in that of the table."""
+    years = [_year_of(value) for value in values]
+    return sorted(values, key=_year_of) if all(years) and len(set(years)) == len(years) else list(values)
+
+
 # --------------------------------------------------------------------- workings
 
 
 def _total(query: Query, table: ReadTable) -> list[Claim]:
-    values = _meant(query, table) or _column(query, table)
+    values = _meant_over_time(query, table) or _column(query, table)
     if not FEWEST <= len(values) <= _MOST_OPERANDS or values[0].cell.number is None:
         return []
     if any(map(is_unlabelled, values)):
@@ -144,7 +181,7 @@ def _total(query: Query, table: ReadTable) -> list[Claim]:
 
 
 def _average(query: Query, table: ReadTable) -> list[Claim]:
-    values = _meant(query, table) or _column(query, table)
+    values = _meant_over_time(query, table) or _column(query, table)
     if not FEWEST <= len(values) <= _MOST_OPERANDS or any(map(is_unlabelled, values)):
         return []
     result = sum((amount(value.cell)[1] for value in values), Decimal(0)) / len(values)
@@ -200,12 +237,14 @@ def _share(query: Query, table: ReadTable) -> list[Claim]:
 
 
 def _growth(query: Query, table: ReadTable) -> list[Claim]:
-    """From the value that stands first in the table to the one that stands last."""
+    """From the earlier value to the later one, or from the one that stands first in the table to the last."""
     values = _meant(query, table)
     if len(values) != 2 or not are_positive(values):  # noqa: PLR2004 - from one to another
         return []
+    values = _earlier_first(values)
     before, after = values
-    if before.row is not after.row and before.cell.span > after.cell.span:
+    has_time = _year_of(before) != _year_of(after)
+    if not has_time and before.row is not after.row and before.cell.span > after.cell.span:
         return []
     if is_blurred(size(before), size(after), values):
         return []
