@@ -333,7 +333,8 @@ def _header_height(rows: Sequence[Sequence[_Piece]], lines: Sequence[_Line]) -> 
 
 def _names_columns(row: Sequence[_Piece]) -> bool:
     values = [piece.text for piece in row[1:] if piece.text]
-    return not row[0].text and bool(values) and all(map(_can_name_a_column, values))
+    years = all(sole_number(value) is not None for value in values)
+    return bool(values) and all(map(_can_name_a_column, values)) and (years or not row[0].text)
 
 
 def _can_name_a_column(text: str) -> bool:

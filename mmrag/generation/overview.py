@@ -156,7 +156,9 @@ def _row(query: Query, table: ReadTable, row: Row, columns: Sequence[str]) -> Cl
     values = [Value(row, cell) for column in columns for cell in cells_of(row, column) if cell.number]
     if not values:
         return None
-    listed = ", ".join(f"{value.cell.column.text} {stated(query, value.cell)}" for value in values[:_ALL_VALUES])
+    listed = ", ".join(
+        f"{value.cell.column.text} {stated(query, value.cell)}" for value in values[:_ALL_VALUES]
+    )
     listed += how_known(query, values)
     return Claim(in_table(query, table, *(f"{row.label.text}: {listed}",) * 2), all_quotes(table, values))
 

@@ -28,7 +28,9 @@ _FEWEST_WORDS = 3  # an axis tick or a lone label says nothing
 
 _WORDS_OF_A_STATEMENT = 6  # in a picture; a shorter line with a number is a label beside its value
 
-_FOOTNOTE = re.compile(r"\W*(?:(?:sources?|notes?)\s?:|see\b)|\W*(?:(?:资料|数据)?来源|注)[:：]", re.IGNORECASE)
+_FOOTNOTE = re.compile(
+    r"\W*(?:(?:sources?|notes?)\s?:|see\b)|\W*(?:(?:资料|数据)?来源|注)[:：]", re.IGNORECASE
+)
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _BULLET = re.compile(
     r"(?:[-*•·▪●◦‣–—>]+|\(?\d{1,2}[.)、]|[（(][一二三四五六七八九十\d]+[)）])(?:\s+|(?=[^\s\d]))"

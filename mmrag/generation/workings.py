@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from mmrag.generation.cells import (
     FEWEST,
     MOST_COUNTED,
+    YEAR,
     Value,
     alike,
     all_quotes,
@@ -30,6 +31,7 @@ from mmrag.generation.cells import (
     size,
     subject_of,
     whole_column,
+    whole_row,
     without,
 )
 from mmrag.text.numbers import numbers
@@ -47,7 +49,6 @@ _DECIMALS = 2
 
 _TOTAL = re.compile(r"\b(?:total|sum|altogether|combined|in all)\b|合计|总计|总共|一共|总和|总额|加起来")
 _RANGE = re.compile(r"\b(?:from|between)\b.+\b(?:to|through|until|till)\b|从.+到")
-_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _DIFFERENCE = re.compile(r"\bdifference\b|相差|之差|差额")
 _AVERAGE = re.compile(r"\baverage\b|\bmean\b|平均")
 _SHARE = re.compile(r"\b(?:share|percentage|proportion|fraction) of\b|占.*(?:比|多少)|占比")
@@ -125,8 +126,10 @@ def _meant(query: Query, table: ReadTable) -> list[Value]:
 def _meant_over_time(query: Query, table: ReadTable) -> list[Value]:
     """As `_meant`, with all years between two of one row or column: "from 2015 to 2019"."""
     values = _meant(query, table)
-    if len(values) != 2 or not _RANGE.search(query.text):  # noqa: PLR2004 - a range has two ends
+    if not _RANGE.search(query.text) or not any(map(_year_of, values)):
         return values
+    if len(values) != 2:  # noqa: PLR2004 - a range has two ends
+        return []
     first, last = sorted(map(_year_of, values))
     if not first:
         return values
@@ -138,13 +141,15 @@ def _meant_over_time(query: Query, table: ReadTable) -> list[Value]:
     else:
         return values
     between = [value for value in line if first <= _year_of(value) <= last]
-    is_every_year = [_year_of(value) for value in sorted(between, key=_year_of)] == list(range(first, last + 1))
+    is_every_year = [_year_of(value) for value in sorted(between, key=_year_of)] == list(
+        range(first, last + 1)
+    )
     return between if is_every_year and alike(between) else []
 
 
 def _year_of(value: Value) -> int:
     """The one year that a value's column or row names; 0 where it is none."""
-    found = {year for text in (value.cell.column.text, value.row.label.text) for year in _YEAR.findall(text)}
+    found = {year for text in (value.cell.column.text, value.row.label.text) for year in YEAR.findall(text)}
     return int(found.pop()) if len(found) == 1 else 0
 
 
@@ -181,7 +186,11 @@ def _total(query: Query, table: ReadTable) -> list[Claim]:
 
 
 def _average(query: Query, table: ReadTable) -> list[Claim]:
-    values = _meant_over_time(query, table) or _column(query, table)
+    values = (
+        _meant_over_time(query, table)
+        or _column(query, table)
+        or whole_row(query, table, aside=_words_of_working)
+    )
     if not FEWEST <= len(values) <= _MOST_OPERANDS or any(map(is_unlabelled, values)):
         return []
     result = sum((amount(value.cell)[1] for value in values), Decimal(0)) / len(values)
@@ -244,6 +253,8 @@ def _growth(query: Query, table: ReadTable) -> list[Claim]:
     values = _earlier_first(values)
     before, after = values
     has_time = _year_of(before) != _year_of(after)
+    if not has_time and any(len(YEAR.findall(value.cell.column.text)) > 1 for value in values):
+        return []
     if not has_time and before.row is not after.row and before.cell.span > after.cell.span:
         return []
     if is_blurred(size(before), size(after), values):

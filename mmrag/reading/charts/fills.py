@@ -76,7 +76,9 @@ class Fills:
     def ink(self, label: Label) -> Colour:
         """The colour that a text is written in: what differs most from the paper."""
         top, bottom = round(label.top), round(label.bottom) + 1
-        box = self._pixels[max(0, top) : bottom, max(0, round(label.left)) : round(label.right) + 1].reshape(-1, 3)
+        box = self._pixels[max(0, top) : bottom, max(0, round(label.left)) : round(label.right) + 1].reshape(
+            -1, 3
+        )
         if not len(box):
             return self._background
         away = np.abs(box - np.array(self._background)).sum(axis=1)
@@ -106,7 +108,9 @@ class Fills:
             return []
         paper, _ = _commonest(box.reshape(-1, 3))
         inked = (np.abs(box - np.array(paper)).sum(axis=2) > 2 * DISTINCT).any(axis=0)
-        blanks = np.flatnonzero(np.diff(np.concatenate(([False], ~inked, [False])).astype(np.int8))).reshape(-1, 2)
+        blanks = np.flatnonzero(np.diff(np.concatenate(([False], ~inked, [False])).astype(np.int8))).reshape(
+            -1, 2
+        )
         return [
             label.left + (int(left) + int(right)) / 2
             for left, right in blanks

@@ -61,7 +61,9 @@ def _value_apart(label: Label) -> list[Label]:
     if match is None or label.value is not None:
         return [label]
     cut = label.left + (label.right - label.left) * match.start("name") / len(label.text)
-    value = replace(label, text=match["value"], value=value_of(match["value"]), right=cut, x=(label.left + cut) / 2)
+    value = replace(
+        label, text=match["value"], value=value_of(match["value"]), right=cut, x=(label.left + cut) / 2
+    )
     return [value, replace(label, text=match["name"], left=cut, x=(cut + label.right) / 2)]
 
 
@@ -80,7 +82,9 @@ def _is_among(value: Label, categories: Sequence[Label]) -> bool:
 
 def _is_tick(value: Label, values: Sequence[Label]) -> bool:
     """Whether a value is one of an axis': three or more end at one place, evenly apart as their sizes are."""
-    column = sorted((one for one in values if abs(one.right - value.right) < 0.5 * value.height), key=lambda one: one.y)
+    column = sorted(
+        (one for one in values if abs(one.right - value.right) < 0.5 * value.height), key=lambda one: one.y
+    )
     if len(column) < _FEWEST_SIZES:
         return False
     steps = [(b.y - a.y, (a.value or 0.0) - (b.value or 0.0)) for a, b in pairwise(column)]
@@ -98,7 +102,9 @@ def _confirmed(values: Sequence[Label]) -> bool:
     sizes = [value.value or 0.0 for value in values]
     slope, offset = linear_regression(sizes, places)
     spread_out = slope * (max(sizes) - min(sizes)) > 2 * _OFF * height
-    return spread_out and all(abs(offset + slope * size - place) <= _OFF * height for size, place in zip(sizes, places, strict=True))
+    return spread_out and all(
+        abs(offset + slope * size - place) <= _OFF * height for size, place in zip(sizes, places, strict=True)
+    )
 
 
 # ---------------------------------------------------------------------- series
@@ -112,7 +118,9 @@ def _series(
     own: dict[Label, int] = {}
     for value in values:
         ink = fills.ink(value)
-        place = next((number for number, other in enumerate(inks) if alike(ink, other, reach=_INKS)), len(inks))
+        place = next(
+            (number for number, other in enumerate(inks) if alike(ink, other, reach=_INKS)), len(inks)
+        )
         if place == len(inks):
             inks.append(ink)
         own[value] = place
@@ -172,7 +180,10 @@ def _table(categories: Sequence[Label], series: dict[Label, str]) -> Rows | None
             cells.setdefault((place, series[value]), []).append(value.text)
     loose += [(name, text) for (_, name), texts in cells.items() if len(texts) > 1 for text in texts]
     rows = [
-        (category.text, *(one[0] if len(one := cells.get((place, name), [])) == 1 else "" for name in columns))
+        (
+            category.text,
+            *(one[0] if len(one := cells.get((place, name), [])) == 1 else "" for name in columns),
+        )
         for place, category in enumerate(categories)
     ]
     rows = [row for row in rows if any(row[1:])]

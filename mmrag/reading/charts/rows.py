@@ -144,7 +144,9 @@ def _turned(labels: Sequence[Label], size: tuple[int, int]) -> list[Label]:
 
 def _at_bars(labels: Sequence[Label], fills: Fills) -> list[Label]:
     """Labels of a turned picture without what stands further below its bars than their categories."""
-    filled = [(label, fill) for label in labels if label.value is not None and (fill := fills.of(label)) is not None]
+    filled = [
+        (label, fill) for label in labels if label.value is not None and (fill := fills.of(label)) is not None
+    ]
     if not filled:
         return []
     base = min(fill.left for _, fill in filled)
@@ -256,13 +258,15 @@ def _are_ticks(band: Sequence[Label]) -> bool:
 # ------------------------------------------------------------------------ rows
 
 
-def _sides(
-    words: Sequence[Label], values: Sequence[Label]
-) -> list[tuple[Sequence[Label], Sequence[Label]]]:
+def _sides(words: Sequence[Label], values: Sequence[Label]) -> list[tuple[Sequence[Label], Sequence[Label]]]:
     """The picture in two where categories stand again between the values: charts beside each other."""
     bands = [band for band in _bands(values, words) if _beside(band[0], words)]
     inner = [
-        [word for word in words if abs(word.y - band[0].y) < _SAME_PLACE * word.height and word.left > band[0].right]
+        [
+            word
+            for word in words
+            if abs(word.y - band[0].y) < _SAME_PLACE * word.height and word.left > band[0].right
+        ]
         for band in bands
     ]
     again = [
@@ -285,8 +289,7 @@ def _sides(
 def _beside(value: Label, words: Iterable[Label]) -> bool:
     """Whether a word stands left of a value, on its line."""
     return any(
-        word.right <= value.left + 2
-        and abs(word.y - value.y) < _SAME_PLACE * max(word.height, value.height)
+        word.right <= value.left + 2 and abs(word.y - value.y) < _SAME_PLACE * max(word.height, value.height)
         for word in words
     )
 
@@ -299,7 +302,10 @@ def _rows(words: Sequence[Label], values: Sequence[Label]) -> tuple[list[_Row], 
     bands = _bands(values, words)
     rows = _with_categories(bands, words)
     ends = sorted(row.edge for row in rows)
-    first = [min(band, key=lambda one: one.left) for band in groups(values, key=lambda one: one.y, reach=lambda one: 0.5 * one.height)]
+    first = [
+        min(band, key=lambda one: one.left)
+        for band in groups(values, key=lambda one: one.y, reach=lambda one: 0.5 * one.height)
+    ]
     left = [one for one in first if not _beside(one, words)]
     named = [one for one in left if not one.text.isdigit()]
     names = [one for one in named if any(abs(one.right - end) < one.height for end in ends)]
@@ -370,13 +376,17 @@ def _named_apart(rows: Sequence[_Row], words: Sequence[Label]) -> list[_Row]:
     heads = [
         word
         for word in words
-        if id(word) not in used and abs(word.left - margin) < 3 * word.height and word.right <= edge + 3 * word.height
+        if id(word) not in used
+        and abs(word.left - margin) < 3 * word.height
+        and word.right <= edge + 3 * word.height
     ]
     found = []
     for row in rows:
         above = [head for head in heads if head.y < row.top and head.y > rows[0].top - 3 * head.height]
         nearest = max(above, key=lambda head: head.y) if above else None
-        found.append(replace(row, name=f"{nearest.text}: {row.name}") if nearest and names.count(row.name) > 1 else row)
+        found.append(
+            replace(row, name=f"{nearest.text}: {row.name}") if nearest and names.count(row.name) > 1 else row
+        )
     return found
 
 
@@ -437,7 +447,9 @@ def _block(
     if columns is None:
         return None
     placed = [
-        _placed(row, width, None if colours is None else [_fitting(one, colours, fills) for one in row.values])
+        _placed(
+            row, width, None if colours is None else [_fitting(one, colours, fills) for one in row.values]
+        )
         or _placed(row, width, [_within(one, columns) for one in row.values])
         for row in rows
     ]
@@ -500,11 +512,16 @@ def _columns(
     if (starts := _baselines(rows, fills, len(stacks))) is not None:
         ends = [*starts[1:], float("inf")]
         return [_Column(start - 3, end - 3, start) for start, end in zip(starts, ends, strict=True)]
-    lows, highs = [min(one.left for one in stack) for stack in stacks], [max(one.right for one in stack) for stack in stacks]
+    lows, highs = (
+        [min(one.left for one in stack) for stack in stacks],
+        [max(one.right for one in stack) for stack in stacks],
+    )
     apart = len(stacks[0]) > 1 and all(a < b for a, b in zip(highs, lows[1:], strict=False))
     if not apart and not exact:
         return None
-    centres = [(a + b) / 2 for a, b in zip(lows, highs, strict=True)] if apart else [stack[0].x for stack in stacks]
+    centres = (
+        [(a + b) / 2 for a, b in zip(lows, highs, strict=True)] if apart else [stack[0].x for stack in stacks]
+    )
     between = [(a + b) / 2 for a, b in pairwise(centres)]
     return [
         _Column(low, high, centre)
@@ -535,7 +552,9 @@ def _within(value: Label, columns: Sequence[_Column]) -> list[int]:
     return [place for place, column in enumerate(columns) if column.low <= value.x < column.high]
 
 
-def _placed(row: _Row, width: int, fitting: Sequence[Sequence[int]] | None) -> tuple[Label | None, ...] | None:
+def _placed(
+    row: _Row, width: int, fitting: Sequence[Sequence[int]] | None
+) -> tuple[Label | None, ...] | None:
     """A row's values in their columns, in order; None where one fits none or several."""
     if len(row.values) == width:
         return row.values
@@ -576,9 +595,15 @@ def _headers(
     margin = min(row.begin for row in rows)
     if colours is None:
         return _names_above(columns, full, top, over, margin, fills)
-    beside = [word for word in everywhere if legend is not fills or all(not row.top <= word.y <= row.bottom for row in rows)]
+    beside = [
+        word
+        for word in everywhere
+        if legend is not fills or all(not row.top <= word.y <= row.bottom for row in rows)
+    ]
     others = [fill.colour for row in rows for one in row.values if (fill := fills.of(one)) is not None]
-    named = (_legend(colours, over, fills, others) if legend is fills else None) or _legend(colours, beside, legend, others)
+    named = (_legend(colours, over, fills, others) if legend is fills else None) or _legend(
+        colours, beside, legend, others
+    )
     if named is None or None not in named.names:
         return named or _names_above(columns, full, top, over, margin, fills)
     rest = [label for label in over if label not in named.lines]
@@ -633,7 +658,8 @@ def _names_above(
         block = [
             label
             for label in lines_around(nearest.y, own)[-_HEADER_LINES:]
-            if abs(label.x - nearest.x) < 2 * nearest.height or abs(label.left - nearest.left) < nearest.height
+            if abs(label.x - nearest.x) < 2 * nearest.height
+            or abs(label.left - nearest.left) < nearest.height
         ]
         if top - nearest.bottom > _HEADER_AWAY * nearest.height:
             return None
@@ -658,7 +684,8 @@ def _parts(over: Sequence[Label], top: float, width: int, fills: Fills) -> list[
 def _written_width(text: str) -> float:
     """How wide a text is, in letters of middle width."""
     return sum(
-        0.5 if letter in _NARROW else 1.4 if letter in _WIDE else 1.2 if letter.isupper() else 1.0 for letter in text
+        0.5 if letter in _NARROW else 1.4 if letter in _WIDE else 1.2 if letter.isupper() else 1.0
+        for letter in text
     )
 
 
@@ -670,7 +697,8 @@ def _cut(label: Label, places: Sequence[float], *, taken: float = 0.0) -> list[L
     ends = [
         place
         for place in range(1, len(label.text))
-        if label.text[place - 1] == " " or (label.text[place].isupper() and not label.text[place - 1].isupper())
+        if label.text[place - 1] == " "
+        or (label.text[place].isupper() and not label.text[place - 1].isupper())
     ]
     lefts, rights = [label.left, *places], [*places, label.right]
     rooms = [right - left - taken for left, right in zip(lefts, rights, strict=True)]
@@ -682,7 +710,9 @@ def _cut(label: Label, places: Sequence[float], *, taken: float = 0.0) -> list[L
         return [label.text[a:b].strip() for a, b in pairwise([0, *cuts, len(label.text)])]
 
     def off(cuts: Sequence[int]) -> float:
-        return sum(abs(_written_width(text) * each - room) for text, room in zip(pieces(cuts), rooms, strict=True))
+        return sum(
+            abs(_written_width(text) * each - room) for text, room in zip(pieces(cuts), rooms, strict=True)
+        )
 
     best = min(combinations(ends, len(places)), key=off)
     return [
@@ -768,7 +798,9 @@ def _grouped(
             margin = min(margin, *(line.left for line in block))
             rows.append((" ".join(line.text for line in block), *(one.text for one in cluster)))
         idle = [word for word in words if id(word) not in used and word.right <= left + 2]
-        left_over = any(values[0].y < word.y < values[-1].y and word.left > margin - word.height for word in idle)
+        left_over = any(
+            values[0].y < word.y < values[-1].y and word.left > margin - word.height for word in idle
+        )
         if left_over or len({row[0] for row in rows}) < len(rows):
             return None
         return (("", *headers.names), *rows)
@@ -831,7 +863,8 @@ def _without_contradicted(block: _Block, fills: Fills) -> _Block:
     """A block without values that their bars contradict: these were misread."""
     off = _contradicted([cells for _, cells in block.rows], fills)
     rows = (
-        (name, tuple(None if cell is None or cell in off else cell for cell in cells)) for name, cells in block.rows
+        (name, tuple(None if cell is None or cell in off else cell for cell in cells))
+        for name, cells in block.rows
     )
     return replace(block, rows=tuple(rows))
 
@@ -851,7 +884,9 @@ def _merged(blocks: Sequence[_Block]) -> Rows | None:
             for category, values in block.rows:
                 row = cells.setdefault(category, {})
                 is_one &= row.keys().isdisjoint(names)
-                row |= {name: value.text for name, value in zip(names, values, strict=True) if value is not None}
+                row |= {
+                    name: value.text for name, value in zip(names, values, strict=True) if value is not None
+                }
         if is_one:
             listed = ((name, *(row.get(column, "") for column in columns)) for name, row in cells.items())
             return (("", *columns), *listed)
