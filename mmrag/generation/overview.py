@@ -8,7 +8,6 @@ second chart share?" is counted one by one.
 from __future__ import annotations
 
 import re
-from os.path import commonprefix
 from typing import TYPE_CHECKING
 
 from mmrag.generation.axes import places_named
@@ -20,8 +19,8 @@ from mmrag.generation.cells import (
     cells_of,
     counted,
     how_known,
-    is_total,
     in_table,
+    is_total,
     labels_meet,
     read_table,
     size,
@@ -71,6 +70,7 @@ _COLUMNS = 4
 _SHARED = re.compile(r"\bhow many (?:of the )?(?:same|identical|common|shared)\b|\bin common\b")
 _TICKS = re.compile(r"\btick values?\b|\bvertical axis\b|\blegends?\b")  # these are not rows of a table
 _WORD = re.compile(r"\w{2,}")
+_SHORTEST_STEM = 3  # letters
 _YEAR = re.compile(r"(?:19|20)\d\d")
 # A label that ends so has swallowed the cell beside it: "Economy 13" and then 13.
 _TRAILING_NUMBER = re.compile(r"\D\s(?!(?:19|20)\d\d$)[\d.,]+\s?%?$")
@@ -148,8 +148,9 @@ def _is_named(query: Query, label: str) -> bool:
 
 def _is_one_word(label: str, asked: str) -> bool:
     """`Dem` and `Democrats`, `country` and `countries`: one begins with the other, but for an ending."""
-    shared = len(commonprefix([label, asked]))
-    return shared >= min(len(label), 3) and shared >= min(len(label), len(asked)) - (1 if shared > 3 else 0)  # noqa: PLR2004 - letters
+    shorter, longer = sorted((label, asked), key=len)
+    stem = shorter[:-1] if len(shorter) > _SHORTEST_STEM else shorter
+    return len(shorter) >= min(len(label), _SHORTEST_STEM) and longer.startswith(stem)
 
 
 def _row(query: Query, table: ReadTable, row: Row, columns: Sequence[str]) -> Claim | None:

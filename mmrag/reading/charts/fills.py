@@ -114,7 +114,7 @@ class Fills:
         return [
             label.left + (int(left) + int(right)) / 2
             for left, right in blanks
-            if right - left > at_least * size and 0 < left and right < len(inked)
+            if right - left > at_least * size and left > 0 and right < len(inked)
         ]
 
     def _around(self, label: Label) -> Fill | None:
@@ -187,7 +187,7 @@ class Fills:
 
 def _commonest(pixels: NDArray[np.int16]) -> tuple[Colour, float]:
     """The mean of the commonest colour and the share of it."""
-    keys, inverse, counts = np.unique(pixels // 24, axis=0, return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(pixels // 24, axis=0, return_inverse=True, return_counts=True)
     most = counts.argmax()
     centre = np.median(pixels[inverse.reshape(-1) == most], axis=0)
     near = np.abs(pixels - centre).sum(axis=1) <= DISTINCT

@@ -1,4 +1,4 @@
-"""Values printed at the points of lines: over the labels of the axis below, in the colour of their line's name.
+"""Values printed at the points of lines: over the labels of the axis, in the colour of their line's name.
 
     values over a label of the lowest row --place--> category
     ink of a value = ink of a text beside the lines --> series
@@ -56,7 +56,7 @@ def read_points(labels: Sequence[Label], fills: Fills) -> Rows | None:
 
 
 def _value_apart(label: Label) -> list[Label]:
-    """The last value of a line and its name that were read as one text, with a marker before them: `o17 Prices`."""
+    """The last value of a line and its name that were read as one text: `o17 Prices` with a marker."""
     match = _VALUE_AND_NAME.fullmatch(label.text)
     if match is None or label.value is not None:
         return [label]
@@ -113,7 +113,7 @@ def _confirmed(values: Sequence[Label]) -> bool:
 def _series(
     values: Sequence[Label], words: Sequence[Label], categories: Sequence[Label], fills: Fills
 ) -> dict[Label, str] | None:
-    """What each value's line is called; "" where all are written in one ink. None where an ink has no one name."""
+    """What each value's line is called; "" where all have one ink. None where an ink has not one name."""
     inks: list[Colour] = []
     own: dict[Label, int] = {}
     for value in values:
@@ -172,12 +172,12 @@ def _table(categories: Sequence[Label], series: dict[Label, str]) -> Rows | None
     columns = list(dict.fromkeys(series.values()))
     cells: dict[tuple[int, str], list[str]] = {}
     loose: list[tuple[str, str]] = []
-    for value in series:
+    for value, name in series.items():
         place = _category(value, categories)
         if place is None:
-            loose.append((series[value], value.text))
+            loose.append((name, value.text))
         else:
-            cells.setdefault((place, series[value]), []).append(value.text)
+            cells.setdefault((place, name), []).append(value.text)
     loose += [(name, text) for (_, name), texts in cells.items() if len(texts) > 1 for text in texts]
     rows = [
         (
