@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _TITLE_CHARS = 90
 _BLUR = Decimal("0.01")  # of the largest value: measured ones that are closer are not told apart
 
-YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _YEARS = re.compile(r"(?<!\d)((?:19|20)\d\d)\s?[-–—]\s?((?:19|20)\d\d)(?!\d)")
 _SHORT_YEAR = re.compile(r"\bfy?\s?['’]?(\d\d)\b")  # FY19, F19
 _UNIT = re.compile(r"\([^()]*\)|（[^（）]*）")
@@ -164,10 +164,15 @@ def meant_columns(query: Query, grid: Grid) -> list[str]:
 
 def _of_years(query: Query, columns: Sequence[str]) -> set[str]:
     """Columns by their years alone, "Year ended 31 March 2019"; none where a year has no or several columns."""
-    years = set(YEAR.findall(query.text))
-    own = {column: set(YEAR.findall(_spoken_and_written(normalise(column)))) for column in columns}
+    years = set(_YEAR.findall(query.text))
+    own = {column: years_of(column) for column in columns}
     found = {year: [column for column in columns if own[column] == {year}] for year in years}
     return {columns[0] for columns in found.values()} if all(len(of) == 1 for of in found.values()) else set()
+
+
+def years_of(label: str) -> set[str]:
+    """The years that a label names: `FY19` is 2019."""
+    return set(_YEAR.findall(_spoken_and_written(normalise(label))))
 
 
 def cells_of(row: Row, column: str) -> list[Cell]:
@@ -197,7 +202,7 @@ def whole_row(query: Query, table: ReadTable, *, aside: Callable[[str], bool] | 
     rows = [row for row in grid.rows if row.label.text in labels]
     if len(rows) != 1 or len(grid.columns) < FEWEST or meant_columns(query, grid):
         return []
-    if not all(YEAR.search(column) for column in grid.columns):
+    if not all(map(years_of, grid.columns)):
         return []
     if not explains([*labels, table.surroundings], query, aside=aside):
         return []
@@ -248,7 +253,7 @@ def _spoken_and_written(text: str) -> str:
         text = spoken.sub(written, text)
     for month, both in _MONTHS:
         text = month.sub(both, text)
-    return _YEARS.sub(r"from \1 to \2", _SHORT_YEAR.sub(r"\g<0> 20\1", text))
+    return _YEARS.sub(r"from \1 to \2", _SHORT_YEAR.sub(r" 20\1 ", text))
 
 
 def explains(known: Iterable[str], query: Query, *, aside: Callable[[str], bool] | None = None) -> bool:

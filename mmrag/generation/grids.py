@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mmrag.text.chart_text import COUNT, LONG, MEASURED, NO_LABEL
 from mmrag.text.numbers import numbers, sole_number
+from mmrag.text.words import HAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,8 @@ _FIRST_YEAR, _LAST_YEAR = 1900, 2100  # a whole number between them heads a colu
 _SEPARATOR = re.compile(r"\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?")
 _NAMED_VALUE = re.compile(r"(?P<name>.*\S)\s*[:：]\s*(?P<value>\S.*)")
 _LISTED = re.compile(r"(?<= )[^,\s](?:[^,]|,(?=\d{3}(?!\d)))*")  # values between commas; 1,200 is one
+_HAN = re.compile(f"[{HAN}]")
+_HAN_OF_A_TITLE = 4
 _WORD = re.compile(r"[^\W\d_]{2}")
 _COUNT = re.compile(COUNT)
 
@@ -266,13 +269,14 @@ def _named_cell(piece: _Piece, *, named_column: bool) -> tuple[Label, Cell]:
 
 
 def _caption(lines: Sequence[_Line], start: int) -> Label | None:
-    """The first line above a chart's data that reads as a title: two words or more."""
+    """The first line above a chart's data that reads as a title: two words, or as many Chinese characters."""
     for line in lines:
         text = line.text.strip()
         if line.start >= start:
             return None
+        is_title = len(text.split()) > 1 or len(_HAN.findall(text)) >= _HAN_OF_A_TITLE
         is_row = len(numbers(text)) > _NUMBERS_OF_A_TITLE
-        if _WORD.search(text) and len(text.split()) >= 2 and len(text) <= _CAPTION_CHARS and not is_row:  # noqa: PLR2004 - a title has two words or more
+        if _WORD.search(text) and is_title and len(text) <= _CAPTION_CHARS and not is_row:
             offset = line.start + line.text.index(text)
             return Label(text.lstrip("# "), ((offset, offset + len(text)),))
     return None

@@ -153,13 +153,17 @@ def _is_one_word(label: str, asked: str) -> bool:
     return len(shorter) >= min(len(label), _SHORTEST_STEM) and longer.startswith(stem)
 
 
+def _listed(query: Query, named: Sequence[tuple[str, Value]]) -> str:
+    return ("，" if query.chinese else ", ").join(
+        f"{name} {stated(query, value.cell)}" for name, value in named
+    )
+
+
 def _row(query: Query, table: ReadTable, row: Row, columns: Sequence[str]) -> Claim | None:
     values = [Value(row, cell) for column in columns for cell in cells_of(row, column) if cell.number]
     if not values:
         return None
-    listed = ", ".join(
-        f"{value.cell.column.text} {stated(query, value.cell)}" for value in values[:_ALL_VALUES]
-    )
+    listed = _listed(query, [(value.cell.column.text, value) for value in values[:_ALL_VALUES]])
     listed += how_known(query, values)
     return Claim(in_table(query, table, *(f"{row.label.text}: {listed}",) * 2), all_quotes(table, values))
 
@@ -171,7 +175,7 @@ def _column(query: Query, table: ReadTable, column: str, rows: Sequence[Row]) ->
     shown = values if len(values) <= _ALL_VALUES else _standing_out(values, whole=table.grid.is_whole)
     if not shown:
         return None
-    listed = ", ".join(f"{value.row.label.text} {stated(query, value.cell)}" for value in shown)
+    listed = _listed(query, [(value.row.label.text, value) for value in shown])
     listed += how_known(query, shown)
     said = f"{column}: {listed}" if column else listed
     return Claim(in_table(query, table, said, said), all_quotes(table, shown))

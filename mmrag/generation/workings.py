@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from mmrag.generation.cells import (
     FEWEST,
     MOST_COUNTED,
-    YEAR,
     Value,
     alike,
     all_quotes,
@@ -33,6 +32,7 @@ from mmrag.generation.cells import (
     whole_column,
     whole_row,
     without,
+    years_of,
 )
 from mmrag.text.numbers import numbers
 from mmrag.text.words import normalise
@@ -107,7 +107,7 @@ def _words_of_working(word: str) -> bool:
 
 
 _CHINESE_WORKING = re.compile(
-    "总计|总共|一共|总和|总额|合计|加起来|平均|增长率|增长|增幅|降幅|增加|减少|下降|上升|变化|占比|占|比例|比重"
+    "百分之几|百分之多少|总计|总共|一共|总和|总额|合计|加起来|平均|增长率|增长|增幅|降幅|增加|减少|下降|上升|变化|占比|占|比例|比重"
     r"|第[二三四五2-5][高大多低小少]?|(?:超过|高于|大于|多于|低于|小于|少于|不足)\s*[\d.,]+|总|从|到|了"
 )
 _ANY_WORKING = re.compile(
@@ -149,7 +149,7 @@ def _meant_over_time(query: Query, table: ReadTable) -> list[Value]:
 
 def _year_of(value: Value) -> int:
     """The one year that a value's column or row names; 0 where it is none."""
-    found = {year for text in (value.cell.column.text, value.row.label.text) for year in YEAR.findall(text)}
+    found = years_of(value.cell.column.text) | years_of(value.row.label.text)
     return int(found.pop()) if len(found) == 1 else 0
 
 
@@ -253,7 +253,7 @@ def _growth(query: Query, table: ReadTable) -> list[Claim]:
     values = _earlier_first(values)
     before, after = values
     has_time = _year_of(before) != _year_of(after)
-    if not has_time and any(len(YEAR.findall(value.cell.column.text)) > 1 for value in values):
+    if not has_time and any(len(years_of(value.cell.column.text)) > 1 for value in values):
         return []
     if not has_time and before.row is not after.row and before.cell.span > after.cell.span:
         return []
