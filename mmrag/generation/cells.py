@@ -18,7 +18,7 @@ from mmrag.text.words import FUNCTION_WORDS, is_han, normalise, words
 from mmrag.types import Quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mmrag.generation.asked import Asked
     from mmrag.generation.grids import Cell, Grid, Row, Span
@@ -200,7 +200,7 @@ def whole_row(query: Query, table: ReadTable, *, aside: Callable[[str], bool] | 
     grid = table.grid
     labels = named(query, [row.label.text for row in grid.rows])
     rows = [row for row in grid.rows if row.label.text in labels]
-    if len(rows) != 1 or len(grid.columns) < FEWEST or meant_columns(query, grid):
+    if len(rows) != 1 or len(grid.columns) < FEWEST or meant_columns(query, grid) or years_of(query.text):
         return []
     if not all(map(years_of, grid.columns)):
         return []
@@ -234,7 +234,18 @@ def named(query: Query, labels: Sequence[str]) -> set[str]:
     each = {label: _label_words(label) for label in labels}
     shared = frozenset.intersection(*each.values()) if len(each) > 1 else frozenset()
     held = {label: own for label, own in each.items() if own - shared and _holds(query, label, own - shared)}
-    return {label for label, own in held.items() if not any(own < other for other in held.values())}
+    longest = {label for label, own in held.items() if not any(own < other for other in held.values())}
+    return {label for label in longest if not _is_other_kind(query, label, longest, held)}
+
+
+def _is_other_kind(
+    query: Query, label: str, labels: Iterable[str], own: Mapping[str, frozenset[str]]
+) -> bool:
+    """Whether a bracket that the question does not say tells a label from one alike: `Cash (pre-tax)`."""
+    alike_named = any(
+        own[other] == own[label] and not _UNIT.search(other) for other in labels if other != label
+    )
+    return alike_named and _UNIT.search(label) is not None and not frozenset(words(label)) <= query.words
 
 
 def _holds(query: Query, label: str, own: frozenset[str]) -> bool:

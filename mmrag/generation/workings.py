@@ -56,7 +56,10 @@ _GROWTH = re.compile(
     r"\b(?:grow|grew|growth|increased?|decreased?|decline[ds]?|changed?|rise|rose|risen|fall|fell|drop(?:ped)?)\b"
     r"|增长|增加|减少|下降|上升|变化|增幅|降幅"
 )
-_IN_PER_CENT = re.compile(r"\b(?:percent|percentage|per cent|rate)\b|%|百分之|百分比|率|幅")
+_IN_PER_CENT = re.compile(
+    r"\b(?:percent|percentage|per cent|(?:growth|change) rate|rate of (?:growth|change|increase|decrease))\b|%"
+    r"|百分之|百分比|(?:增长|增加|减少|下降|变化|上升)[的了]?率|增速|幅"
+)
 _RANK = re.compile(
     r"\b(?P<english>second|third|fourth|fifth|2nd|3rd|4th|5th)[ -](?P<kind>highest|largest|biggest|most|lowest|smallest|fewest)\b"
     r"|第(?P<chinese>[二三四五2345])(?P<sort>高|大|多|低|小|少)"
@@ -120,12 +123,17 @@ _ANY_WORKING = re.compile(
 def _meant(query: Query, table: ReadTable) -> list[Value]:
     """The values that are named, all of one kind."""
     values = named_values(query, table, aside=_words_of_working)
+    parts = [value for value in values if not is_total(value.row)]
+    values = parts or values  # a part and the total that holds it are never put together
     return values if alike(values) else []
 
 
 def _meant_over_time(query: Query, table: ReadTable) -> list[Value]:
     """As `_meant`, with all years between two of one row or column: "from 2015 to 2019"."""
     values = _meant(query, table)
+    years = [(value.row.label.text, year) for value in values if (year := _year_of(value))]
+    if len(set(years)) < len(years):
+        return []  # two columns of a year are of different kinds
     if not _RANGE.search(query.text) or not any(map(_year_of, values)):
         return values
     if len(values) != 2:  # noqa: PLR2004 - a range has two ends
