@@ -18,7 +18,7 @@ from mmrag.text.words import FUNCTION_WORDS, is_han, normalise, words
 from mmrag.types import Quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mmrag.generation.asked import Asked
     from mmrag.generation.grids import Cell, Grid, Row, Span
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _TITLE_CHARS = 90
 _BLUR = Decimal("0.01")  # of the largest value: measured ones that are closer are not told apart
 
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+_YEARS = re.compile(r"(?<!\d)((?:19|20)\d\d)\s?[-–—]\s?((?:19|20)\d\d)(?!\d)")
+_SHORT_YEAR = re.compile(r"\bfy?\s?['’]?(\d\d)\b")  # FY19, F19
 _UNIT = re.compile(r"\([^()]*\)|（[^（）]*）")
 _CURRENCY = "$€£¥₹ "
 FEWEST = 2  # values that can be compared or put together
@@ -39,7 +42,7 @@ _ASIDE = frozenset(
         """highest largest biggest greatest most maximum peak lowest smallest least fewest minimum difference gap
         more less higher lower larger fewer compared versus than bar value values quarter month country region
         category segment item row column reported came come comes received receive opened open got had reached
-        recorded sold registered there amount rate"""
+        recorded sold registered there amount rate year fiscal period ended company respectively thousand million"""
     )
 )
 _CHINESE_ASIDE = re.compile(
@@ -155,8 +158,21 @@ def meant_columns(query: Query, grid: Grid) -> list[str]:
     """The columns that are named, or the only one there is."""
     if len(grid.columns) == 1:
         return list(grid.columns)
-    meant = named(query, grid.columns)
+    meant = named(query, grid.columns) or _of_years(query, grid.columns)
     return [column for column in grid.columns if column in meant]
+
+
+def _of_years(query: Query, columns: Sequence[str]) -> set[str]:
+    """Columns by their years alone, "Year ended 31 March 2019"; none where a year has no or several columns."""
+    years = set(_YEAR.findall(query.text))
+    own = {column: years_of(column) for column in columns}
+    found = {year: [column for column in columns if own[column] == {year}] for year in years}
+    return {columns[0] for columns in found.values()} if all(len(of) == 1 for of in found.values()) else set()
+
+
+def years_of(label: str) -> set[str]:
+    """The years that a label names: `FY19` is 2019."""
+    return set(_YEAR.findall(_spoken_and_written(normalise(label))))
 
 
 def cells_of(row: Row, column: str) -> list[Cell]:
@@ -177,6 +193,21 @@ def whole_column(
     rows = [row for row in table.grid.rows if not is_total(row)]
     values = [Value(row, cell) for row in rows for cell in cells_of(row, columns[0])]
     return values if len(values) == len(rows) and alike(values) else []
+
+
+def whole_row(query: Query, table: ReadTable, *, aside: Callable[[str], bool] | None = None) -> list[Value]:
+    """All values of the one row that is named, where every column is a time and none of them is named."""
+    grid = table.grid
+    labels = named(query, [row.label.text for row in grid.rows])
+    rows = [row for row in grid.rows if row.label.text in labels]
+    if len(rows) != 1 or len(grid.columns) < FEWEST or meant_columns(query, grid) or years_of(query.text):
+        return []
+    if not all(map(years_of, grid.columns)):
+        return []
+    if not explains([*labels, table.surroundings], query, aside=aside):
+        return []
+    values = [Value(rows[0], cell) for column in grid.columns for cell in cells_of(rows[0], column)]
+    return values if len(values) == len(grid.columns) and alike(values) else []
 
 
 def is_total(row: Row) -> bool:
@@ -203,7 +234,18 @@ def named(query: Query, labels: Sequence[str]) -> set[str]:
     each = {label: _label_words(label) for label in labels}
     shared = frozenset.intersection(*each.values()) if len(each) > 1 else frozenset()
     held = {label: own for label, own in each.items() if own - shared and _holds(query, label, own - shared)}
-    return {label for label, own in held.items() if not any(own < other for other in held.values())}
+    longest = {label for label, own in held.items() if not any(own < other for other in held.values())}
+    return {label for label in longest if not _is_other_kind(query, label, longest, held)}
+
+
+def _is_other_kind(
+    query: Query, label: str, labels: Iterable[str], own: Mapping[str, frozenset[str]]
+) -> bool:
+    """Whether a bracket that the question does not say tells a label from one alike: `Cash (pre-tax)`."""
+    alike_named = any(
+        own[other] == own[label] and not _UNIT.search(other) for other in labels if other != label
+    )
+    return alike_named and _UNIT.search(label) is not None and not frozenset(words(label)) <= query.words
 
 
 def _holds(query: Query, label: str, own: frozenset[str]) -> bool:
@@ -222,7 +264,7 @@ def _spoken_and_written(text: str) -> str:
         text = spoken.sub(written, text)
     for month, both in _MONTHS:
         text = month.sub(both, text)
-    return text
+    return _YEARS.sub(r"from \1 to \2", _SHORT_YEAR.sub(r" 20\1 ", text))
 
 
 def explains(known: Iterable[str], query: Query, *, aside: Callable[[str], bool] | None = None) -> bool:

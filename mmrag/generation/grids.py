@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mmrag.text.chart_text import COUNT, LONG, MEASURED, NO_LABEL
-from mmrag.text.numbers import sole_number
+from mmrag.text.numbers import numbers, sole_number
+from mmrag.text.words import HAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
 Span = tuple[int, int]
 
 _CAPTION_CHARS = 100
+_NUMBERS_OF_A_TITLE = 2  # a line with more of them is a row of the picture
 _FEWEST_ROWS = 2
 _FEWEST_ROWS_OF_A_PICTURE = 3
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100  # a whole number between them heads a column rather than filling it
 _SEPARATOR = re.compile(r"\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?")
 _NAMED_VALUE = re.compile(r"(?P<name>.*\S)\s*[:：]\s*(?P<value>\S.*)")
 _LISTED = re.compile(r"(?<= )[^,\s](?:[^,]|,(?=\d{3}(?!\d)))*")  # values between commas; 1,200 is one
+_HAN = re.compile(f"[{HAN}]")
+_HAN_OF_A_TITLE = 4
 _WORD = re.compile(r"[^\W\d_]{2}")
 _COUNT = re.compile(COUNT)
 
@@ -187,8 +191,8 @@ def _is_chart_line(line: _Line) -> bool:
     )
 
 
-def _pieces(line: _Line) -> list[_Piece]:
-    """The cells of a line; the empty edges that Markdown's outer pipes make are none."""
+def _pieces(line: _Line, *, outer: bool = True) -> list[_Piece]:
+    """The cells of a line; with `outer` pipes, as Markdown has them, the empty edges are none."""
     pieces: list[_Piece] = []
     offset = line.start
     for part in line.text.split("|"):
@@ -196,7 +200,7 @@ def _pieces(line: _Line) -> list[_Piece]:
         start = offset + (part.index(bare) if bare else 0)
         pieces.append(_Piece(bare, (start, start + len(bare))))
         offset += len(part) + 1
-    stripped = line.text.strip()
+    stripped = line.text.strip() if outer else ""
     if stripped.startswith("|"):
         pieces = pieces[1:]
     if stripped.endswith("|") and pieces and not pieces[-1].text:
@@ -265,12 +269,14 @@ def _named_cell(piece: _Piece, *, named_column: bool) -> tuple[Label, Cell]:
 
 
 def _caption(lines: Sequence[_Line], start: int) -> Label | None:
-    """The first line above a chart's data that reads as a title: two words or more."""
+    """The first line above a chart's data that reads as a title: two words, or as many Chinese characters."""
     for line in lines:
         text = line.text.strip()
         if line.start >= start:
             return None
-        if len(_WORD.findall(text)) >= 1 and len(text.split()) >= 2 and len(text) <= _CAPTION_CHARS:  # noqa: PLR2004 - a title has two words or more
+        is_title = len(text.split()) > 1 or len(_HAN.findall(text)) >= _HAN_OF_A_TITLE
+        is_row = len(numbers(text)) > _NUMBERS_OF_A_TITLE
+        if _WORD.search(text) and is_title and len(text) <= _CAPTION_CHARS and not is_row:
             offset = line.start + line.text.index(text)
             return Label(text.lstrip("# "), ((offset, offset + len(text)),))
     return None
@@ -280,7 +286,8 @@ def _caption(lines: Sequence[_Line], start: int) -> Label | None:
 
 
 def _table_rows(lines: Sequence[_Line], chunk: Chunk) -> tuple[Row, ...]:
-    rows = [_pieces(line) for line in lines if not _is_separator(line)]
+    outer = all(map(_has_outer_pipes, lines))  # else a line begins with a pipe where its first cell is empty
+    rows = [_pieces(line, outer=outer) for line in lines if not _is_separator(line)]
     width = max(len(row) for row in rows)
     if any(len(row) != width for row in rows) or width < 2:  # noqa: PLR2004 - a label and a value
         return ()  # cells have moved: no column can be told
@@ -306,19 +313,32 @@ def _table_rows(lines: Sequence[_Line], chunk: Chunk) -> tuple[Row, ...]:
     return tuple(found)
 
 
+def _has_outer_pipes(line: _Line) -> bool:
+    bare = line.text.strip()
+    return bare.startswith("|") and bare.endswith("|")
+
+
 def _header_height(rows: Sequence[Sequence[_Piece]], lines: Sequence[_Line]) -> int:
     """How many rows at the top name the columns."""
     if len(lines) > 1 and _is_separator(lines[1]):
         return 1
     height = 0
-    for row in rows[:-1]:
+    for number, row in enumerate(rows[:-1]):
         values = [piece.text for piece in row[1:] if piece.text]
+        if not values and not height and _names_columns(rows[number + 1]):
+            continue  # the table's title stands in a row of its own
         if not values or not all(_can_name_a_column(value) for value in values):
             break
-        height += 1
+        height = number + 1
         if row[0].text:
             break  # a corner cell is filled in the last row of a header only
     return height
+
+
+def _names_columns(row: Sequence[_Piece]) -> bool:
+    values = [piece.text for piece in row[1:] if piece.text]
+    years = all(sole_number(value) is not None for value in values)
+    return bool(values) and all(map(_can_name_a_column, values)) and (years or not row[0].text)
 
 
 def _can_name_a_column(text: str) -> bool:
@@ -329,7 +349,13 @@ def _can_name_a_column(text: str) -> bool:
 
 
 def _columns(head: Sequence[Sequence[_Piece]], width: int) -> list[Label]:
-    """Names of the value columns: the lowest header row's, with those above where it names two alike."""
+    """Names of the value columns: the lowest of the fullest header rows', with all above where it names two alike.
+
+    What stands below it over a few of them is a unit: "(in millions)".
+    """
+    filled = [sum(bool(piece.text) for piece in row[1:]) for row in head]
+    fullest = max((number for number, count in enumerate(filled) if count == max(filled)), default=-1)
+    head = head[: fullest + 1]
     lowest = [_lowest(head, index) for index in range(1, width)]
     texts = [piece.text if piece else "" for piece in lowest]
     if len(head) <= 1 or len(set(texts)) == len(texts):
@@ -356,6 +382,9 @@ def _context_header(context: str, width: int) -> list[str] | None:
     for text in reversed(context.split("\n")):
         line = _Line(0, len(text), text)
         if _is_piped(line):
-            names = [piece.text for piece in _pieces(line)]
-            return names if len(names) == width else None
+            for outer in (True, False):
+                names = [piece.text for piece in _pieces(line, outer=outer)]
+                if len(names) == width:
+                    return names
+            return None
     return None

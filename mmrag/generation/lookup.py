@@ -28,9 +28,10 @@ from mmrag.generation.cells import (
     stated,
     subject_of,
     whole_column,
+    whole_row,
 )
 from mmrag.generation.grids import parse_grid
-from mmrag.generation.overview import attached_tables, count_shared, describe
+from mmrag.generation.overview import attached_tables, count_shared, describe, is_open
 from mmrag.generation.workings import work_out
 from mmrag.types import Claim, Quote
 
@@ -45,6 +46,9 @@ _MOST_CLAIMS = 3  # values named in one question and answered together
 
 _HIGHEST = re.compile(r"\b(?:highest|largest|biggest|greatest|most|maximum|peak)\b|最高|最大|最多")
 _LOWEST = re.compile(r"\b(?:lowest|smallest|least|fewest|minimum)\b|最低|最小|最少")
+_HIGHER = re.compile(r"\b(?:higher|larger|greater)\b(?! than)")  # of two years
+_LOWER = re.compile(r"\b(?:lower|smaller)\b(?! than)")
+_WHEN = re.compile(r"\b(?:which|what) (?:fiscal |financial )?(?:year|quarter|period)\b|哪一?年|哪个?季度")
 _DIFFERENCE = re.compile(
     r"\bdifference\b|\bgap\b|\bhow (?:much|many) (?:more|less|higher|lower|larger|fewer)\b|相差|差多少|差距|之差|差额"
 )
@@ -71,7 +75,7 @@ def look_up(asked: Asked, hits: Sequence[Hit]) -> tuple[Claim, ...]:
         claims = attached if hit.origin == "attachment" else stored
         for claim in _answers(of_one, read_table(number, hit, grid)):
             claims.setdefault(claim.text, claim)
-    if not attached:
+    if not attached or is_open(query):
         seen = count_shared(query, pictures) or describe(query, pictures)
         if seen:
             return seen
@@ -83,6 +87,8 @@ def _answers(query: Query, table: ReadTable) -> list[Claim]:
     if worked_out:
         return worked_out
     highest, lowest = _HIGHEST.search(query.text), _LOWEST.search(query.text)
+    if _WHEN.search(query.text):
+        highest, lowest = highest or _HIGHER.search(query.text), lowest or _LOWER.search(query.text)
     if highest or lowest:
         return _extreme(query, table, highest=highest is not None) if not (highest and lowest) else []
     values = named_values(query, table)
@@ -102,6 +108,8 @@ def _value_claim(query: Query, table: ReadTable, value: Value) -> Claim:
 
 def _extreme(query: Query, table: ReadTable, *, highest: bool) -> list[Claim]:
     """Which row is highest or lowest; none where the table may be incomplete or two are equal."""
+    if _WHEN.search(query.text) and (in_time := whole_row(query, table)):
+        return _extreme_time(query, table, in_time, highest=highest)
     values = whole_column(query, table)
     labels = [value.row.label.text for value in values if not is_unlabelled(value)]
     if not values or len(set(labels)) < len(labels) or _RANKED.search(query.text):
@@ -111,6 +119,19 @@ def _extreme(query: Query, table: ReadTable, *, highest: bool) -> list[Claim]:
         return []
     others = tuple(value for value in values if value is not first)
     return [_extreme_claim(query, table, first, others, highest=highest)]
+
+
+def _extreme_time(query: Query, table: ReadTable, values: Sequence[Value], *, highest: bool) -> list[Claim]:
+    """In which column a row is highest or lowest; none where two are equal."""
+    first, second = sorted(values, key=size, reverse=highest)[:2]
+    if size(first) == size(second) or is_blurred(size(first), size(second), values):
+        return []
+    time, label = first.cell.column.text, first.row.label.text
+    shown = stated(query, first.cell) + how_known(query, values)
+    english = f"{label} is the {'highest' if highest else 'lowest'} in {time}: {shown}"
+    text = in_table(query, table, english, f"{time}的{label}{'最高' if highest else '最低'}，为 {shown}")
+    others = tuple(Quote(table.hit, *value.cell.span) for value in values if value is not first)
+    return [Claim(text, (*all_quotes(table, [first]), *others))]
 
 
 def _extreme_claim(

@@ -26,6 +26,11 @@ _LIST_CHARS = 500  # of a list that goes with its introduction
 _WIDE_ROW = 6  # cells; a wider row does not read as a sentence
 _FEWEST_WORDS = 3  # an axis tick or a lone label says nothing
 
+_WORDS_OF_A_STATEMENT = 6  # in a picture; a shorter line with a number is a label beside its value
+
+_FOOTNOTE = re.compile(
+    r"\W*(?:(?:sources?|notes?)\s?:|see\b)|\W*(?:(?:资料|数据)?来源|注)[:：]", re.IGNORECASE
+)
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _BULLET = re.compile(
     r"(?:[-*•·▪●◦‣–—>]+|\(?\d{1,2}[.)、]|[（(][一二三四五六七八九十\d]+[)）])(?:\s+|(?=[^\s\d]))"
@@ -70,7 +75,7 @@ def sentences(number: int, hit: Hit) -> tuple[Sentence, ...]:
             lead = verbatim
             continue
         text = tidy(verbatim)
-        if hit.chunk.kind == "figure" and (_is_label(verbatim) or verbatim.startswith(AXES)):
+        if hit.chunk.kind == "figure" and _is_of_drawing(verbatim):
             continue
         if _says_something(text) and not _repeats_title(text, hit):
             depends = leans_on_the_one_before(text)
@@ -155,10 +160,14 @@ def _says_something(text: str) -> bool:
     return len(letters) >= _FEWEST_WORDS
 
 
-def _is_label(verbatim: str) -> bool:
-    """A picture's title or axis: it ends like no sentence and holds no number but years."""
-    ends = _ENDING.search(verbatim) is not None and not verbatim.endswith(("...", "…"))
-    return not ends and not re.search(r"\d", _YEAR.sub("", verbatim))
+def _is_of_drawing(verbatim: str) -> bool:
+    """What stands in a picture and says nothing by itself: a title, an axis, a label with its value, a footnote."""
+    if verbatim.startswith(AXES) or _FOOTNOTE.match(verbatim):
+        return True
+    if _ENDING.search(verbatim) and not verbatim.endswith(("...", "…", "..")):
+        return False
+    is_short = len(verbatim.split()) < _WORDS_OF_A_STATEMENT and not is_chinese(verbatim)
+    return is_short or not re.search(r"\d", _YEAR.sub("", verbatim))
 
 
 def _repeats_title(text: str, hit: Hit) -> bool:

@@ -30,7 +30,9 @@ from mmrag.generation.cells import (
     size,
     subject_of,
     whole_column,
+    whole_row,
     without,
+    years_of,
 )
 from mmrag.text.numbers import numbers
 from mmrag.text.words import normalise
@@ -46,13 +48,18 @@ _PLACES = Decimal("0.01")  # of a result that does not come out even
 _DECIMALS = 2
 
 _TOTAL = re.compile(r"\b(?:total|sum|altogether|combined|in all)\b|合计|总计|总共|一共|总和|总额|加起来")
+_RANGE = re.compile(r"\b(?:from|between)\b.+\b(?:to|through|until|till)\b|从.+到")
+_DIFFERENCE = re.compile(r"\bdifference\b|相差|之差|差额")
 _AVERAGE = re.compile(r"\baverage\b|\bmean\b|平均")
 _SHARE = re.compile(r"\b(?:share|percentage|proportion|fraction) of\b|占.*(?:比|多少)|占比")
 _GROWTH = re.compile(
     r"\b(?:grow|grew|growth|increased?|decreased?|decline[ds]?|changed?|rise|rose|risen|fall|fell|drop(?:ped)?)\b"
     r"|增长|增加|减少|下降|上升|变化|增幅|降幅"
 )
-_IN_PER_CENT = re.compile(r"\b(?:percent|percentage|per cent|rate)\b|%|百分之|百分比|率|幅")
+_IN_PER_CENT = re.compile(
+    r"\b(?:percent|percentage|per cent|(?:growth|change) rate|rate of (?:growth|change|increase|decrease))\b|%"
+    r"|百分之|百分比|(?:增长|增加|减少|下降|变化|上升)[的了]?率|增速|幅"
+)
 _RANK = re.compile(
     r"\b(?P<english>second|third|fourth|fifth|2nd|3rd|4th|5th)[ -](?P<kind>highest|largest|biggest|most|lowest|smallest|fewest)\b"
     r"|第(?P<chinese>[二三四五2345])(?P<sort>高|大|多|低|小|少)"
@@ -84,6 +91,8 @@ def work_out(query: Query, table: ReadTable) -> list[Claim]:
         (_TOTAL, _total),
     )  # fmt: skip
     for asks, way in ways:
+        if asks is _TOTAL and _DIFFERENCE.search(query.text):
+            continue  # "the difference between total and current receivables"
         if asks.search(query.text):
             return way(query, table)
     return []
@@ -101,7 +110,7 @@ def _words_of_working(word: str) -> bool:
 
 
 _CHINESE_WORKING = re.compile(
-    "总计|总共|一共|总和|总额|合计|加起来|平均|增长率|增长|增幅|降幅|增加|减少|下降|上升|变化|占比|占|比例|比重"
+    "百分之几|百分之多少|总计|总共|一共|总和|总额|合计|加起来|平均|增长率|增长|增幅|降幅|增加|减少|下降|上升|变化|占比|占|比例|比重"
     r"|第[二三四五2-5][高大多低小少]?|(?:超过|高于|大于|多于|低于|小于|少于|不足)\s*[\d.,]+|总|从|到|了"
 )
 _ANY_WORKING = re.compile(
@@ -114,14 +123,55 @@ _ANY_WORKING = re.compile(
 def _meant(query: Query, table: ReadTable) -> list[Value]:
     """The values that are named, all of one kind."""
     values = named_values(query, table, aside=_words_of_working)
+    parts = [value for value in values if not is_total(value.row)]
+    values = parts or values  # a part and the total that holds it are never put together
     return values if alike(values) else []
+
+
+def _meant_over_time(query: Query, table: ReadTable) -> list[Value]:
+    """As `_meant`, with all years between two of one row or column: "from 2015 to 2019"."""
+    values = _meant(query, table)
+    years = [(value.row.label.text, year) for value in values if (year := _year_of(value))]
+    if len(set(years)) < len(years):
+        return []  # two columns of a year are of different kinds
+    if not _RANGE.search(query.text) or not any(map(_year_of, values)):
+        return values
+    if len(values) != 2:  # noqa: PLR2004 - a range has two ends
+        return []
+    first, last = sorted(map(_year_of, values))
+    if not first:
+        return values
+    one, other = values
+    if one.row is other.row:
+        line = [Value(one.row, cell) for column in table.grid.columns for cell in cells_of(one.row, column)]
+    elif one.cell.column.text == other.cell.column.text:
+        line = [Value(row, cell) for row in table.grid.rows for cell in cells_of(row, one.cell.column.text)]
+    else:
+        return values
+    between = [value for value in line if first <= _year_of(value) <= last]
+    is_every_year = [_year_of(value) for value in sorted(between, key=_year_of)] == list(
+        range(first, last + 1)
+    )
+    return between if is_every_year and alike(between) else []
+
+
+def _year_of(value: Value) -> int:
+    """The one year that a value's column or row names; 0 where it is none."""
+    found = years_of(value.cell.column.text) | years_of(value.row.label.text)
+    return int(found.pop()) if len(found) == 1 else 0
+
+
+def _earlier_first(values: Sequence[Value]) -> list[Value]:
+    """Two values in their order in time; where no years tell it, in that of the table."""
+    years = [_year_of(value) for value in values]
+    return sorted(values, key=_year_of) if all(years) and len(set(years)) == len(years) else list(values)
 
 
 # --------------------------------------------------------------------- workings
 
 
 def _total(query: Query, table: ReadTable) -> list[Claim]:
-    values = _meant(query, table) or _column(query, table)
+    values = _meant_over_time(query, table) or _column(query, table)
     if not FEWEST <= len(values) <= _MOST_OPERANDS or values[0].cell.number is None:
         return []
     if any(map(is_unlabelled, values)):
@@ -144,7 +194,11 @@ def _total(query: Query, table: ReadTable) -> list[Claim]:
 
 
 def _average(query: Query, table: ReadTable) -> list[Claim]:
-    values = _meant(query, table) or _column(query, table)
+    values = (
+        _meant_over_time(query, table)
+        or _column(query, table)
+        or whole_row(query, table, aside=_words_of_working)
+    )
     if not FEWEST <= len(values) <= _MOST_OPERANDS or any(map(is_unlabelled, values)):
         return []
     result = sum((amount(value.cell)[1] for value in values), Decimal(0)) / len(values)
@@ -200,12 +254,16 @@ def _share(query: Query, table: ReadTable) -> list[Claim]:
 
 
 def _growth(query: Query, table: ReadTable) -> list[Claim]:
-    """From the value that stands first in the table to the one that stands last."""
+    """From the earlier value to the later one, or from the one that stands first in the table to the last."""
     values = _meant(query, table)
     if len(values) != 2 or not are_positive(values):  # noqa: PLR2004 - from one to another
         return []
+    values = _earlier_first(values)
     before, after = values
-    if before.row is not after.row and before.cell.span > after.cell.span:
+    has_time = _year_of(before) != _year_of(after)
+    if not has_time and any(len(years_of(value.cell.column.text)) > 1 for value in values):
+        return []
+    if not has_time and before.row is not after.row and before.cell.span > after.cell.span:
         return []
     if is_blurred(size(before), size(after), values):
         return []

@@ -68,7 +68,7 @@ class _Support:
 
     @property
     def quoted(self) -> str:
-        return "\n".join(self.spans)
+        return "\n\n".join(self.spans)  # a cell and a header that begins with "Percent" make no per cent
 
     @property
     def known(self) -> str:

@@ -5,4 +5,4 @@ picture), one shape out. `reader` decides by
 content which of them reads a file. It knows no index, no generator and no store.
 """
 
-READING_VERSION = "3"  # grows when the same bytes would be read or chunked differently
+READING_VERSION = "4"  # grows when the same bytes would be read or chunked differently

@@ -28,6 +28,7 @@ _NUMBER = re.compile(
     )?""",
     re.VERBOSE,
 )
+_NEW_LINE = re.compile(r"\n(?=Per)")  # "Percent of adults" below a number is a title, not its unit
 _BRACKETED = re.compile(r"\(([^()]+)\)")  # accountants' way to write a negative amount
 
 
@@ -41,7 +42,7 @@ class Number:
 
 def numbers(text: str) -> tuple[Number, ...]:
     """All numbers of a text in order."""
-    return tuple(_number(match) for match in _NUMBER.finditer(normalise(text)))
+    return tuple(_number(match) for match in _NUMBER.finditer(normalise(_NEW_LINE.sub("\n\n", text))))
 
 
 def place_numbers(text: str) -> tuple[tuple[Number, int, int], ...]:

@@ -17,6 +17,15 @@ MONEY = (
     "Q2 | $5.0 million | $3.5 million\nQ3 | $6.3 million | $4.1 million"
 )
 WITH_TOTAL = "Team | People\n--- | ---\nSales | 20\nSupport | 30\nTotal | 50"
+EMPTY_CORNER = (
+    "| Years ended 30 September, |\n | 2019 | 2018 | 2017\n | (in millions) |  | \nServices: |  |  | \n"
+    "Repairs | $1,452.4 | $1,146.2 | $1,036.9\nRentals | 44.1 | 56.7 | 70.8\n"
+    "Total sales | $1,496.5 | $1,202.9 | $1,107.7"
+).replace("| Years", "|  | Years", 1)
+SHORT_YEARS = "| F19 | F18\nSales | 1,671 | 1,612\nStores | 83 | 91"
+TOTAL_AND_CURRENT = "| Current | Total\nReceivables | 23,524 | 27,579\nDeposits | 10 | 20"
+TWO_KINDS = "| 2019 Units | 2019 Price | 2018 Units | 2018 Price\nRentals | 300 | 12 | 280 | 11"
+CHINESE_YEARS = "| 2019年 | 2018年\n维修收入 | 150 | 120\n租赁收入 | 44 | 57"
 CHINESE = "各季度销售额\n一季度: 120\n二季度: 150\n三季度: 90"
 
 
@@ -42,6 +51,20 @@ def answer(hit, embedder):
         ("What is the total revenue?", MONEY, "table", "= $15.5 million"),
         ("Which quarter has the second lowest costs?", MONEY, "table", "Q2 is the second lowest"),
         ("What is the share of Sales?", WITH_TOTAL, "table", "20 ÷ 50 = 40 %"),
+        ("What was the percentage change in Rentals from 2018 to 2019?", EMPTY_CORNER, "table",
+         "fell by (56.7 − 44.1) ÷ 56.7 = 22.22 %"),
+        ("What is the total of Rentals from 2017 to 2019?", EMPTY_CORNER, "table", "+ 56.7 + 70.8 = 171.6"),
+        ("What is the average of Rentals in 2017-2019?", EMPTY_CORNER, "table", "÷ 3 = 57.2"),
+        ("What are the average Rentals?", EMPTY_CORNER, "table", "(44.1 + 56.7 + 70.8) ÷ 3 = 57.2"),
+        ("What were the total sales in 2019?", EMPTY_CORNER, "table", "2019 for Total sales is $1,496.5"),
+        ("In which year were Rentals the largest?", EMPTY_CORNER, "table", "the highest in 2017: 70.8"),
+        ("In which year were Stores lower?", SHORT_YEARS, "table", "the lowest in F19: 83"),
+        ("What is the average of Sales for FY19 and FY18?", SHORT_YEARS, "table", "= 1,641.5"),
+        ("What is the difference between total receivables and current receivables?", TOTAL_AND_CURRENT,
+         "table", "27,579 − 23,524 = 4,055"),
+        ("What is the sum of current and total deposits?", TOTAL_AND_CURRENT, "table", "10 + 20 = 30"),
+        ("维修收入从2018年到2019年增长了百分之几？", CHINESE_YEARS, "table", "(150 − 120) ÷ 120 = 25 %"),
+        ("租赁收入哪一年最高？", CHINESE_YEARS, "table", "2018年的租赁收入最高，为 57"),
         ("销售额总计多少？", CHINESE, "figure", "120 + 150 + 90 = 360"),
         ("平均销售额是多少？", CHINESE, "figure", "(120 + 150 + 90) ÷ 3 = 120"),
         ("一季度到二季度销售额增长率是多少？", CHINESE, "figure", "(150 − 120) ÷ 120 = 25 %"),
@@ -58,6 +81,8 @@ def test_it_is_worked_out_to_be_seen(answer, question, text, kind, working):
     [
         ("What is the total profit?", MONEY, "table"),  # the table says nothing about profit
         ("What is the average of the refunds?", TICKETS, "figure"),
+        ("What is the total of Rentals from 2015 to 2019?", EMPTY_CORNER, "table"),  # 2015 is missing
+        ("What are the average Rentals of 2018 and 2019?", TWO_KINDS, "table"),  # units or dollars?
         ("What is the total?", "Item | Value\n--- | ---\nWeight | 3 kg\nHeight | 4 cm", "table"),
         ("What is the total support?", "Who | Share\n--- | ---\nMen | 40 %\nWomen | 55 %", "table"),
     ],

@@ -23,6 +23,13 @@ def test_spellings_of_one_amount_are_one_value(spelling):
     assert values(spelling) == [Decimal(4_200_000)]
 
 
+def test_a_title_below_a_number_is_not_its_unit():
+    assert [one.percent for one in numbers("2000\nPercent of adults, 12\npercent of them men")] == [
+        False,
+        True,
+    ]
+
+
 @pytest.mark.parametrize("spelling", ["12 %", "12%", "12 percent", "12 per cent", "12％"])
 def test_a_share_is_no_plain_number(spelling):
     assert numbers(spelling) != numbers("12")

@@ -10,7 +10,7 @@ It knows no OCR: the lines of text come with the picture.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mmrag.reading.charts.axes import find_axis
@@ -19,12 +19,14 @@ from mmrag.reading.charts.labels import labels_of
 from mmrag.reading.charts.lines import read_lines
 from mmrag.reading.charts.marks import colours_of
 from mmrag.reading.charts.printed import has_axis, read_printed
+from mmrag.reading.charts.rows import read_line_values, read_rows
 from mmrag.reading.charts.table import Cell, ChartTable, NoBars, NoTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mmrag.reading.charts.labels import Label
+    from mmrag.reading.charts.table import Rows
     from mmrag.reading.ocr import Pixels, TextLine
 
 __all__ = ["ChartReading", "ChartTable", "has_axis", "read_chart"]
@@ -51,13 +53,23 @@ def read_chart(lines: Sequence[TextLine], pixels: Pixels) -> ChartReading:
     axis = find_axis(labels, horizontal=False)
     written = axis.as_text(horizontal=False) if axis else ""
     if (rows := read_printed(lines, pixels)) is not None:
-        cells = tuple((row[0], tuple(Cell(text, "printed") for text in row[1:])) for row in rows[1:])
-        return ChartReading(ChartTable("", rows[0][1:], cells), axis=written)
+        return ChartReading(_printed(rows), axis=written)
     try:
         table = _drawn(labels, pixels)
     except NoTable as none:
+        if (rows := read_rows(labels, pixels)) is not None:
+            return ChartReading(_printed(rows), axis=written)
+        if (rows := read_line_values(labels, pixels)) is not None:
+            return ChartReading(replace(_printed(rows), is_part=True), axis=written)
         return ChartReading(None, str(none), written)
     return ChartReading(table, axis=table.axis)
+
+
+def _printed(rows: Rows) -> ChartTable:
+    cells = tuple(
+        (row[0], tuple(Cell(text, "printed") if text else None for text in row[1:])) for row in rows[1:]
+    )
+    return ChartTable("", rows[0][1:], cells)
 
 
 def _of_moderate_size(lines: Sequence[TextLine], pixels: Pixels) -> tuple[Sequence[TextLine], Pixels]:

@@ -50,6 +50,7 @@ class ChartTable:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Cell | None, ...]], ...]
     axis: str = ""  # the value axis with its ticks, where all of them were read
+    is_part: bool = False  # where the chart has more values than those that are known
 
     @property
     def texts(self) -> Rows:
@@ -96,7 +97,8 @@ def rows_as_text(rows: Rows) -> str:
 def table_as_text(table: ChartTable) -> str:
     """As `rows_as_text`; a value that was measured is written `≈4.2`.
 
-    Values whose labels the chart leaves out follow in one line a column.
+    Values whose labels the chart leaves out follow in one line a column. A part of a chart's values begins
+    with their number and does not end with it, as a part of a long table.
     """
     named = tuple(row for row in table.rows if row[0] != NO_LABEL)
     lines = [
@@ -109,7 +111,8 @@ def table_as_text(table: ChartTable) -> str:
         values = [cells[index] for name, cells in table.rows if name == NO_LABEL]
         if written := ", ".join(_marked(cell) for cell in values if cell):
             lines.append(f"{NO_LABEL} | {column}: {written}" if column else f"{NO_LABEL}: {written}")
-    return _framed(lines, sum(cell is not None for _, cells in table.rows for cell in cells))
+    count = sum(cell is not None for _, cells in table.rows for cell in cells)
+    return "\n".join([VALUES.format(count), *lines]) if table.is_part else _framed(lines, count)
 
 
 def _framed(lines: Sequence[str], count: int) -> str:
