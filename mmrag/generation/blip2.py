@@ -10,11 +10,12 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from mmrag.checkpoints.loading import stop_ids
 from mmrag.errors import GenerationFailed
 from mmrag.generation.decoding.language_model import Prefix
 from mmrag.generation.decoding.streams import DecodingFailed
 from mmrag.generation.inert import Inert
-from mmrag.generation.local import Tokens, opened, special_tokens, stop_ids
+from mmrag.generation.local import Tokens, opened, special_tokens
 from mmrag.generation.prompting import PLAIN, written
 
 if TYPE_CHECKING:
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from mmrag.generation.checkpoint import Checkpoint
+    from mmrag.checkpoints.finding import Checkpoint
+    from mmrag.checkpoints.loading import Loaded
     from mmrag.generation.decoding.language_model import LanguageModel
     from mmrag.generation.decoding.loop import DecodeLoop, Options
     from mmrag.generation.decoding.scheduler import Scheduler
     from mmrag.generation.decoding.streams import Stream
-    from mmrag.generation.loading import Loaded
     from mmrag.generation.local import LocalOptions
     from mmrag.types import Picture, Prompt
 

@@ -8,10 +8,10 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from mmrag.checkpoints.loading import Precision, load
 from mmrag.errors import GenerationFailed, UserFacingError
 from mmrag.generation.decoding.streams import DecodingFailed
 from mmrag.generation.drafts import claims_of
-from mmrag.generation.loading import Precision, load
 from mmrag.generation.prompting import PROMPT_VERSION
 from mmrag.types import Draft
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from mmrag.generation.checkpoint import Checkpoint
+    from mmrag.checkpoints.finding import Checkpoint
     from mmrag.generation.decoding.streams import Stream
     from mmrag.types import Claim, Picture, Prompt
 
@@ -123,7 +123,12 @@ class LocalGenerator:
         return served.batch_sizes if served else {}
 
     def _serve(self) -> Served:
-        loaded = load(self._checkpoint, precision=self._options.precision, threads=self._options.threads)
+        loaded = load(
+            self._checkpoint,
+            precision=self._options.precision,
+            threads=self._options.threads,
+            too_large="set generator_precision to int8 or 4bit-bitsandbytes, or name a smaller one",
+        )
         self.precision_reason = loaded.reason
         if self.name == "blip2":
             from mmrag.generation.blip2 import Blip2  # noqa: PLC0415 - it builds on this module
@@ -191,13 +196,3 @@ class Tokens:
 def special_tokens(tokenizer: Any) -> list[str]:  # noqa: ANN401 - a tokenizer of transformers, which is heavy to import
     """All that a tokenizer does not read as text."""
     return [*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()]
-
-
-def stop_ids(*models: Any) -> frozenset[int]:  # noqa: ANN401 - of many classes of transformers, or None
-    """The tokens that end an answer, by the generation settings of each."""
-    stops: set[int] = set()
-    for model in models:
-        value = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
-        if value is not None:
-            stops |= {value} if isinstance(value, int) else set(value)
-    return frozenset(stops)

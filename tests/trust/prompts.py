@@ -12,7 +12,7 @@ import random
 import re
 
 from mmrag.errors import GenerationFailed
-from mmrag.generation.checkpoint import find_checkpoint
+from mmrag.checkpoints.finding import find_checkpoint
 from mmrag.generation.inert import Inert
 from mmrag.generation.local import LocalGenerator, LocalOptions, special_tokens
 from mmrag.generation.prompting import CHAT, PLAIN, written
