@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from mmrag.types import AddStatus, Source
 
 
+_INCOMPLETE = " incomplete"  # ends the hash of what is to be read again where it is added again
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A source that was read and cut, and is still to be embedded and stored."""
@@ -79,6 +82,8 @@ class Library:
             figures=sum(len(page.figures) for page in reading.pages),
             added_at=_now(),
         )
+        if not reading.complete:
+            content_hash += _INCOMPLETE
         original = Original(source.name, source.data) if self._stages.keep_originals else None
         return Prepared(document, content_hash, reading.pages, chunks, reading.warnings, original)
 

@@ -165,7 +165,7 @@ def opened(picture: Picture) -> Image:
     """The picture for a model's processor; its bytes come from our own reader, which checked them."""
     from PIL import Image  # noqa: PLC0415 - an extra
 
-    with Image.open(io.BytesIO(picture.data)) as image:
+    with Image.open(io.BytesIO(picture.data), formats=("PNG", "JPEG")) as image:
         return image.convert("RGB")
 
 

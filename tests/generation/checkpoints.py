@@ -24,7 +24,7 @@ LENGTH = 512
 def make_checkpoint(family, folder):
     """Write a tiny checkpoint of this family."""
     torch.manual_seed(0)
-    model, processor = FAMILIES[family]()
+    model, processor = (FAMILIES | CHART_MODELS)[family]()
     _spread(model)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
@@ -219,9 +219,9 @@ def _idefics2():
     return transformers.Idefics2ForConditionalGeneration(config), processor
 
 
-def _idefics3():
+def _idefics3(*, specials=()):
     slices = [f"<row_{row}_col_{column}>" for row in range(1, 5) for column in range(1, 5)]
-    tokenizer = _tokenizer(specials=[*_IDEFICS, "<global-img>", *slices], left=True)
+    tokenizer = _tokenizer(specials=[*_IDEFICS, "<global-img>", *slices, *specials], left=True)
     images = transformers.Idefics3ImageProcessor(
         size={"longest_edge": 32}, max_image_size={"longest_edge": 32}
     )
@@ -266,3 +266,43 @@ FAMILIES = {
     "idefics3": _idefics3,
     "llava": _llava,
 }
+
+
+DOCTAGS = ("<chart>", "</chart>", "<bar_chart>", "<ched>", "<rhed>", "<fcel>", "<ecel>", "<lcel>", "<nl>")
+
+
+def _docling():
+    return _idefics3(specials=DOCTAGS)
+
+
+def _deplot():
+    tokenizer = _tokenizer(end="</s>", specials=["<0x0A>"])
+    text = {
+        "vocab_size": _vocabulary(tokenizer),
+        "hidden_size": 32,
+        "d_kv": 8,
+        "d_ff": 64,
+        "num_layers": 2,
+        "num_heads": 4,
+        "pad_token_id": tokenizer.pad_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "decoder_start_token_id": tokenizer.pad_token_id,
+    }
+    vision = {
+        "hidden_size": 32,
+        "patch_embed_hidden_size": 768,
+        "d_ff": 64,
+        "d_kv": 8,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "seq_len": 64,
+    }
+    config = transformers.Pix2StructConfig(text_config=text, vision_config=vision, is_vqa=True)
+    images = transformers.Pix2StructImageProcessor(max_patches=64, is_vqa=True)
+    return (
+        transformers.Pix2StructForConditionalGeneration(config),
+        transformers.Pix2StructProcessor(images, tokenizer),
+    )
+
+
+CHART_MODELS = {"deplot": _deplot, "docling": _docling}

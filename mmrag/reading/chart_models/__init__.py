@@ -1,4 +1,4 @@
-"""Models that read charts: a checkpoint of Pix2Struct's kind (DePlot), or one that writes DocTags (Granite-Docling).
+"""Models that read charts: checkpoints of Pix2Struct's kind (DePlot) or with DocTags (Granite-Docling).
 
     picture --family--> prompt, pixels --batches, generate--> text --linearised | doctags--> ModelTable
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from mmrag.checkpoints.finding import Checkpoint
+    from mmrag.checkpoints.loading import Precision
     from mmrag.types import ModelTable
 
 _HEADER_SIZE, _HEADER_MARGIN, _HEADER_WIDTH = (
@@ -26,6 +27,7 @@ _HEADER_SIZE, _HEADER_MARGIN, _HEADER_WIDTH = (
 class Family(Protocol):
     """How one kind of checkpoint is asked."""
 
+    precision: Precision
     skips_special_tokens: bool  # when its answers become text
     parse: Callable[..., ModelTable]
 
@@ -45,6 +47,7 @@ class Pix2Struct:
     """
 
     question = "Generate underlying data table of the figure below:"
+    precision: Precision = "fp32"  # the places of the patches are numbers in their input: bf16 ends at 256
     skips_special_tokens = True
     parse = staticmethod(linearised.parse)
 
@@ -64,6 +67,7 @@ class DocTags:
     """Granite-Docling and SmolDocling: a chat with one picture, the answer is OTSL within DocTags."""
 
     question = "Convert chart to table."  # in these very words: it is what they were trained on
+    precision: Precision = "auto"
     skips_special_tokens = False  # the tags are such tokens
     parse = staticmethod(doctags.parse)
 
@@ -71,8 +75,8 @@ class DocTags:
         processor.tokenizer.padding_side = "left"  # right padding changes what the shorter rows say
         if not processor.chat_template:
             raise InvalidSettings(
-                "The model that chart_model names brings no chat template: put the one of its model card into "
-                "its folder as chat_template.jinja."
+                "The model that chart_model names brings no chat template: put that of its model card into "
+                "its folder, as chat_template.jinja."
             )
 
     def inputs(self, processor: Any, pictures: Sequence[Image]) -> dict[str, Any]:  # noqa: ANN401 - as above
@@ -98,8 +102,8 @@ def family_of(checkpoint: Checkpoint) -> Family:
     if checkpoint.has_token(doctags.FULL_CELL):
         return DocTags()
     raise InvalidSettings(
-        f"The model {checkpoint.name!r} is of kind {checkpoint.kind} and writes no tables: set chart_model to a "
-        "checkpoint of Pix2Struct's kind (DePlot) or one that writes DocTags (Granite-Docling, SmolDocling)."
+        f"The model {checkpoint.name!r} is of kind {checkpoint.kind} and writes no tables: set chart_model "
+        "to one of Pix2Struct's kind (DePlot), or one that writes DocTags (Granite-Docling, SmolDocling)."
     )
 
 

@@ -8,7 +8,7 @@ import threading
 import time
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from mmrag.checkpoints.loading import load, stop_ids
 from mmrag.errors import GenerationFailed, UserFacingError
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mmrag.types import ModelTable
 
 ASKING_VERSION = "1"  # grows when the same picture would be shown, or its answer understood, otherwise
+_HANGS = 3.0  # times what a batch may take, which ends when its next token is there
 _log = logging.getLogger(__name__)
 
 
@@ -34,7 +35,6 @@ _log = logging.getLogger(__name__)
 class ChartModelOptions:
     """How it is run: tokens of a table, charts at a time, seconds for those of one batch."""
 
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     most_tokens: int = 512
     batch: int = 4
     seconds: float = 120.0
@@ -49,7 +49,7 @@ class LocalChartModel:
     """
 
     def __init__(self, checkpoint: Checkpoint, options: ChartModelOptions) -> None:
-        self.version = f"{checkpoint.identity} {options.precision} {options.most_tokens} {ASKING_VERSION}"
+        self.version = f"{checkpoint.identity} {options.most_tokens} {ASKING_VERSION}"
         self.precision_reason = ""
         self._checkpoint = checkpoint
         self._options = options
@@ -58,11 +58,15 @@ class LocalChartModel:
         self._batches: Batches[bytes, TableOutcome] | None = None
         self._loaded: Loaded | None = None
         self._unusable: GenerationFailed | None = None
+        self._busy_since: float | None = None
         self._most = options.batch  # charts that fit the memory together, as far as is known
 
     def tables(self, pictures: Sequence[bytes], *, seconds: float) -> Sequence[TableOutcome]:
         if not pictures:
             return []
+        since = self._busy_since
+        if since is not None and time.monotonic() - since > _HANGS * self._options.seconds:
+            return [GenerationFailed("it hangs")] * len(pictures)  # its own limit ends a batch that goes on
         end = time.monotonic() + seconds
         futures = self._started().submit(pictures)
         return [_outcome(future, end) for future in futures]
@@ -102,9 +106,9 @@ class LocalChartModel:
         if self._loaded is None:
             loaded = load(
                 self._checkpoint,
-                precision=self._options.precision,
+                precision=self._family.precision,
                 threads=self._options.threads,
-                too_large="set chart_model to a smaller one, or chart_model_precision to bf16",
+                too_large="set chart_model to a smaller one",
             )
             self._family.prepare(loaded.processor)
             self.precision_reason = loaded.reason
@@ -118,6 +122,7 @@ class LocalChartModel:
         outcomes: list[TableOutcome] = []
         while len(outcomes) < len(pictures):
             part = pictures[len(outcomes) : len(outcomes) + self._most]
+            self._busy_since = time.monotonic()
             try:
                 outcomes += self._generated(loaded, part)
             except (torch.OutOfMemoryError, MemoryError):
@@ -125,9 +130,11 @@ class LocalChartModel:
                 if len(part) == 1:
                     outcomes.append(GenerationFailed("the device has too little memory for it"))
                 self._most = max(1, len(part) // 2)
-            except Exception as error:  # as many kinds as libraries: these charts are read without it
+            except Exception as error:  # noqa: BLE001 - of as many kinds as libraries: it costs these charts only
                 _log.exception("Reading charts with a model failed")
                 outcomes += [GenerationFailed(f"it failed ({type(error).__name__})")] * len(part)
+            finally:
+                self._busy_since = None
         return outcomes
 
     def _generated(self, loaded: Loaded, pictures: Sequence[Image]) -> list[TableOutcome]:
