@@ -125,8 +125,8 @@ def build_captioner(settings: Settings, generator: Generator) -> Captioner | Non
     if generator.name != "blip2":
         if settings.captions == "on":
             raise InvalidSettings(
-                "captions is on, and only the generator blip2 writes any: set generator_model to a checkpoint "
-                "of BLIP-2 or InstructBLIP, or captions to auto."
+                "captions is on and only the generator blip2 writes any: name a checkpoint of BLIP-2 or "
+                "InstructBLIP as generator_model, or set captions to auto."
             )
         return None
     from mmrag.generation.captions import Captions  # noqa: PLC0415 - needs an extra

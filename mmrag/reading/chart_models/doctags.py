@@ -25,6 +25,7 @@ _CHARTS = {
     "pie_chart": "pie", "scatter_chart": "scatter",
 }  # fmt: skip
 _CHART = re.compile(rf"<({'|'.join(_CHARTS)})>")
+LONGEST_CELL = 500  # characters: a merged cell is repeated
 _MOST_CHARACTERS = 40_000  # of one answer, tags and all
 
 
@@ -49,7 +50,7 @@ def _rows(body: str) -> list[tuple[str, ...]]:
             rows.append(tuple(row))
             row = []
         else:
-            row.append(_filled(match["tag"], match["text"].strip(), row, rows))
+            row.append(_filled(match["tag"], match["text"].strip()[:LONGEST_CELL], row, rows))
     return [row for row in [*rows, tuple(row)] if row]
 
 

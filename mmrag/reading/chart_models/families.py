@@ -28,7 +28,6 @@ class Family(Protocol):
     """How one kind of checkpoint is asked."""
 
     precision: Precision
-    skips_special_tokens: bool  # when its answers become text
     parse: Callable[..., ModelTable]
 
     def prepare(self, processor: Any) -> None:  # noqa: ANN401 - one of many classes of transformers
@@ -48,7 +47,6 @@ class Pix2Struct:
 
     question = "Generate underlying data table of the figure below:"
     precision: Precision = "fp32"  # the places of the patches are numbers in their input: bf16 ends at 256
-    skips_special_tokens = True
     parse = staticmethod(linearised.parse)
 
     def __init__(self) -> None:
@@ -68,7 +66,6 @@ class DocTags:
 
     question = "Convert chart to table."  # in these very words: it is what they were trained on
     precision: Precision = "auto"
-    skips_special_tokens = False  # the tags are such tokens
     parse = staticmethod(doctags.parse)
 
     def prepare(self, processor: Any) -> None:  # noqa: ANN401 - as above

@@ -76,6 +76,7 @@ class LocalChartModel:
             self._unusable = GenerationFailed("it was shut down")
             if self._batches is not None:
                 self._batches.close()
+            self._loaded = None
 
     def _started(self) -> Batches[bytes, TableOutcome]:
         with self._lock:
@@ -166,9 +167,8 @@ class LocalChartModel:
         ends = [place for place, token in enumerate(tokens) if place >= begins and token in stops]
         if not ends and is_late:
             return GenerationFailed("it was not done in time")
-        text = tokenizer.decode(
-            tokens[: ends[0] if ends else None], skip_special_tokens=self._family.skips_special_tokens
-        )
+        # Special tokens are kept: the tags of DocTags are such, and some tokenizers make line feeds such.
+        text = tokenizer.decode(tokens[begins : ends[0] if ends else None], skip_special_tokens=False)
         table: ModelTable = self._family.parse(text, cut_off=not ends)
         return table
 
