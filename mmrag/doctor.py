@@ -293,7 +293,7 @@ def _specimen_chart() -> bytes:
 
 
 def _generator(settings: Settings) -> Iterator[Finding]:
-    from mmrag.assemble import build_embedder  # noqa: PLC0415 - as above
+    from mmrag.assemble import build_captioner, build_embedder  # noqa: PLC0415 - as above
     from mmrag.generation.choice import choose_generator  # noqa: PLC0415 - as above
 
     generator, reason = choose_generator(settings, build_embedder(settings))
@@ -309,6 +309,8 @@ def _generator(settings: Settings) -> Iterator[Finding]:
         return
     how = getattr(generator, "precision_reason", "")
     says = f"{generator.name} with {generator.model} ({reason}){f'; {how}' if how else ''}"
+    if build_captioner(settings, generator) is not None:
+        says += "; it writes captions of figures that are read"
     yield Finding("generator", "ok", f"{says}; it drafted {len(draft.claims)} sentences of a trial question")
 
 

@@ -103,3 +103,16 @@ def test_only_what_a_model_read_may_be_said_to_be(hit, embedder):
     (claim,) = look_up(understand(prompt)[0], prompt.hits)
     said = replace(claim, text=claim.text.replace("measured from the chart", "read by a model"))
     assert EvidenceGrounder(embedder).ground(Draft((said,)), prompt) == ()
+
+
+def test_labels_that_a_model_read_are_not_counted_as_shared(hit, embedder):
+    def shared(second):
+        hits = tuple(
+            replace(hit(text, kind="figure", origin="attachment"), uri=f"attachment:{place:03d}")
+            for place, text in enumerate((SALES, second), start=1)
+        )
+        question = "How many labels do the first and the second chart have in common?"
+        return look_up(understand(Prompt(question, hits))[0], hits)
+
+    assert shared(SALES)
+    assert shared(READ_BY_MODEL) == ()

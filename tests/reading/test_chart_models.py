@@ -6,16 +6,18 @@ The models are tiny and were taught one answer; what real weights would read is 
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 import torch
 from PIL import Image
 
-from mmrag.assemble import build_chart_model, reading_with_models
+from mmrag.assemble import build_chart_model
 from mmrag.config import Settings
 from mmrag.doctor import _chart_model
 from mmrag.errors import GenerationFailed, InvalidSettings
 from mmrag.reading.chart_models.families import Pix2Struct
+from mmrag.reading.modelled import ModelledReader
 from mmrag.types import Attachment, ModelTable, Question, Source
 from tests.generation.checkpoints import CHART_MODELS, TAUGHT, make_checkpoint, teach
 from tests.generation.pictures import noise
@@ -98,20 +100,45 @@ def test_an_answer_says_that_a_model_read_the_value_and_a_change_of_model_reads_
     assert "Oslo is 40, read by a model." in attached.text
 
 
-def test_what_is_read_shows_the_cells_and_the_reason_and_a_contradiction_is_not_used(
+def test_what_is_read_shows_whose_cells_they_are_and_what_geometry_said(
     taught, dots, tmp_path, run, monkeypatch
 ):
     monkeypatch.setenv("MMRAG_CHART_MODEL", str(taught["docling"]))
     (tmp_path / "dots.png").write_bytes(dots)
-    _, shown, _ = run("read", tmp_path / "dots.png", "--json")
-    assert '"origin": "model",' in shown
-    assert '"confidence": 0.5' in shown
-    assert '"chart": "bar"' in shown
-    other = Image.open(io.BytesIO(dots)).crop((0, 0, 720, 560)).resize((720, 480))
-    other.paste("white", (0, 0, 90, 480))  # without its axis it is no chart, and no model is asked
-    other.save(tmp_path / "plain.png")
-    _, shown, _ = run("read", tmp_path / "plain.png", "--json")
-    assert "model" not in shown
+    code, shown, _ = run("read", tmp_path / "dots.png", "--json")
+    (figure,) = json.loads(shown)["pages"][0]["figures"]
+    assert code == 0
+    assert figure["table"] == [["", "Sold"], *map(list, ROWS[1:])]
+    assert figure["cells"] == [[{"origin": "model", "confidence": 0.5}]] * 3
+    assert figure["chart"] == "bar"
+    assert figure["reason"]
+    assert figure["text"].endswith("Leiden | Sold: ※30\n※ = read by a model")
+
+
+def test_a_model_is_shown_charts_that_are_open_and_nothing_else(reader, draw_chart, draw_text, encode):
+    def shown(data):
+        seen = []
+
+        class Seeing:
+            version = "1"
+
+            def tables(self, pictures, *, seconds):
+                assert seconds == 60
+                seen.extend(pictures)
+                return [ModelTable((("City", "Sold"), ("Oslo", "1"), ("Porto", "2")))] * len(pictures)
+
+            def close(self):
+                """It holds nothing."""
+
+        modelled = ModelledReader(reader, chart_model=Seeing(), captioner=None, seconds=60)
+        (page,) = modelled.read(data, name="file").pages
+        return len(seen), page
+
+    bars = draw_chart(lambda axes: axes.bar(["Oslo", "Porto", "Leiden"], [40, 20, 30]))
+    for data in (bars, noise(1, (300, 200)), encode(draw_text("All passwords are changed every spring"))):
+        count, page = shown(data)
+        assert count == 0
+        assert "※" not in page.text
 
 
 def test_memory_that_is_too_small_halves_a_batch_and_then_costs_the_table_only(
@@ -173,15 +200,17 @@ def test_a_checkpoint_that_reads_no_charts_or_is_not_there_is_explained(tmp_path
         build_chart_model(Settings(chart_model="google/deplot"))
 
 
-def test_damaged_weights_are_a_reason_for_every_chart(taught, dots, tmp_path):
+def test_damaged_weights_are_a_reason_for_every_chart(taught, dots, tmp_path, reader):
     folder = tmp_path / "damaged"
     folder.mkdir()
     for file in taught["docling"].iterdir():
         (folder / file.name).write_bytes(
             file.read_bytes()[: 5_000 if file.suffix == ".safetensors" else None]
         )
-    with reading_with_models(Settings(chart_model=str(folder), threads=1)) as reader:
-        reading = reader.read(dots, name="dots.png")
+    model = build_chart_model(Settings(chart_model=str(folder), threads=1))
+    modelled = ModelledReader(reader, chart_model=model, captioner=None, seconds=60)
+    reading = modelled.read(dots, name="dots.png")
+    model.close()
     assert "cannot be loaded" in reading.pages[0].figures[0].reason
     assert "cannot be loaded" in reading.warnings[0]
     assert not reading.complete
