@@ -105,7 +105,7 @@ def test_only_what_a_model_read_may_be_said_to_be(hit, embedder):
     assert EvidenceGrounder(embedder).ground(Draft((said,)), prompt) == ()
 
 
-def test_labels_that_a_model_read_are_not_counted_as_shared(hit, embedder):
+def test_labels_that_a_model_read_are_not_counted_as_shared(hit):
     def shared(second):
         hits = tuple(
             replace(hit(text, kind="figure", origin="attachment"), uri=f"attachment:{place:03d}")
