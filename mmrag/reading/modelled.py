@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _MOST_FIGURES = 200  # of one document that a model looks at
 _CAPTIONED = frozenset(("chart", "picture"))  # a picture of text says itself what it is
 _LONGEST_CAPTION = 200  # characters
-_NUMBER = re.compile(r"[-−]?[$€£¥]?\d[\d.,:/]*\s?%?")
+_NUMBER = re.compile(r"[-−]?[$€£¥]?\d[\d.,:/]*(?:\s?%)?")
 
 Seen = TypeVar("Seen")
 

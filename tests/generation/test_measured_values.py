@@ -111,7 +111,7 @@ def test_labels_that_a_model_read_are_not_counted_as_shared(hit):
             replace(hit(text, kind="figure", origin="attachment"), uri=f"attachment:{place:03d}")
             for place, text in enumerate((SALES, second), start=1)
         )
-        question = "How many labels do the first and the second chart have in common?"
+        question = "How many labels do the first chart and the second chart have in common?"
         return look_up(understand(Prompt(question, hits))[0], hits)
 
     assert shared(SALES)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from mmrag.assemble import build_captioner, build_chart_model, reading_with_models
+from mmrag.assemble import build_captioner
 from mmrag.config import Settings
 from mmrag.errors import GenerationFailed, InvalidSettings
 from mmrag.generation.captions import Captions
 from mmrag.generation.choice import choose_generator
+from mmrag.reading.chunking import SentenceChunker
 from mmrag.reading.modelled import ModelledReader
 from mmrag.types import Attachment, Question, Source
 from tests.generation.checkpoints import make_checkpoint
 from tests.generation.pictures import noise
+from tests.reading.kept import KeptReadings
 
 PHOTO = noise(1, (300, 200))
 
@@ -29,6 +31,11 @@ class Saying:
     def captions(self, pictures, *, seconds):
         assert seconds > 0
         return self.says[: len(pictures)]
+
+
+@pytest.fixture(scope="module")
+def reader(reader):
+    return KeptReadings(reader)
 
 
 @pytest.fixture(scope="module")
@@ -135,15 +142,7 @@ def test_a_caption_stands_at_the_end_of_what_was_read_from_a_chart(read_with, dr
     assert text[figure.table.start : figure.table.end].count("≈") == 3
 
 
-def test_without_models_nothing_is_added():
-    with reading_with_models(Settings()) as reader:
-        assert reader.read(PHOTO, name="photo.png").pages[0].text == ""
-    assert build_chart_model(Settings()) is None
-
-
 def test_a_caption_of_many_tokens_is_not_cut_from_its_mark(read_with):
-    from mmrag.reading.chunking import SentenceChunker  # noqa: PLC0415 - of this test alone
-
     reading = read_with("船" * 180)
     chunker = SentenceChunker(count_tokens=len, target_tokens=32)
     chunks = chunker.chunk(reading.pages, title="photo.png")
