@@ -14,6 +14,7 @@ from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.platypus import SimpleDocTemplate
 
 from mmrag.reading.reader import FileReader
+from tests.reading.kept import KeptReadings
 
 
 @pytest.fixture
@@ -24,6 +25,12 @@ def read(reader):
         return reader.read(data, name=name)
 
     return read
+
+
+@pytest.fixture(scope="session")
+def kept_reader(reader):
+    """Reads the same picture once for all tests of what is added to a reading."""
+    return KeptReadings(reader)
 
 
 @pytest.fixture
@@ -68,6 +75,12 @@ def draw_chart():
         return buffer.getvalue()
 
     return make
+
+
+@pytest.fixture(scope="session")
+def bars(draw_chart):
+    """A chart of three bars on an axis, as PNG."""
+    return draw_chart(lambda axes: axes.bar(["Oslo", "Porto", "Leiden"], [40, 20, 30]))
 
 
 @pytest.fixture(scope="session")

@@ -21,15 +21,14 @@ from mmrag.reading.modelled import ModelledReader
 from mmrag.types import Attachment, ModelTable, Question, Source
 from tests.generation.checkpoints import CHART_MODELS, TAUGHT, make_checkpoint, teach
 from tests.generation.pictures import noise
-from tests.reading.kept import KeptReadings
 
 ROWS = (("City", "Sold"), ("Oslo", "40"), ("Porto", "20"), ("Leiden", "30"))
 ASKED = "How many umbrellas were sold in Oslo?"
 
 
 @pytest.fixture(scope="module")
-def reader(reader):
-    return KeptReadings(reader)
+def reader(kept_reader):
+    return kept_reader
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +120,7 @@ def test_what_is_read_shows_whose_cells_they_are_and_what_geometry_said(
     assert figure["text"].endswith("Leiden | Sold: ※30\n※ = read by a model")
 
 
-def test_a_model_is_shown_charts_that_are_open_and_nothing_else(reader, draw_chart, draw_text, encode):
+def test_a_model_is_shown_charts_that_are_open_and_nothing_else(reader, bars):
     def shown(data):
         seen = []
 
@@ -140,8 +139,7 @@ def test_a_model_is_shown_charts_that_are_open_and_nothing_else(reader, draw_cha
         (page,) = modelled.read(data, name="file").pages
         return len(seen), page
 
-    bars = draw_chart(lambda axes: axes.bar(["Oslo", "Porto", "Leiden"], [40, 20, 30]))
-    for data in (bars, noise(1, (300, 200)), encode(draw_text("All passwords are changed every spring"))):
+    for data in (bars, noise(1, (300, 200))):
         count, page = shown(data)
         assert count == 0
         assert "※" not in page.text
