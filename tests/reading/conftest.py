@@ -14,7 +14,6 @@ from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.platypus import SimpleDocTemplate
 
 from mmrag.reading.reader import FileReader
-from tests.reading.kept import KeptReadings
 
 
 @pytest.fixture
@@ -28,9 +27,9 @@ def read(reader):
 
 
 @pytest.fixture(scope="session")
-def kept_reader(reader):
-    """Reads the same picture once for all tests of what is added to a reading."""
-    return KeptReadings(reader)
+def readings():
+    """What was read already, by its bytes: for tests of what is added to a reading."""
+    return {}
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 
 class KeptReadings:
-    """Reads by another reader and remembers. Implements `ports.Reader`."""
+    """Reads by another reader and remembers in `readings`. Implements `ports.Reader`."""
 
-    def __init__(self, reader):
+    def __init__(self, reader, readings):
         self._reader = reader
-        self._readings = {}
+        self._readings = readings
 
     def read(self, data, *, name, progress=None):
         if data not in self._readings:

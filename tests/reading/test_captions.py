@@ -15,6 +15,7 @@ from mmrag.reading.modelled import ModelledReader
 from mmrag.types import Attachment, Question, Source
 from tests.generation.checkpoints import make_checkpoint
 from tests.generation.pictures import noise
+from tests.reading.kept import KeptReadings
 
 PHOTO = noise(1, (300, 200))
 
@@ -33,8 +34,8 @@ class Saying:
 
 
 @pytest.fixture(scope="module")
-def reader(kept_reader):
-    return kept_reader
+def reader(reader, readings):
+    return KeptReadings(reader, readings)
 
 
 @pytest.fixture(scope="module")
@@ -132,11 +133,8 @@ def test_a_photo_is_found_by_its_caption_and_no_answer_rests_on_it(start_engine,
 
 
 def test_a_caption_stands_at_the_end_of_what_was_read_from_a_chart(read_with, bars):
-    chart = draw_chart(lambda axes: axes.bar(["Oslo", "Porto", "Leiden"], [40, 20, 30]))
-    figure, text = (
-        (reading := read_with("a bar chart", data=chart)).pages[0].figures[0],
-        reading.pages[0].text,
-    )
+    (page,) = read_with("a bar chart", data=bars).pages
+    text, (figure,) = page.text, page.figures
     assert text.endswith("\n\nCaption by a model: a bar chart")
     assert text[figure.table.start : figure.table.end].count("≈") == 3
 

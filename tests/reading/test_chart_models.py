@@ -21,14 +21,15 @@ from mmrag.reading.modelled import ModelledReader
 from mmrag.types import Attachment, ModelTable, Question, Source
 from tests.generation.checkpoints import CHART_MODELS, TAUGHT, make_checkpoint, teach
 from tests.generation.pictures import noise
+from tests.reading.kept import KeptReadings
 
 ROWS = (("City", "Sold"), ("Oslo", "40"), ("Porto", "20"), ("Leiden", "30"))
 ASKED = "How many umbrellas were sold in Oslo?"
 
 
 @pytest.fixture(scope="module")
-def reader(kept_reader):
-    return kept_reader
+def reader(reader, readings):
+    return KeptReadings(reader, readings)
 
 
 @pytest.fixture(scope="module")
