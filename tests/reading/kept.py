@@ -20,3 +20,6 @@ class KeptReadings:
 
     def draw_page(self, data, *, number, quote):
         return self._reader.draw_page(data, number=number, quote=quote)
+
+    def close(self):
+        """The reader is everybody's."""

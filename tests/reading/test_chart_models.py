@@ -107,8 +107,9 @@ def test_an_answer_says_that_a_model_read_the_value_and_a_change_of_model_reads_
 
 
 def test_what_is_read_shows_whose_cells_they_are_and_what_geometry_said(
-    taught, dots, tmp_path, run, monkeypatch
+    taught, dots, reader, tmp_path, run, monkeypatch
 ):
+    monkeypatch.setattr("mmrag.assemble.build_reader", lambda _: reader)
     monkeypatch.setenv("MMRAG_CHART_MODEL", str(taught["docling"]))
     (tmp_path / "dots.png").write_bytes(dots)
     code, shown, _ = run("read", tmp_path / "dots.png", "--json")
