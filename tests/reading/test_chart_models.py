@@ -45,6 +45,13 @@ def dots(draw_chart):
     return draw_chart(draw)
 
 
+@pytest.fixture
+def dots_file(dots, tmp_path):
+    path = tmp_path / "dots.png"
+    path.write_bytes(dots)
+    return path
+
+
 @pytest.fixture(scope="module")
 def taught(tmp_path_factory, dots):
     """Folders of tiny chart models that were taught what `TAUGHT` says of the chart."""
@@ -107,12 +114,11 @@ def test_an_answer_says_that_a_model_read_the_value_and_a_change_of_model_reads_
 
 
 def test_what_is_read_shows_whose_cells_they_are_and_what_geometry_said(
-    taught, dots, reader, tmp_path, run, monkeypatch
+    taught, dots_file, reader, run, monkeypatch
 ):
     monkeypatch.setattr("mmrag.assemble.build_reader", lambda _: reader)
     monkeypatch.setenv("MMRAG_CHART_MODEL", str(taught["docling"]))
-    (tmp_path / "dots.png").write_bytes(dots)
-    code, shown, _ = run("read", tmp_path / "dots.png", "--json")
+    code, shown, _ = run("read", dots_file, "--json")
     (figure,) = json.loads(shown)["pages"][0]["figures"]
     assert code == 0
     assert figure["table"] == [["", "Sold"], *map(list, ROWS[1:])]
