@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from mmrag.engine import Engine, Limits, Stages
-from mmrag.errors import MissingExtra, StoreUnavailable, UserFacingError
+from mmrag.errors import InvalidSettings, MissingExtra, StoreUnavailable, UserFacingError
 from mmrag.home import STORE
 from mmrag.links import PageLinks, read_key
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Iterator
     from pathlib import Path
 
     from mmrag.config import Settings
     from mmrag.grounding.entailment import Entailment
-    from mmrag.ports import Embedder, Reader
+    from mmrag.ports import Captioner, ChartModel, Embedder, Generator, Reader
+    from mmrag.reading.chart_models.local import LocalChartModel
     from mmrag.reading.contained import ContainedReader
     from mmrag.retrieval.dense import DenseBuilder
     from mmrag.retrieval.embedding.embedder import SentenceTransformerEmbedder
@@ -81,6 +82,100 @@ def build_reader(settings: Settings) -> ContainedReader:
         ),
         processes=settings.reading_processes,
         threads=settings.threads,
+    )
+
+
+def build_chart_model(settings: Settings) -> LocalChartModel | None:
+    """The model for charts of these settings, if they name one; it loads at the first chart.
+
+    Whoever builds it closes it. Raises MissingExtra, and InvalidSettings where what is named cannot be used.
+    """
+    if not settings.chart_model:
+        return None
+    try:
+        from mmrag.checkpoints.finding import find_checkpoint  # noqa: PLC0415 - needs an extra
+        from mmrag.reading.chart_models.local import (  # noqa: PLC0415 - as above; named by the error
+            ChartModelOptions,
+            LocalChartModel,
+        )
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "The model for charts", "cpu") from missing
+    checkpoint = find_checkpoint(
+        settings.chart_model,
+        revision=settings.chart_model_revision,
+        revision_setting="chart_model_revision",
+    )
+    options = ChartModelOptions(
+        most_tokens=settings.chart_model_tokens,
+        batch=settings.chart_model_batch,
+        seconds=settings.chart_model_seconds,
+        threads=settings.threads,
+        most_pixels=settings.max_image_pixels,
+    )
+    return LocalChartModel(checkpoint, options)
+
+
+def build_captioner(settings: Settings, generator: Generator) -> Captioner | None:
+    """Who gives figures their captions: the generator, where it can and these settings want it.
+
+    Raises InvalidSettings where they want what it cannot.
+    """
+    if settings.captions == "off":
+        return None
+    if generator.name != "blip2":
+        if settings.captions == "on":
+            raise InvalidSettings(
+                "captions is on and only the generator blip2 writes any: name a checkpoint of BLIP-2 or "
+                "InstructBLIP as generator_model, or set captions to auto."
+            )
+        return None
+    from mmrag.generation.captions import Captions  # noqa: PLC0415 - needs an extra
+    from mmrag.generation.local import LocalGenerator  # noqa: PLC0415 - as above
+
+    if settings.captions == "auto" and not _has_gpu():
+        return None
+    return Captions(generator) if isinstance(generator, LocalGenerator) else None
+
+
+def _has_gpu() -> bool:
+    import torch  # noqa: PLC0415 - heavy: seconds
+
+    return torch.cuda.is_available()
+
+
+@contextmanager
+def reading_with_models(settings: Settings) -> Iterator[Reader]:
+    """The readers with the models that look at figures, as an engine of these settings reads; then closed.
+
+    Raises MissingExtra, InvalidSettings.
+    """
+    from mmrag.generation.choice import choose_generator  # noqa: PLC0415 - needs an extra
+
+    with ExitStack() as opened:
+        reader = opened.enter_context(closing(build_reader(settings)))
+        chart_model = build_chart_model(settings)
+        if chart_model is not None:
+            opened.callback(chart_model.close)
+        captioner = None
+        if settings.captions == "on" or (
+            settings.captions == "auto" and settings.generator_model and _has_gpu()
+        ):
+            generator, _ = choose_generator(settings, build_embedder(settings))
+            opened.callback(generator.close)
+            captioner = build_captioner(settings, generator)
+        yield _modelled(settings, reader, chart_model, captioner)
+
+
+def _modelled(
+    settings: Settings, reader: Reader, chart_model: ChartModel | None, captioner: Captioner | None
+) -> Reader:
+    """The reader with these models, where there are any."""
+    if chart_model is None and captioner is None:
+        return reader
+    from mmrag.reading.modelled import ModelledReader  # noqa: PLC0415 - needs an extra
+
+    return ModelledReader(
+        reader, chart_model=chart_model, captioner=captioner, seconds=settings.reading_seconds
     )
 
 
@@ -177,6 +272,9 @@ def _build(
             closing(DiskAnswerCache(settings.home / "cache", size_limit=settings.cache_bytes))
         )
         retriever = opened.enter_context(closing(_retriever(settings, store, embedder, retrievers)))
+        chart_model = build_chart_model(settings)
+        if chart_model is not None:
+            opened.callback(chart_model.close)
         stages = _stages(
             settings,
             store=store,
@@ -184,6 +282,7 @@ def _build(
             embedder=embedder,
             retriever=retriever,
             reader=reader or opened.enter_context(closing(build_reader(settings))),
+            chart_model=chart_model,
         )
         opened.callback(stages.generator.close)
         kept_open = opened.pop_all()
@@ -207,6 +306,7 @@ def _stages(
     embedder: Embedder,
     retriever: HybridRetriever,
     reader: Reader,
+    chart_model: ChartModel | None,
 ) -> Stages:
     from mmrag.generation.choice import choose_generator  # noqa: PLC0415 - as above
     from mmrag.generation.extractive import ExtractiveGenerator  # noqa: PLC0415 - as above
@@ -216,17 +316,20 @@ def _stages(
 
     generator, reason = choose_generator(settings, embedder)
     fallback = ExtractiveGenerator(embedder)
+    captioner = build_captioner(settings, generator)
+    seen_by = {"charts": chart_model, "captions": captioner}
+    models = [f"{what} by {model.version}" for what, model in seen_by.items() if model is not None]
     return Stages(
         store=store,
         cache=cache,
-        reader=reader,
+        reader=_modelled(settings, reader, chart_model, captioner),
         chunker=SentenceChunker(count_tokens=embedder.count_tokens, target_tokens=settings.chunk_tokens),
         embedder=embedder,
         retriever=retriever,
         generator=generator,
         fallback=fallback if generator.name != fallback.name else None,
         grounder=EvidenceGrounder(embedder, build_entailment(settings)),
-        reading_version=f"{READING_VERSION} {settings.chunk_tokens}",
+        reading_version=" ".join([READING_VERSION, str(settings.chunk_tokens), *models]),
         generator_reason=reason,
         # Without a cache nobody would find what another process did meanwhile.
         flights=settings.home / "flights" if settings.cache_bytes else None,

@@ -83,6 +83,28 @@ class Settings(BaseSettings):
     generator_cache_8bit: bool = Field(
         default=False, description="Whether BLIP-2 keeps past tokens in 8 bits: half the memory, less exact."
     )
+    captions: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="Whether figures that are read get a caption by the generator `blip2`, to be found by; "
+        "auto where it runs on a GPU.",
+    )
+    chart_model: str = Field(
+        default="",
+        description="Model that reads the data of charts where nothing certain was read: a folder or a model "
+        "hub name, of Pix2Struct's kind (DePlot) or with DocTags (Granite-Docling); empty for none.",
+    )
+    chart_model_revision: str = Field(
+        default="", description="Commit of that hub name, 40 digits; nothing is downloaded without it."
+    )
+    chart_model_tokens: Annotated[int, Field(ge=32, le=8_192)] = Field(
+        default=512, description="Longest table of a chart model, in its tokens."
+    )
+    chart_model_batch: Annotated[int, Field(ge=1, le=256)] = Field(
+        default=4, description="Most charts that a chart model reads together."
+    )
+    chart_model_seconds: Annotated[float, Field(gt=0, le=3_600)] = Field(
+        default=120, description="Seconds a chart model has for those; then they are read without it."
+    )
     openai_base_url: str = Field(
         default="", description="Address of an OpenAI-compatible server; empty for OpenAI's own."
     )

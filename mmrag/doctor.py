@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Literal
 
 from mmrag.config import source_of
@@ -17,6 +18,8 @@ from mmrag.types import Chunk, Hit, Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from PIL import Image
 
     from mmrag.config import Settings
 
@@ -47,6 +50,7 @@ def examine(settings: Settings) -> list[Finding]:
         "reranker": _reranker,
         "reading": _reading,
         "pictures": _pictures,
+        "chart model": _chart_model,
         "generator": _generator,
         "device": _device,
         "pages": _pages,
@@ -237,19 +241,59 @@ def _pictures(settings: Settings) -> Iterator[Finding]:
 
 def _specimen() -> bytes:
     """A picture that says "Sales 42"."""
-    from io import BytesIO  # noqa: PLC0415 - only the doctor draws
-
-    from PIL import Image, ImageDraw, ImageFont  # noqa: PLC0415 - as above
+    from PIL import Image, ImageDraw, ImageFont  # noqa: PLC0415 - only the doctor draws
 
     picture = Image.new("RGB", (400, 120), "white")
     ImageDraw.Draw(picture).text((30, 30), "Sales 42", fill="black", font=ImageFont.load_default(48))
+    return _png(picture)
+
+
+def _png(picture: Image.Image) -> bytes:
     buffer = BytesIO()
     picture.save(buffer, "PNG")
     return buffer.getvalue()
 
 
+def _chart_model(settings: Settings) -> Iterator[Finding]:
+    """Whether a model looks at charts, and works: it is shown one."""
+    from mmrag.assemble import build_chart_model  # noqa: PLC0415 - as above
+
+    model = build_chart_model(settings)
+    if model is None:
+        says = "off: no weights come along; `chart_model` names a DePlot or Granite-Docling that you have"
+        yield Finding("chart model", "note", says)
+        return
+    with closing(model):
+        (outcome,) = model.tables([_specimen_chart()], seconds=settings.reading_seconds)
+    if isinstance(outcome, GenerationFailed):
+        remedy = "until then charts are read without it, and each says so"
+        yield Finding("chart model", "fault", f"{model.version}: {outcome}", remedy)
+        return
+    cells = sum(map(len, outcome.rows))
+    yield Finding(
+        "chart model",
+        "ok" if cells else "note",
+        f"{model.version} ({model.precision_reason}) wrote {cells} cells of a specimen chart; documents that "
+        "another one read stay as they are until they are added again",
+    )
+
+
+def _specimen_chart() -> bytes:
+    """Three bars with their names."""
+    from PIL import Image, ImageDraw, ImageFont  # noqa: PLC0415 - only the doctor draws
+
+    picture = Image.new("RGB", (480, 320), "white")
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(20)
+    for place, (name, value) in enumerate((("Oslo", 40), ("Porto", 20), ("Leiden", 30))):
+        left = 80 + 130 * place
+        pen.rectangle((left, 270 - 5 * value, left + 60, 270), fill="steelblue")
+        pen.text((left, 275), name, fill="black", font=font)
+        pen.text((left + 15, 245 - 5 * value), str(value), fill="black", font=font)
+    return _png(picture)
+
+
 def _generator(settings: Settings) -> Iterator[Finding]:
-    from mmrag.assemble import build_embedder  # noqa: PLC0415 - as above
+    from mmrag.assemble import build_captioner, build_embedder  # noqa: PLC0415 - as above
     from mmrag.generation.choice import choose_generator  # noqa: PLC0415 - as above
 
     generator, reason = choose_generator(settings, build_embedder(settings))
@@ -265,6 +309,8 @@ def _generator(settings: Settings) -> Iterator[Finding]:
         return
     how = getattr(generator, "precision_reason", "")
     says = f"{generator.name} with {generator.model} ({reason}){f'; {how}' if how else ''}"
+    if build_captioner(settings, generator) is not None:
+        says += "; it writes captions of figures that are read"
     yield Finding("generator", "ok", f"{says}; it drafted {len(draft.claims)} sentences of a trial question")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from mmrag.errors import UserFacingError
+from mmrag.errors import GenerationFailed, UserFacingError
 from mmrag.types import (
     AddReport,
     Answer,
@@ -24,6 +24,7 @@ from mmrag.types import (
     Draft,
     Exchange,
     Hit,
+    ModelTable,
     Original,
     Page,
     Prompt,
@@ -56,6 +57,8 @@ PageListener = Callable[[int, int], None]  # pages that are read, of how many
 AddListener = Callable[[int, int, int], None]  # of which source, pages that are read, of how many
 SourceLoader = Callable[[], Source]  # raises UserFacingError
 AddOutcome = AddReport | UserFacingError
+TableOutcome = ModelTable | GenerationFailed
+CaptionOutcome = str | GenerationFailed
 
 
 def unheard(_: object) -> None:
@@ -210,6 +213,36 @@ class Reader(Protocol):
 
     def draw_page(self, data: bytes, *, number: int, quote: str) -> bytes:
         """A page of a PDF as it looks, as PNG, the quoted words marked. Raises NotReadable."""
+        ...
+
+
+class ChartModel(Protocol):
+    """A model that reads the data of drawn charts. Safe to use from many threads."""
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the same picture could be read otherwise."""
+        ...
+
+    def tables(self, pictures: Sequence[bytes], *, seconds: float) -> Sequence[TableOutcome]:
+        """What it reads in each picture (PNG or JPEG), or why it failed, within so many seconds."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds; it is not asked again."""
+        ...
+
+
+class Captioner(Protocol):
+    """A model that says what a picture shows. Safe to use from many threads."""
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the same picture could be described otherwise."""
+        ...
+
+    def captions(self, pictures: Sequence[bytes], *, seconds: float) -> Sequence[CaptionOutcome]:
+        """A few words about each picture (PNG or JPEG), or why it failed, within so many seconds."""
         ...
 
 

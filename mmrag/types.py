@@ -25,7 +25,7 @@ Role = Literal["user", "assistant"]
 Origin = Literal["collection", "attachment", "thread"]
 ChunkKind = Literal["text", "table", "figure", "correction"]
 AddStatus = Literal["added", "updated", "unchanged"]
-CellOrigin = Literal["printed", "measured"]
+CellOrigin = Literal["printed", "measured", "model"]
 Stage = Literal["reading", "searching", "answering", "checking"]
 
 _MARKERS = re.compile(r"(?:\[\d+\])+(?: |$)")
@@ -69,9 +69,11 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class CellSource:
-    """Where a value of a chart comes from: it is printed there, or was measured on the chart's axis.
+    """Where a value of a chart comes from: printed there, measured on its axis, or read by a model.
 
     `confidence` is a little less than the share of such cells that were right on charts with known data.
+    Of a model's cells no such share is known: there it is (n + 1) / (n + 2), Laplace's rule of succession,
+    where all n of its values that could be compared with what is certain agree.
     """
 
     origin: CellOrigin
@@ -98,9 +100,10 @@ class Figure:
 
     `kind` is "chart", "text" or "picture"; `chart` is the kind of chart where a table was read:
     "bar", "grouped", "line" and others. `table` holds a chart's data where it is certain, else
-    `reason` says why it is not. `image` is the picture as PNG or JPEG bytes, upright and on white.
-    `key` is what it shares only with pictures of the same pixels. `box` is its place on the page: left,
-    top, right and bottom as shares of the page's width and height.
+    `reason` says why it is not; where a model read it, `table` holds that and `reason` stays.
+    `image` is the picture as PNG or JPEG bytes, upright and on white. `key` is what it shares only with
+    pictures of the same pixels. `box` is its place on the page: left, top, right and bottom as shares of
+    the page's width and height.
     """
 
     kind: str
@@ -131,12 +134,28 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the readers saw in one file or picture."""
+    """What the readers saw in one file or picture.
+
+    It is not `complete` where a model that looks at figures failed: read again, there may be more.
+    """
 
     media_type: str
     title: str | None
     pages: tuple[Page, ...]
     warnings: tuple[str, ...] = ()
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTable:
+    """What a model wrote as the data of a chart: its header, then its rows, not yet believed.
+
+    `chart` is the kind of chart it saw, or "". What was `cut_off` lacks its end.
+    """
+
+    rows: tuple[tuple[str, ...], ...]
+    chart: str = ""
+    cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
@@ -173,10 +173,10 @@ def rate(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def read(arguments: argparse.Namespace, settings: Settings) -> int:
     """Show what the readers see."""
-    from mmrag.assemble import build_reader  # noqa: PLC0415 - needs an extra that `--help` does not
+    from mmrag.assemble import reading_with_models  # noqa: PLC0415 - needs an extra that `--help` does not
 
     data = read_file(arguments.path, limit=settings.max_file_bytes)
-    with closing(build_reader(settings)) as reader:
+    with reading_with_models(settings) as reader:
         reading = reader.read(data, name=arguments.path.name)
     if arguments.json:
         _print_json(wire.reading_to_json(reading))

@@ -355,6 +355,8 @@ def _print_figure(console: Console, figure: Figure, text: str) -> None:
     _print_text(console, text)
     if figure.table:
         console.print(_grid(figure.table, "read from the picture"))
+    if figure.reason:
+        console.print(f"[dim]{escape(neutralise(figure.reason))}[/]")
 
 
 def _place(figure: Figure) -> str:

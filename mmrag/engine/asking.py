@@ -97,9 +97,10 @@ class Asking:
         drafted = self._drafted(prompt, watch, listener, saying)
         answer = self._compose(saying.answer_id, drafted, prompt, unread, index_version, watch)
         saying.rest_of(answer)
+        failed = self._desk.forget_incomplete(question.attachments) or drafted.failed
         stored = StoredAnswer(answer, question.standalone, question.collections, key)
         # In this order no removal slips through: it finds the saved answer's key, or is seen here.
-        if not drafted.failed:  # the next time the generator may be well again
+        if not failed:  # the next time the model may be well again
             self._stages.cache.set(key, answer)
         if not self._stages.store.save_answer(stored):
             self._stages.cache.delete([key])
@@ -239,7 +240,8 @@ class Asking:
     def _cache_key(self, question: Question, index_version: str) -> str:
         # Of the fallback, too: its answers are kept where the sources support nothing of the other's.
         generators = (self._stages.generator, self._stages.fallback)
-        versions = [f"{each.name} {each.model} {each.version}" for each in generators if each is not None]
+        versions = [self._stages.reading_version]  # of what is attached
+        versions += [f"{each.name} {each.model} {each.version}" for each in generators if each is not None]
         return cache_key(
             text=question.text,
             collections=question.collections,

@@ -66,6 +66,15 @@ class AttachmentDesk:
             if figure.image is not None
         )
 
+    def forget_incomplete(self, attachments: Sequence[Attachment]) -> bool:
+        """Have those read anew the next time in which a model failed; whether there are any."""
+        with self._lock:
+            keys = {_key(attachment) for attachment in attachments} & self._readings.keys()
+            incomplete = [key for key in keys if not self._readings[key].complete]
+            for key in incomplete:
+                del self._readings[key]
+        return bool(incomplete)
+
     def _read_again(self, attachments: Sequence[Attachment]) -> Iterator[tuple[Attachment, Reading]]:
         for attachment in attachments[: self._most]:
             try:
@@ -76,7 +85,7 @@ class AttachmentDesk:
     def _read(self, attachment: Attachment) -> Reading:
         if attachment.failure:
             raise NotReadable(attachment.failure)
-        key = hashlib.blake2b(attachment.data + b"\0" + attachment.name.encode(), digest_size=16).digest()
+        key = _key(attachment)
         with self._lock:
             if key in self._readings:
                 self._readings.move_to_end(key)
@@ -111,6 +120,10 @@ class AttachmentDesk:
             )
             for number, draft in enumerate(drafts)
         ]
+
+
+def _key(attachment: Attachment) -> bytes:
+    return hashlib.blake2b(attachment.data + b"\0" + attachment.name.encode(), digest_size=16).digest()
 
 
 def pictures(passages: Sequence[Hit]) -> list[str]:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from mmrag.types import AddStatus, Source
 
 
+_INCOMPLETE = " incomplete"  # ends the hash of what is to be read again where it is added again
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A source that was read and cut, and is still to be embedded and stored."""
@@ -80,6 +83,8 @@ class Library:
             added_at=_now(),
             added_by=source.added_by,
         )
+        if not reading.complete:
+            content_hash += _INCOMPLETE
         original = Original(source.name, source.data) if self._stages.keep_originals else None
         return Prepared(document, content_hash, reading.pages, chunks, reading.warnings, original)
 

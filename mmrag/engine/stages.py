@@ -30,7 +30,7 @@ class Limits:
 class Stages:
     """The parts an engine is built from.
 
-    `reading_version` changes when the same bytes would be read or cut differently;
+    `reading_version` changes when the same bytes would be read or cut differently, by a model, too;
     `generator_reason` says why this generator was chosen, and `fallback` answers where it cannot;
     `flights` is where processes on one data folder keep from doing the same work, None where there is
     but one; `keep_originals` keeps each file beside what is read of it; `links` opens what is cited.

@@ -10,11 +10,12 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from mmrag.checkpoints.loading import stop_ids
 from mmrag.errors import GenerationFailed
 from mmrag.generation.decoding.language_model import Prefix
 from mmrag.generation.decoding.streams import DecodingFailed
 from mmrag.generation.inert import Inert
-from mmrag.generation.local import Tokens, opened, special_tokens, stop_ids
+from mmrag.generation.local import Tokens, opened, special_tokens
 from mmrag.generation.prompting import PLAIN, written
 
 if TYPE_CHECKING:
@@ -22,17 +23,19 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from mmrag.generation.checkpoint import Checkpoint
+    from mmrag.checkpoints.finding import Checkpoint
+    from mmrag.checkpoints.loading import Loaded
     from mmrag.generation.decoding.language_model import LanguageModel
     from mmrag.generation.decoding.loop import DecodeLoop, Options
     from mmrag.generation.decoding.scheduler import Scheduler
     from mmrag.generation.decoding.streams import Stream
-    from mmrag.generation.loading import Loaded
     from mmrag.generation.local import LocalOptions
     from mmrag.types import Picture, Prompt
 
 _log = logging.getLogger(__name__)
 _MEMORY_SHARE = 0.6  # of what is free on the GPU, for the cache; the rest is for pictures and long prompts
+_CAPTION_TOKENS = 40
+_SHORT_DESCRIPTION = "A short image description:"  # one of those that InstructBLIP was trained on
 _IN_PICTURE = -1  # what look-up sees in place of a picture's tokens
 
 
@@ -59,6 +62,7 @@ class Blip2:
         self.tokenizer = loaded.processor.tokenizer
         self._tokens = Tokens(self.tokenizer)
         self._inert = Inert(special_tokens(self.tokenizer))
+        self._is_asked = checkpoint.model_type == "instructblip"
         self._queries = int(self._model.config.num_query_tokens)
         self._embed = self._model.get_input_embeddings()
         self._most_tokens = options.most_tokens
@@ -87,11 +91,20 @@ class Blip2:
         return self._scheduler
 
     def submit(self, prompt: Prompt, *, seconds: float) -> Stream:
-        asked = self.asked(prompt)
+        return self._submitted(self.asked(prompt), most=self._most_tokens, seconds=seconds)
+
+    def describe(self, picture: Picture, *, seconds: float) -> Stream:
+        """Start writing a caption. Raises GenerationFailed."""
+        # BLIP-2 captions what comes without a question; InstructBLIP wants to be asked.
+        question = _SHORT_DESCRIPTION if self._is_asked else ""
+        asked = Asked(self._tokens.of(question, around=True), question, picture)
+        return self._submitted(asked, most=min(_CAPTION_TOKENS, self._most_tokens), seconds=seconds)
+
+    def _submitted(self, asked: Asked, *, most: int, seconds: float) -> Stream:
         queries = self._queries if asked.picture else 0
         try:
             return self._scheduler.submit(
-                asked, tokens=queries + len(asked.tokens), most=self._most_tokens, seconds=seconds
+                asked, tokens=queries + len(asked.tokens), most=most, seconds=seconds
             )
         except DecodingFailed as failure:
             raise GenerationFailed(str(failure)) from failure

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _TITLE_CHARS = 90
 _BLUR = Decimal("0.01")  # of the largest value: measured ones that are closer are not told apart
+_BLUR_OF_A_MODEL = Decimal("0.05")  # nor are those that a model read: within that it counts as right
 
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _YEARS = re.compile(r"(?<!\d)((?:19|20)\d\d)\s?[-–—]\s?((?:19|20)\d\d)(?!\d)")
@@ -300,15 +301,26 @@ def stated(query: Query, cell: Cell) -> str:
 
 
 def how_known(query: Query, values: Iterable[Value]) -> str:
-    """What an answer adds where it rests on values that were measured, not printed."""
-    if not any(value.cell.measured for value in values):
+    """What an answer adds where it rests on values that were measured, or read by a model, not printed."""
+    cells = [value.cell for value in values]
+    ways = []
+    if any(cell.measured for cell in cells):
+        ways.append("按图量得" if query.chinese else "measured from the chart")
+    if any(cell.by_model for cell in cells):
+        in_part = not all(cell.by_model for cell in cells)
+        ways.append(
+            f"{'部分' * in_part}由模型读出" if query.chinese else f"{'in part ' * in_part}read by a model"
+        )
+    if not ways:
         return ""
-    return "（按图量得）" if query.chinese else ", measured from the chart"
+    return f"（{'，'.join(ways)}）" if query.chinese else f", {' and '.join(ways)}"
 
 
 def is_blurred(a: Decimal, b: Decimal, values: Sequence[Value]) -> bool:
-    """Whether measuring cannot tell two amounts among these values apart."""
+    """Whether measuring, or a model, cannot tell two amounts among these values apart."""
     largest = max((abs(size(value)) for value in values), default=Decimal(0))
+    if any(value.cell.by_model for value in values):
+        return abs(a - b) <= _BLUR_OF_A_MODEL * largest
     return any(value.cell.measured for value in values) and abs(a - b) <= _BLUR * largest
 
 

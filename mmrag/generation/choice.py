@@ -65,12 +65,16 @@ def _openai_generator(settings: Settings) -> Generator:
 
 def _local_generator(settings: Settings) -> tuple[LocalGenerator, str]:
     """The generator over a checkpoint, and what kind of model that is."""
-    from mmrag.generation.checkpoint import find_checkpoint  # noqa: PLC0415 - needs an extra
-    from mmrag.generation.loading import check_precision  # noqa: PLC0415 - as above
+    from mmrag.checkpoints.finding import find_checkpoint  # noqa: PLC0415 - needs an extra
+    from mmrag.checkpoints.loading import check_precision  # noqa: PLC0415 - as above
     from mmrag.generation.local import LocalGenerator, LocalOptions  # noqa: PLC0415 - as above
 
     check_precision(settings.generator_precision)
-    checkpoint = find_checkpoint(settings.generator_model, revision=settings.generator_revision)
+    checkpoint = find_checkpoint(
+        settings.generator_model,
+        revision=settings.generator_revision,
+        revision_setting="generator_revision",
+    )
     options = LocalOptions(
         precision=settings.generator_precision,
         most_tokens=settings.generator_tokens,

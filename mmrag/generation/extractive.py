@@ -8,6 +8,7 @@ does not answer. Text that gives orders is text like any other.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from mmrag.generation.lookup import look_up
 from mmrag.generation.passages import sentences
 from mmrag.generation.scoring import answers, score
 from mmrag.ports import unheard
+from mmrag.text.evidence import evidence
 from mmrag.text.numbers import numbers
 from mmrag.text.words import words
 from mmrag.types import Claim, Draft, Quote
@@ -56,6 +58,7 @@ class ExtractiveGenerator:
         return self._embedder.name
 
     def generate(self, prompt: Prompt, *, drafted: ClaimListener = unheard) -> Draft:
+        prompt = replace(prompt, hits=evidence(prompt.hits))
         correction = corrected(prompt, self._embedder)
         for claim in correction:
             drafted(claim)

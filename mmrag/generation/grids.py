@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mmrag.text.chart_text import COUNT, LONG, MEASURED, NO_LABEL
+from mmrag.text.chart_text import BY_MODEL, COUNT, LONG, MEASURED, NO_LABEL, unsigned
 from mmrag.text.numbers import numbers, sole_number
 from mmrag.text.words import HAN
 
@@ -49,8 +49,8 @@ class Label:
 class Cell:
     """A value as it is written, its place, the number it is (if it is one) and its column's name or "".
 
-    A `measured` value of a chart is near the true one; `text` is its number alone, `span` holds the sign
-    that says so, too.
+    A `measured` value of a chart is near the true one, and one that was read `by_model` may be wrong;
+    `text` is its number alone, `span` holds the sign that says so, too.
     """
 
     text: str
@@ -58,6 +58,7 @@ class Cell:
     number: Number | None
     column: Label
     measured: bool = False
+    by_model: bool = False
 
     @property
     def written(self) -> str:
@@ -186,7 +187,7 @@ def _is_chart_line(line: _Line) -> bool:
     values = pieces[1:] or pieces
     return all(
         (match := _NAMED_VALUE.fullmatch(piece.text)) is not None
-        and sole_number(match["value"].removeprefix(MEASURED)) is not None
+        and sole_number(unsigned(match["value"])) is not None
         for piece in values
     )
 
@@ -235,10 +236,8 @@ def _unlabelled_rows(lines: Sequence[_Line], end: int) -> tuple[Row, ...]:
         start = line.start + len(NO_LABEL) + len(" | ")
         name = Label(column, ((start, start + len(column)),) if column else ())
         for match in _LISTED.finditer(line.text, len(head) + 1):
-            value = match[0].removeprefix(MEASURED)
             span = (line.start + match.start(), line.start + match.end())
-            cell = Cell(value, span, sole_number(value), name, measured=value != match[0])
-            rows.append(Row(label, (cell,)))
+            rows.append(Row(label, (_signed_cell(match[0], span, name),)))
     return tuple(rows)
 
 
@@ -257,14 +256,21 @@ def _named_cell(piece: _Piece, *, named_column: bool) -> tuple[Label, Cell]:
     start = piece.span[0]
     name = Label(match["name"], ((start + match.start("name"), start + match.end("name")),))
     written = match["value"].strip()
-    value = written.removeprefix(MEASURED)
     begin = start + match.start("value")
-    return name, Cell(
+    span = (begin, begin + len(written))
+    return name, _signed_cell(written, span, name if named_column else Label("", ()))
+
+
+def _signed_cell(written: str, span: Span, column: Label) -> Cell:
+    """A chart's value, which a sign before it may say more of."""
+    value = unsigned(written)
+    return Cell(
         value,
-        (begin, begin + len(written)),
+        span,
         sole_number(value),
-        name if named_column else Label("", ()),
-        measured=value != written,
+        column,
+        measured=written.startswith(MEASURED),
+        by_model=written.startswith(BY_MODEL),
     )
 
 

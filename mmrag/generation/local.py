@@ -8,10 +8,10 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from mmrag.checkpoints.loading import Precision, load
 from mmrag.errors import GenerationFailed, UserFacingError
 from mmrag.generation.decoding.streams import DecodingFailed
 from mmrag.generation.drafts import claims_of, draft_of
-from mmrag.generation.loading import Precision, load
 from mmrag.generation.prompting import PROMPT_VERSION
 from mmrag.ports import unheard
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from mmrag.generation.checkpoint import Checkpoint
+    from mmrag.checkpoints.finding import Checkpoint
     from mmrag.generation.decoding.streams import Stream
     from mmrag.ports import ClaimListener
     from mmrag.types import Claim, Draft, Picture, Prompt
@@ -124,7 +124,12 @@ class LocalGenerator:
         return served.batch_sizes if served else {}
 
     def _serve(self) -> Served:
-        loaded = load(self._checkpoint, precision=self._options.precision, threads=self._options.threads)
+        loaded = load(
+            self._checkpoint,
+            precision=self._options.precision,
+            threads=self._options.threads,
+            too_large="set generator_precision to int8 or 4bit-bitsandbytes, or name a smaller one",
+        )
         self.precision_reason = loaded.reason
         if self.name == "blip2":
             from mmrag.generation.blip2 import Blip2  # noqa: PLC0415 - it builds on this module
@@ -161,7 +166,7 @@ def opened(picture: Picture) -> Image:
     """The picture for a model's processor; its bytes come from our own reader, which checked them."""
     from PIL import Image  # noqa: PLC0415 - an extra
 
-    with Image.open(io.BytesIO(picture.data)) as image:
+    with Image.open(io.BytesIO(picture.data), formats=("PNG", "JPEG")) as image:
         return image.convert("RGB")
 
 
@@ -192,13 +197,3 @@ class Tokens:
 def special_tokens(tokenizer: Any) -> list[str]:  # noqa: ANN401 - a tokenizer of transformers, which is heavy to import
     """All that a tokenizer does not read as text."""
     return [*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()]
-
-
-def stop_ids(*models: Any) -> frozenset[int]:  # noqa: ANN401 - of many classes of transformers, or None
-    """The tokens that end an answer, by the generation settings of each."""
-    stops: set[int] = set()
-    for model in models:
-        value = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
-        if value is not None:
-            stops |= {value} if isinstance(value, int) else set(value)
-    return frozenset(stops)

@@ -193,7 +193,7 @@ def _standing_out(values: Sequence[Value], *, whole: bool) -> list[Value]:
 
 
 def count_shared(query: Query, tables: Sequence[ReadTable]) -> tuple[Claim, ...]:
-    """How many row labels two charts share, by name."""
+    """How many row labels two charts share, by name; of labels that a model read that is not certain."""
     places = dict.fromkeys(places_named(query.text))
     if not _SHARED.search(query.text) or _TICKS.search(query.text) or len(places) != 2:  # noqa: PLR2004 - two charts
         return ()
@@ -208,7 +208,8 @@ def count_shared(query: Query, tables: Sequence[ReadTable]) -> tuple[Claim, ...]
         for place in places
     )
     shared = [label for label in ours if label in theirs]
-    if not 0 < len(shared) <= MOST_COUNTED:
+    rows = [row for side in (ours, theirs) for _, row in side.values()]
+    if any(cell.by_model for row in rows for cell in row.cells) or not 0 < len(shared) <= MOST_COUNTED:
         return ()
     names = ", ".join(ours[label][1].label.text for label in shared)
     support = [

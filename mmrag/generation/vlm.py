@@ -13,11 +13,12 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mmrag.checkpoints.loading import stop_ids
 from mmrag.errors import GenerationFailed
 from mmrag.generation.decoding.streams import Cancelled, DeadlinePassed, DecodingFailed, Stream
 from mmrag.generation.families import InstructBlip, family_of
 from mmrag.generation.inert import Inert
-from mmrag.generation.local import Tokens, opened, special_tokens, stop_ids
+from mmrag.generation.local import Tokens, opened, special_tokens
 from mmrag.generation.prompting import CHAT, PLAIN, written
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from mmrag.generation.checkpoint import Checkpoint
-    from mmrag.generation.loading import Loaded
+    from mmrag.checkpoints.finding import Checkpoint
+    from mmrag.checkpoints.loading import Loaded
     from mmrag.generation.local import LocalOptions
     from mmrag.types import Picture, Prompt
 

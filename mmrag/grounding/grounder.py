@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING
 from mmrag.grounding.citations import cite
 from mmrag.grounding.guard import extremes_hold, numbers_stand
 from mmrag.grounding.units import units_agree
-from mmrag.text.chart_text import MEASURED
+from mmrag.text.chart_text import BY_MODEL, MEASURED
+from mmrag.text.evidence import evidence
 from mmrag.text.names import name_words, names
 from mmrag.text.numbers import numbers
 from mmrag.text.sentences import sentence_spans
-from mmrag.text.words import content_words, is_han, letters, normalise, words
-from mmrag.types import Quote
+from mmrag.text.words import content_words, is_chinese, is_han, letters, normalise, words
+from mmrag.types import Claim, Quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mmrag.grounding.entailment import Entailment
     from mmrag.ports import Embedder
-    from mmrag.types import Citation, Claim, Draft, Hit, Prompt
+    from mmrag.types import Citation, Draft, Hit, Prompt
 
 _MOST_SPANS = 3  # sentences that one phrased claim may rest on
 # Share of a phrased claim's words that must stand in its support; less is enough where the
@@ -52,10 +53,14 @@ _NEGATION = re.compile(
     r"\b(?:not|no|never|none|neither|nor|cannot|without|nobody|nothing)\b|n['’]t\b|不|没|无|未|非|勿|别",
     re.IGNORECASE,
 )
-# How an answer says that a value was measured on a chart. The sources say it with the sign alone.
+# How an answer says that a value was measured on a chart, or read by a model. The sources say it with the
+# sign alone.
 _APPROXIMATE = re.compile(
     r"\babout (?=[-−$€£¥₹]?\d)|, measured from the chart\b|约(?=\s?[-−$€£¥₹]?\d)|（按图量得）"
 )
+_BY_MODEL = re.compile(r",? (?:and )?(?:in part )?read by a model\b|（(?:按图量得，)?(?:部分)?由模型读出）")
+_READ_BY_MODEL = re.compile(rf"{BY_MODEL}[^\n|]*")  # a value with its sign
+_END = re.compile(r"[.!?。！？\s]*$")
 _REVERSING = re.compile(r"\bby\b|被|由|受", re.IGNORECASE)  # a passive turns the order of names round
 
 
@@ -83,7 +88,8 @@ class EvidenceGrounder:
         self._entailment = entailment
 
     def ground(self, draft: Draft, prompt: Prompt) -> tuple[Claim, ...]:
-        checked = (self._checked(claim, prompt.hits) for claim in draft.claims)
+        hits = evidence(prompt.hits)
+        checked = (self._checked(claim, hits) for claim in draft.claims)
         return tuple(claim for claim in checked if claim is not None)
 
     def cite(
@@ -97,8 +103,10 @@ class EvidenceGrounder:
         if claim.support:
             quotes = tuple(quote for quote in claim.support if _exists(quote, hits))
             return replace(claim, support=quotes) if quotes and _follows(claim.text, quotes, hits) else None
-        quotes = self._attributed(claim.text, hits)
-        return replace(claim, support=quotes) if quotes else None
+        signed = any(BY_MODEL in hit.chunk.text for hit in hits)
+        text = _BY_MODEL.sub("", claim.text) if signed else claim.text  # it is said again where it is so
+        quotes = self._attributed(text, hits)
+        return Claim(_owned_up(text, _support(quotes, hits).quoted), quotes) if quotes else None
 
     def _attributed(self, text: str, hits: Sequence[Hit]) -> tuple[Quote, ...]:
         """The fewest sentences that support a phrased claim; empty where none do."""
@@ -158,6 +166,8 @@ def _follows(text: str, quotes: Sequence[Quote], hits: Sequence[Hit]) -> bool:
     support = _support(quotes, hits)
     if letters(text) in letters(support.quoted):
         return True  # a copy
+    if BY_MODEL in support.quoted:
+        text = _BY_MODEL.sub("", text)
     if MEASURED in support.quoted:
         text = _APPROXIMATE.sub("", text)
     wanted = _claim_words(text)
@@ -168,6 +178,18 @@ def _follows(text: str, quotes: Sequence[Quote], hits: Sequence[Hit]) -> bool:
         and units_agree(text, support.known)
         and extremes_hold(text, support.spans, support.quoted)
     )
+
+
+def _owned_up(text: str, quoted: str) -> str:
+    """A claim with the words that a model read its numbers, where nothing else in its support has them."""
+    read = {number for value in _READ_BY_MODEL.findall(quoted) for number in numbers(value)}
+    known = set(numbers(_READ_BY_MODEL.sub("", quoted)))
+    if not (set(numbers(text)) & read) - known:
+        return text
+    end = _END.search(text)
+    place = end.start() if end else len(text)
+    said = "（由模型读出）" if is_chinese(text) else ", read by a model"
+    return f"{text[:place]}{said}{text[place:]}"
 
 
 def _support(quotes: Sequence[Quote], hits: Sequence[Hit]) -> _Support:

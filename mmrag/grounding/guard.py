@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mmrag.text.arithmetic import calculations
-from mmrag.text.chart_text import MEASURED
+from mmrag.text.chart_text import unsigned
 from mmrag.text.numbers import numbers, sole_number
 
 if TYPE_CHECKING:
@@ -42,9 +42,7 @@ def extremes_hold(text: str, quoted: Iterable[str], evidence: str) -> bool:
     for word, extreme in ((_HIGHEST, max), (_LOWEST, min)):
         if not word.search(text) or word.search(evidence):
             continue
-        cells = {
-            number for span in quoted if (number := sole_number(span.removeprefix(MEASURED))) is not None
-        }
+        cells = {number for span in quoted if (number := sole_number(unsigned(span))) is not None}
         if not stated or stated[-1] not in cells:
             return False
         compared = [cell.value for cell in cells - set(stated[:-1]) if cell.percent == stated[-1].percent]

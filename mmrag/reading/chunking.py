@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mmrag.reading.page_builder import row_line
+from mmrag.text.chart_text import CAPTION
 from mmrag.text.sentences import sentence_spans
 from mmrag.types import ChunkDraft, Heading
 
@@ -151,6 +152,7 @@ class SentenceChunker:
             yield replace(final, closes=text.startswith("\n\n", final.end))
 
     def _cut_to_size(self, text: str, start: int, end: int) -> Iterator[_Piece]:
+        """A model's caption stays whole: its second half would not say whose it is."""
         waiting = [(start, end)]
         while waiting:
             start, end = waiting.pop()
@@ -158,7 +160,7 @@ class SentenceChunker:
             tokens = -(-(end - start) // _MAX_CHARACTERS_PER_TOKEN)
             if tokens <= self._target:
                 tokens = max(tokens, self._count(text[start:end]))
-            if tokens > self._target and end - start > 1:
+            if tokens > self._target and end - start > 1 and not text.startswith(CAPTION, start):
                 waiting.extend(reversed(_parts(text, start, end, -(-tokens // self._target))))
             elif text[start:end].strip():
                 yield _Piece(*_trimmed(text, start, end), tokens)

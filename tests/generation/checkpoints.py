@@ -9,6 +9,8 @@ import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
+from mmrag.reading.chart_models.families import DocTags, Pix2Struct
+
 _CORPUS = ["Question: what is revenue in Q3? Answer: 42", "Context: revenue rose to 42 million in Q3 2024."]
 _TEMPLATE = (
     "{% for m in messages %}{{ m['role'] | capitalize }}: {% for c in m['content'] %}"
@@ -24,7 +26,7 @@ LENGTH = 512
 def make_checkpoint(family, folder):
     """Write a tiny checkpoint of this family."""
     torch.manual_seed(0)
-    model, processor = FAMILIES[family]()
+    model, processor = (FAMILIES | CHART_MODELS)[family]()
     _spread(model)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
@@ -40,7 +42,7 @@ def _spread(model):
             torch.nn.init.normal_(parameter, std=0.5)
 
 
-def _tokenizer(*, begin="", end="", specials=(), left=False):
+def _tokenizer(*, begin="", end="", specials=(), left=False, corpus=()):
     """A byte-level BPE; `begin` and `end` stand around every text, as OPT and T5 have them."""
     tokenizer = Tokenizer(models.BPE(unk_token=None))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -51,7 +53,7 @@ def _tokenizer(*, begin="", end="", specials=(), left=False):
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_CORPUS, trainer)
+    tokenizer.train_from_iterator([*_CORPUS, *corpus], trainer)
     around = " ".join(part for part in (begin, "$A", end) if part)
     tokenizer.post_processor = processors.TemplateProcessing(
         single=around, special_tokens=[(token, tokenizer.token_to_id(token)) for token in {begin, end} - {""}]
@@ -219,9 +221,9 @@ def _idefics2():
     return transformers.Idefics2ForConditionalGeneration(config), processor
 
 
-def _idefics3():
+def _idefics3(*, specials=(), corpus=()):
     slices = [f"<row_{row}_col_{column}>" for row in range(1, 5) for column in range(1, 5)]
-    tokenizer = _tokenizer(specials=[*_IDEFICS, "<global-img>", *slices], left=True)
+    tokenizer = _tokenizer(specials=[*_IDEFICS, "<global-img>", *slices, *specials], left=True, corpus=corpus)
     images = transformers.Idefics3ImageProcessor(
         size={"longest_edge": 32}, max_image_size={"longest_edge": 32}
     )
@@ -266,3 +268,77 @@ FAMILIES = {
     "idefics3": _idefics3,
     "llava": _llava,
 }
+
+
+# What chart models write of three bars, in their own ways; others may be taught.
+TAUGHT = {
+    "deplot": "TITLE | Sold <0x0A> City | Sold <0x0A> Oslo | 40 <0x0A> Porto | 20 <0x0A> Leiden | 30",
+    "docling": "<chart><bar_chart><ched>City<ched>Sold<nl><rhed>Oslo<fcel>40<nl><rhed>Porto<fcel>20<nl>"
+    "<rhed>Leiden<fcel>30<nl></chart>",
+}
+_DOCTAGS = ("<chart>", "</chart>", "<bar_chart>", "<ched>", "<rhed>", "<fcel>", "<ecel>", "<lcel>", "<nl>")
+
+
+def _docling():
+    return _idefics3(specials=_DOCTAGS, corpus=TAUGHT.values())
+
+
+def _deplot():
+    tokenizer = _tokenizer(end="</s>", specials=["<0x0A>"], corpus=TAUGHT.values())
+    text = {
+        "vocab_size": _vocabulary(tokenizer),
+        "hidden_size": 32,
+        "d_kv": 8,
+        "d_ff": 64,
+        "num_layers": 2,
+        "num_heads": 4,
+        "dropout_rate": 0.0,
+        "pad_token_id": tokenizer.pad_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "decoder_start_token_id": tokenizer.pad_token_id,
+    }
+    vision = {
+        "hidden_size": 32,
+        "patch_embed_hidden_size": 768,
+        "d_ff": 64,
+        "d_kv": 8,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "seq_len": 64,
+    }
+    config = transformers.Pix2StructConfig(text_config=text, vision_config=vision, is_vqa=True)
+    images = transformers.Pix2StructImageProcessor(max_patches=64, is_vqa=True)
+    return (
+        transformers.Pix2StructForConditionalGeneration(config),
+        transformers.Pix2StructProcessor(images, tokenizer),
+    )
+
+
+CHART_MODELS = {"deplot": _deplot, "docling": _docling}
+
+
+def teach(kind, folder, picture, answer):
+    """Write a tiny chart model that gives this answer to a picture, and more or less to any."""
+    torch.manual_seed(0)
+    model, processor = CHART_MODELS[kind]()
+    processor.save_pretrained(folder)
+    family = {"deplot": Pix2Struct, "docling": DocTags}[kind]()
+    family.prepare(processor)
+    inputs = family.inputs(processor, [picture])
+    tokens = processor.tokenizer(answer, add_special_tokens=False).input_ids
+    labels = torch.tensor([[*tokens, processor.tokenizer.eos_token_id]])
+    if "input_ids" in inputs:  # it goes on where the question ends
+        unread = torch.full_like(inputs["input_ids"], -100)
+        inputs["input_ids"] = torch.cat([inputs["input_ids"], labels], dim=1)
+        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+        labels = torch.cat([unread, labels], dim=1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    loss = torch.inf
+    while loss > 0.03:
+        output = model(**inputs, labels=labels)
+        optimizer.zero_grad()
+        output.loss.backward()
+        optimizer.step()
+        loss = output.loss.item()
+    model.save_pretrained(folder)
+    return folder

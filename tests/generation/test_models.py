@@ -9,9 +9,9 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from mmrag.checkpoints.finding import find_checkpoint
 from mmrag.config import Settings
 from mmrag.errors import GenerationFailed, InvalidSettings
-from mmrag.generation.checkpoint import find_checkpoint
 from mmrag.generation.choice import choose_generator
 from mmrag.generation.decoding.streams import DeadlinePassed
 from mmrag.generation.families import Family
@@ -208,7 +208,7 @@ def test_a_checkpoint_that_cannot_be_loaded_safely_is_refused_with_a_reason(tmp_
 def test_a_model_that_is_nowhere_is_explained_in_a_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(InvalidSettings, match="pin what you have checked: set generator_revision"):
-        find_checkpoint("somebody/some-model")
+        find_checkpoint("somebody/some-model", revision_setting="generator_revision")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(InvalidSettings, match=r"could not be downloaded .*: go online once"):
         find_checkpoint("somebody/some-model", revision="0" * 40)

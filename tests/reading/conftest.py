@@ -26,6 +26,12 @@ def read(reader):
     return read
 
 
+@pytest.fixture(scope="session")
+def readings():
+    """What was read already, by its bytes: for tests of what is added to a reading."""
+    return {}
+
+
 @pytest.fixture
 def read_here():
     """As `read`, in the tests' own process: limits that a test changes hold in no other."""
@@ -68,6 +74,12 @@ def draw_chart():
         return buffer.getvalue()
 
     return make
+
+
+@pytest.fixture(scope="session")
+def bars(draw_chart):
+    """A chart of three bars on an axis, as PNG."""
+    return draw_chart(lambda axes: axes.bar(["Oslo", "Porto", "Leiden"], [40, 20, 30]))
 
 
 @pytest.fixture(scope="session")

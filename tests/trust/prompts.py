@@ -11,8 +11,8 @@ from __future__ import annotations
 import random
 import re
 
+from mmrag.checkpoints.finding import find_checkpoint
 from mmrag.errors import GenerationFailed
-from mmrag.generation.checkpoint import find_checkpoint
 from mmrag.generation.inert import Inert
 from mmrag.generation.local import LocalGenerator, LocalOptions, special_tokens
 from mmrag.generation.prompting import CHAT, PLAIN, written

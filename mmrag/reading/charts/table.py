@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmrag.text.chart_text import IN_ALL, LONG, MEASURED, NO_LABEL, VALUES
+from mmrag.text.chart_text import BY_MODEL, IN_ALL, LONG, MEASURED, NO_LABEL, VALUES
 from mmrag.types import CellSource
 
 if TYPE_CHECKING:
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     Rows = tuple[tuple[str, ...], ...]
 
 # A little less than what `python -m benchmarks.charts` finds right on drawn and real charts together:
-# never 1, as the next chart may be of a kind that nobody drew.
-CONFIDENCE: dict[CellOrigin, float] = {"printed": 0.99, "measured": 0.99}
+# never 1, as the next chart may be of a kind that nobody drew. Nobody counted a model's: see `combining`.
+CONFIDENCE: dict[CellOrigin, float] = {"printed": 0.99, "measured": 0.99, "model": 0.5}
+
+_SIGNS: dict[CellOrigin, str] = {"printed": "", "measured": MEASURED, "model": BY_MODEL}
 
 
 class NoTable(Exception):
@@ -121,4 +123,4 @@ def _framed(lines: Sequence[str], count: int) -> str:
 
 
 def _marked(cell: Cell) -> str:
-    return f"{MEASURED}{cell.text}" if cell.origin == "measured" else cell.text
+    return f"{_SIGNS[cell.origin]}{cell.text}"

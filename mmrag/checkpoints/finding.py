@@ -17,6 +17,7 @@ from mmrag.errors import InvalidSettings
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _BLIP2 = frozenset({"blip-2", "instructblip"})
 _DECODED = frozenset({"opt", "t5"})
+_TOKENIZER_FILES = ("tokenizer.json", "added_tokens.json", "tokenizer_config.json")
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
 _HEAD = 1 << 20  # bytes of each weights file that are hashed: reading gigabytes at each start takes too long
 
@@ -45,21 +46,27 @@ class Checkpoint:
         """Whether our own decode loop can run it; transformers' `generate` runs the others."""
         return self.model_type in _BLIP2 and self.language_model_type in _DECODED
 
+    def has_token(self, token: str) -> bool:
+        """Whether its tokenizer knows this token, by the tokenizer's files."""
+        quoted = json.dumps(token).encode()
+        files = [self.folder / name for name in _TOKENIZER_FILES]
+        return any(quoted in file.read_bytes() for file in files if file.is_file())
+
     @property
     def language_model_type(self) -> str:
         """The architecture of its language model, where it is a part of its own: "opt", "t5", ..."""
         return str((self.config.get("text_config") or {}).get("model_type", ""))
 
 
-def find_checkpoint(name: str, *, revision: str = "") -> Checkpoint:
+def find_checkpoint(name: str, *, revision: str = "", revision_setting: str = "") -> Checkpoint:
     """The checkpoint of a folder or hub name; what is missing is downloaded, with progress on standard error.
 
-    A download that was interrupted goes on where it stopped. Raises InvalidSettings where there is
-    none, or none that can be loaded safely.
+    A download that was interrupted goes on where it stopped. `revision_setting` is where a person would
+    pin the revision. Raises InvalidSettings where there is none, or none that can be loaded safely.
     """
     folder = Path(name).expanduser()
     if not folder.is_dir():
-        folder = _from_hub(name, revision)
+        folder = _from_hub(name, revision, revision_setting)
     config = _config(name, folder)
     if "auto_map" in config:
         raise _unusable(name, "it brings code of its own, which is not run")
@@ -69,7 +76,7 @@ def find_checkpoint(name: str, *, revision: str = "") -> Checkpoint:
     return Checkpoint(name, folder, f"{Path(name).name}@{_digest(folder, weights)}", config)
 
 
-def _from_hub(name: str, revision: str) -> Path:
+def _from_hub(name: str, revision: str, revision_setting: str) -> Path:
     from huggingface_hub import snapshot_download  # noqa: PLC0415 - only where a name is no folder
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415 - as above
 
@@ -84,15 +91,15 @@ def _from_hub(name: str, revision: str) -> Path:
         raise _unusable(
             name,
             "it is no folder and not in the local cache; to download it, pin what you have checked: "
-            "set generator_revision to the 40 digits of its commit",
+            f"set {revision_setting} to the 40 digits of its commit",
         )
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=_FILES))
     except Exception as error:
         raise _unusable(
             name,
-            f"it is not in the local cache and could not be downloaded ({type(error).__name__}): go online once, "
-            "or copy its folder here and name that; what was downloaded already is kept",
+            f"it is not in the local cache and could not be downloaded ({type(error).__name__}): go online "
+            "once, or copy its folder here and name that; what was downloaded already is kept",
         ) from error
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from mmrag.generation.checkpoint import Checkpoint
+    from mmrag.checkpoints.finding import Checkpoint
 
 Precision = Literal[
     "auto", "fp32", "bf16", "fp16", "int8", "int8-torchao", "int8-bitsandbytes", "4bit-bitsandbytes"
@@ -50,8 +50,11 @@ def check_precision(precision: Precision) -> None:
         )
 
 
-def load(checkpoint: Checkpoint, *, precision: Precision, threads: int) -> Loaded:
-    """The model on the GPU where there is one. Raises InvalidSettings where it cannot be loaded."""
+def load(checkpoint: Checkpoint, *, precision: Precision, threads: int, too_large: str) -> Loaded:
+    """The model on the GPU where there is one. Raises InvalidSettings where it cannot be loaded.
+
+    `too_large` says what to do where it does not fit the GPU.
+    """
     check_precision(precision)
     with _quiet():
         import torch  # noqa: PLC0415 - heavy: seconds
@@ -80,17 +83,26 @@ def load(checkpoint: Checkpoint, *, precision: Precision, threads: int) -> Loade
             )
         except torch.OutOfMemoryError:
             raise InvalidSettings(
-                f"The model {checkpoint.name!r} does not fit the GPU: set generator_precision to int8 or "
-                "4bit-bitsandbytes, or name a smaller one."
+                f"The model {checkpoint.name!r} does not fit the GPU: {too_large}."
             ) from None
         except Exception as error:  # as many kinds as libraries: damaged files, unknown architectures
             raise InvalidSettings(
-                f"The model {checkpoint.name!r} cannot be loaded ({type(error).__name__}): is it whole, and of "
-                "a kind that transformers knows?"
+                f"The model {checkpoint.name!r} cannot be loaded ({type(error).__name__}): is it whole, and "
+                "of a kind that transformers knows?"
             ) from error
         if not options:
             model = model.to(device)
     return Loaded(model.eval(), processor, device, dtype, reason)
+
+
+def stop_ids(*models: Any) -> frozenset[int]:  # noqa: ANN401 - of many classes of transformers, or None
+    """The tokens that end what a model writes, by the generation settings of each."""
+    stops: set[int] = set()
+    for model in models:
+        value = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+        if value is not None:
+            stops |= {value} if isinstance(value, int) else set(value)
+    return frozenset(stops)
 
 
 def _dtype(precision: Precision, device: torch.device) -> tuple[torch.dtype, str]:
