@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from mmrag.text.names import name_words, names
-from mmrag.text.words import FUNCTION_WORDS, is_chinese, is_han, words
+from mmrag.text.words import FUNCTION_WORDS, HAN, is_chinese, is_han, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,8 +45,14 @@ _CHINESE_FRAME = re.compile(
     "|[吗呢吧啊呀么的了要能是在有为我你您他她它被把将几其该此这那和与及或]"
 )
 
+_VERB = (
+    "(?:is|are|am|was|were|do|does|did|has|have|had|will|would|can|could|shall|should|must|may|might)"
+)
+# "When" asks for a date where a verb follows; "what happens when there is no pressure" does not.
 _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
-    ("date", re.compile(r"\bwhen\b|\b(?:what|which) (?:year|date|day|month|time)\b|什么时候|何时|哪一?年|几月|几号|哪一?天|什么时间")),
+    ("date", re.compile(rf"^(?:(?:and|but|so|ok),? )?when\b(?! (?:i|you|he|she|it|we|they|the|an?|my|your|our)\b)|\bwhen {_VERB}\b"
+                        r"|\b(?:know|tell me|remember|sure|wonder(?:ing)?|find out) when\b"
+                        r"|\b(?:what|which) (?:year|date|day|month|time)\b|什么时候|何时|哪一?年|几月|几号|哪一?天|什么时间")),
     ("number", re.compile(r"\bhow (?:many|much|long|old|often|far|tall|big|large|high)\b|\bwhat (?:percentage|percent|share|number|amount)\b"
                           r"|多少|几(?![乎何])|多久|多长|多大|多高|多远")),
     ("person", re.compile(r"\bwho(?:m|se)?\b|谁|哪位")),
@@ -76,6 +82,22 @@ _CODE = re.compile(r"[A-Za-z]{2,}-?\d{2,}")  # ERR-4042, LF220
 _AND_ASKS = re.compile(
     r"(?<=[?？])\s*|[,，;；]?\s+and\s+(?=(?:(?:at|above|below|in|by|from|to|on|for|of|within|after|until)\s+)?"
     r"(?:what|which|how|when|who|whose|where|why)\b)|[，,；;](?=[^，,；;]*(?:多少|什么|哪|谁|几|如何|怎么|吗)[^，,]*$)",
+    re.IGNORECASE,
+)
+# What a question goes on with if it lets choose: "Which one floats? Iron or wood?"
+_CHOICES = re.compile(
+    rf"(?!.*\b(?:what|which|how|when|who|whose|where|why)\b|{_VERB}\b)(?:[^\s?]+\s+){{1,6}}or\s[^?]+\?", re.IGNORECASE
+)
+_ASKS = re.compile(
+    r"(?<=[?？])\s*|[,，;；]?\s+and\s+(?=(?:(?:at|above|below|in|by|from|to|on|for|of|within|after|until)\s+)?"
+    r"(?:what|which|how|when|who|whose|where|why)\b)|[，,；;](?=[^，,；;]*(?:多少|什么|哪|谁|几|如何|怎么|吗)[^，,]*$)",
+    re.IGNORECASE,
+)
+# A question that goes on with what it lets choose from: "Which one floats? Iron or wood?"
+_CHOICES = re.compile(r"(?!.*\b(?:what|which|how|when|who|whose|where|why)\b)(?:[^\s?]+\s){1,6}?or\s[^?]+\?", re.IGNORECASE)
+_ASKS = re.compile(
+    r"[?？]\s*$|\b(?:what|which|how|when|who|whose|where|why|tell|show|list|give|explain|describe|compare|summari[sz]e)\b"
+    rf"|[{HAN}]",
     re.IGNORECASE,
 )
 _MAY = re.compile(r"(?<!^)\bMay\b")  # the month, which a stop word hides
@@ -133,8 +155,13 @@ def understand(prompt: Prompt) -> tuple[Asked, ...]:
 
 def _parts(question: str) -> list[str]:
     """What is asked together, one by one: "How many were sold, and which is the target?"."""
-    parts = _AND_ASKS.split(question.strip(), maxsplit=_MOST_PARTS - 1)
-    return [part.strip() for part in parts if topic_words(part)]
+    parts: list[str] = []
+    for part in _AND_ASKS.split(question.strip(), maxsplit=_MOST_PARTS - 1):
+        if parts and _CHOICES.fullmatch(part.strip()):
+            parts[-1] += f" {part.strip()}"
+        else:
+            parts.append(part.strip())
+    return [part for part in parts if topic_words(part) and (len(parts) == 1 or _ASKS.search(part))]
 
 
 def _codes_in_attachments(hits: Sequence[Hit]) -> frozenset[str]:
