@@ -106,13 +106,6 @@ class _Weights:
 _FOREIGN = 0.5  # a sentence in another language than the question's answers where nothing else does
 _RANKING = _Weights(bias=-3.3, own=1.8, near=0.0, named=0.4, kind=1.0, rank=1.9, similarity=2.4)
 _RANKING_BY_WORDS = _Weights(bias=-4.3, own=4.4, near=0.0, named=0.5, kind=0.4, rank=1.8)
-# Answering: conversations over a pool of passages (docs/answers.md) showed that of all features the
-# cosine tells best whether anything answers, and that shared words and names add a little to it. The
-# bias is where, on the development part, questions with and without an answer were told apart alike.
-# Chinese has no vector: there words decide, as learned on sets of which each set and outcome weighed
-# the same.
-_ANSWERING = _Weights(bias=-8.8, own=0.0, near=1.8, named=1.2, kind=0.0, rank=0.0, similarity=12.0)
-_ANSWERING_BY_WORDS = _Weights(bias=-5.2, own=2.4, near=3.6, named=2.8, kind=0.0, rank=0.0)
 
 
 def score(asked: Asked, hits: Sequence[Hit], found: Sequence[Sentence], embedder: Embedder) -> list[Scored]:
@@ -132,17 +125,6 @@ def score(asked: Asked, hits: Sequence[Hit], found: Sequence[Sentence], embedder
             likelihood *= _FOREIGN
         scored.append(Scored(found[index], features, likelihood, evidence.covered(index)))
     return sorted(scored, key=lambda one: one.likelihood, reverse=True)
-
-
-def answers(features: Features, *, nearest: float | None = None) -> float:
-    """How likely the question is answered by evidence whose best sentence has these features.
-
-    `nearest` is the highest cosine of any sentence: the best one need not be the nearest.
-    """
-    if nearest is not None:
-        features = replace(features, similarity=nearest)
-    weights = _ANSWERING_BY_WORDS if features.similarity is None else _ANSWERING
-    return weights.likelihood(features)
 
 
 class _Evidence:
