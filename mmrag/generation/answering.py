@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmrag.generation.asked import states_what_is_derived
-from mmrag.generation.naming import Evidence, named
+from mmrag.generation.naming import Evidence, choices, named
+from mmrag.text.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +64,8 @@ class Answering:
     def __init__(self, asked: Asked, hits: Sequence[Hit]) -> None:
         self._asked = asked
         self._named = named(asked)
+        self._choices = choices(asked.text)
+        self._pages = [hit.chunk.page for hit in hits]
         documents: defaultdict[tuple[str, str, str], list[Hit]] = defaultdict(list)
         for hit in hits:
             documents[_document(hit)].append(hit)
@@ -83,6 +86,8 @@ class Answering:
             and (bool(asked.background) or self._is_long or one.features.similarity is None or self._is_shared(one))
             and one.features.kind >= 0
             and self._knows_the_names(one)
+            and self._names_a_choice(one)
+            and self._is_on_the_page(one)
             and self.likelihood(one.features) >= LIKELY
             and states_what_is_derived(asked.text, f"{one.sentence.lead} {one.sentence.text}")
         )
@@ -103,6 +108,16 @@ class Answering:
             and passage.share(self._named.phrases) >= _NAMED
             and document.share(self._named.phrases) == 1
         )
+
+    def _names_a_choice(self, one: Scored) -> bool:
+        """Whether a sentence names one of the things to choose from, where a question lists them."""
+        if not self._choices:
+            return True
+        said = frozenset(words(f"{one.sentence.lead} {one.sentence.text}"))
+        return any(choice & said for choice in self._choices)
+
+    def _is_on_the_page(self, one: Scored) -> bool:
+        return not self._named.pages or self._pages[one.sentence.hit] in self._named.pages
 
     def _is_shared(self, one: Scored) -> bool:
         """Whether enough of the topic is there, by weight or, where all sentences are alike, by number."""

@@ -100,6 +100,13 @@ _ASKS = re.compile(
     rf"|[{HAN}]",
     re.IGNORECASE,
 )
+# How an answer is to be written is no part of what is asked: "Answer in one word. For example: [3]".
+_ORDER = re.compile(
+    r"(?<=[.?!？。])\s*(?:(?:please|directly|and)\s+)*(?:write|answer|give|round|save|represent|format|express|return"
+    r"|output|provide)\b[^?？]*?\b(?:answer|format|formatted|decimals?|integer|list|percentage|json|string|yes"
+    r"|sentences?|words?|number)\b[^?？]*$|(?<=[.?!？。])\s*(?:for example|e\.g\.)[,:]?\s*[\[\"'‘“][^?？]*$",
+    re.IGNORECASE,
+)
 _MAY = re.compile(r"(?<!^)\bMay\b")  # the month, which a stop word hides
 _MOST_PARTS = 3
 _SHORT = 2  # topic words; a question with no more leans on what was asked before
@@ -156,7 +163,8 @@ def understand(prompt: Prompt) -> tuple[Asked, ...]:
 def _parts(question: str) -> list[str]:
     """What is asked together, one by one: "How many were sold, and which is the target?"."""
     parts: list[str] = []
-    for part in _AND_ASKS.split(question.strip(), maxsplit=_MOST_PARTS - 1):
+    asked = _ORDER.sub("", _ORDER.sub("", question)).strip()
+    for part in _AND_ASKS.split(asked, maxsplit=_MOST_PARTS - 1):
         if parts and _CHOICES.fullmatch(part.strip()):
             parts[-1] += f" {part.strip()}"
         else:

@@ -24,21 +24,31 @@ _GREETING = re.compile(r"^\s*(?:hi|hey|hello|dear|thanks|thank you|ok)\b,?\s+[A-
 _FISCAL = re.compile(r"(?:FY|CY)['’]?(?:20)?(\d\d)", re.IGNORECASE)  # FY2023 and FY23 are 2023
 _ACRONYM = re.compile(r"([A-Z]{2,6})s?")
 _BETWEEN_INITIALS = r"(?:\s+(?:of|for|the|and|in|to)){0,2}[\s-]+"
+_COUNTED = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split()
+_PAGE = re.compile(rf"\bpages? (?:no\.? ?)?(\d{{1,4}}|{'|'.join(_COUNTED)})\b|第\s*(\d{{1,4}})\s*页", re.IGNORECASE)
+# The end of a question that lets choose: "..., iron or wood?" At least one of them is to be known.
+_CHOICES = re.compile(r"(?<=[,:?.])\s*((?:[^\s,:?.]+\s){0,4}[^\s,:?.]+(?:,? or )[^,:?.]{1,40})\?\s*$", re.IGNORECASE)
 _RECOGNISABLE = 6  # letters; a shorter name may stand by chance where words are run together
 _FEWEST_INITIALS = 3  # letters of an acronym that may be spelled out without capitals
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a question names: `phrases` of adjacent capitalised words, and `values`: codes and numbers."""
+    """What a question names: `phrases` of adjacent capitalised words, and `values`: codes and numbers.
+
+    `pages` are the numbers of the pages that it asks about.
+    """
 
     phrases: tuple[tuple[str, ...], ...]
     values: tuple[str, ...]
+    pages: frozenset[int]
 
 
 def named(asked: Asked) -> Named:
     """The names of a question's topic. One in capitals word by word has none but codes and numbers."""
     text = _GREETING.sub("", asked.text)
+    pages = frozenset(_page_number(*match.groups()) for match in _PAGE.finditer(text))
+    text = _CHOICES.sub("", _PAGE.sub(" ; ", text))
     phrases: list[list[str]] = []
     values: list[str] = []
     end = -1
@@ -54,7 +64,21 @@ def named(asked: Asked) -> Named:
             phrases[-1].append(name)
         else:
             phrases.append([name])
-    return Named(() if _is_title_case(text) else tuple(map(tuple, phrases)), tuple(values))
+    return Named(() if _is_title_case(text) else tuple(map(tuple, phrases)), tuple(values), pages)
+
+
+def choices(question: str) -> tuple[frozenset[str], ...]:
+    """The words of each thing that a question lets choose from; empty if it does not."""
+    listed = _CHOICES.search(question)
+    if listed is None:
+        return ()
+    each = [frozenset(content_words(choice)) for choice in re.split(r",? or |, ", listed[1], flags=re.IGNORECASE)]
+    return tuple(one - frozenset.intersection(*each) or one for one in each)
+
+
+def _page_number(digits: str | None, chinese: str | None) -> int:
+    number = digits or chinese or "0"
+    return int(number) if number.isdigit() else _COUNTED.index(number.casefold()) + 1
 
 
 def _placed(text: str) -> list[tuple[str, int]]:

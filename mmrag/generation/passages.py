@@ -34,6 +34,13 @@ _LABEL = re.compile(r"(?:A|Answer|答|回答)\s*[:：]\s*")
 _MARKUP = re.compile(r"\*\*|__|`+|^#+\s*|\s*\|\s*$|^\s*\|\s*|^[>\s]+", re.MULTILINE)
 _ENDING = re.compile(r"[.!?…。！？；;][\"'”’)\]」』）]*$")
 _INTRODUCES = re.compile(r"[?？][\"'”’)\]」』）]*$|[:：]$")  # a question, or what went on in a table
+# Who asks in a thread states nothing: "Explain in brief how it works."
+_REQUEST = re.compile(
+    r"(?:(?:please|ok|and|so|also|can you|could you|i (?:want|need|would like) to know|i['’]d like to know)[\s,]+)*"
+    r"(?:what|which|how|when|who|whose|where|why|explain|tell|show|list|describe|give|summari[sz]e|compare|find)\b"
+    r"|(?:i (?:want|need|would like)|i['’]d like) to (?:know|understand|see|learn)\b|请|告诉我|解释|介绍|说说|列出",
+    re.IGNORECASE,
+)
 _HAN_BREAK = re.compile(rf"(?<=[{HAN}，。、；：！？）」])\s*\n\s*(?=[{HAN}（「])")
 
 
@@ -68,6 +75,8 @@ def sentences(number: int, hit: Hit) -> tuple[Sentence, ...]:
         verbatim = hit.chunk.text[start:end]
         if _is_heading(verbatim, hit.chunk.text, end) or _INTRODUCES.search(verbatim):
             lead = verbatim
+            continue
+        if hit.origin == "thread" and _REQUEST.match(verbatim):
             continue
         text = tidy(verbatim)
         if hit.chunk.kind == "figure" and (_is_label(verbatim) or verbatim.startswith(AXES)):
