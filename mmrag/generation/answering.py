@@ -72,30 +72,34 @@ class Answering:
         whole = {document: Evidence(own) for document, own in documents.items()}
         self._passages = [Evidence([hit]) for hit in hits]
         self._documents = [whole[_document(hit)] for hit in hits]
-        self._is_long = len(documents) == 1 and len(hits) >= _LONG
+        self.is_long = len(documents) == 1 and len(hits) >= _LONG
 
     def answers(self, one: Scored) -> bool:
-        """Whether a sentence answers: its source knows the names, and nothing has to be worked out.
+        """Whether a sentence answers the question, rather than being merely near it."""
+        return not self.rules_out(one) and self.likelihood(one.features) >= LIKELY
 
-        A follow-up is answered by what it asks itself, not by what was asked before it alone.
+    def rules_out(self, one: Scored) -> bool:
+        """Whether a sentence can't answer, however near it is.
+
+        Its source does not know the names, it shows another kind of answer, or something has to be
+        worked out. A follow-up is answered by what it asks itself, not by what was asked before it alone.
         """
         asked = self._asked
         is_about_it = not (asked.background and asked.topic) or bool(asked.topic & one.covered)
-        return (
+        return not (
             is_about_it
-            and (bool(asked.background) or self._is_long or one.features.similarity is None or self._is_shared(one))
+            and (self.is_long or bool(asked.background) or one.features.similarity is None or self._is_shared(one))
             and one.features.kind >= 0
             and self._knows_the_names(one)
             and self._names_a_choice(one)
             and self._is_on_the_page(one)
-            and self.likelihood(one.features) >= LIKELY
             and states_what_is_derived(asked.text, f"{one.sentence.lead} {one.sentence.text}")
         )
 
     def likelihood(self, features: Features) -> float:
         """How likely a sentence with these features answers, if nothing rules it out."""
         weights = _BY_WORDS if features.similarity is None else _BY_MEANING
-        return weights.likelihood(features, is_long=self._is_long)
+        return weights.likelihood(features, is_long=self.is_long)
 
     def _knows_the_names(self, one: Scored) -> bool:
         """Codes and numbers stand in the passage: an answer about 2021 is none about 2022.

@@ -152,8 +152,8 @@ class _Evidence:
     def features(self, index: int) -> Features:
         sentence = self._found[index]
         chunk = self._chunks[sentence.hit]
-        # What was said before has its own words: only those of this question tell that it answers.
-        wanted = self._asked.topic if self._from_thread[sentence.hit] else frozenset(self._weights)
+        # What was said in the thread has the words of what was asked before: only this question's count.
+        counted = self._asked.topic if self._from_thread[sentence.hit] else frozenset(self._weights)
         named = self._asked.names
         numbered = {name for name in named if any(map(str.isdigit, name))}
         own = [(self._own[index], 1.0), (self._leads[index], _LEAD)]
@@ -163,8 +163,8 @@ class _Evidence:
             if 0 <= other < len(self._found) and self._found[other].hit == sentence.hit
         ]
         return Features(
-            own=self._coverage(own, wanted),
-            near=self._coverage([*own, *beside, (chunk, _PAGE)], wanted),
+            own=self._coverage(own, counted),
+            near=self._coverage([*own, *beside, (chunk, _PAGE)], counted),
             named=len(named & chunk) / len(named) if named else 1.0,
             kind=_kind_shown(self._asked, sentence.text),
             rank=1 / self._ranks[sentence.hit],
@@ -174,16 +174,16 @@ class _Evidence:
     def covered(self, index: int) -> frozenset[str]:
         return frozenset(self._weights) & (self._own[index] | self._leads[index])
 
-    def _coverage(self, places: Sequence[tuple[frozenset[str], float]], wanted: frozenset[str]) -> float:
-        """Share of the wanted words' weight that is found, each word in the place that counts most."""
-        weights = {word: weight for word, weight in self._weights.items() if word in wanted}
-        total = sum(weights.values())
+    def _coverage(self, places: Sequence[tuple[frozenset[str], float]], counted: frozenset[str]) -> float:
+        """Share of the topic's weight that is found, each counted word in the place that counts most."""
+        total = sum(self._weights.values())
         if not total:
             return 0.0
         return (
             sum(
                 weight * next((worth for place, worth in places if word in place), 0.0)
-                for word, weight in weights.items()
+                for word, weight in self._weights.items()
+                if word in counted
             )
             / total
         )
