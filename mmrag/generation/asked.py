@@ -45,9 +45,7 @@ _CHINESE_FRAME = re.compile(
     "|[吗呢吧啊呀么的了要能是在有为我你您他她它被把将几其该此这那和与及或]"
 )
 
-_VERB = (
-    "(?:is|are|am|was|were|do|does|did|has|have|had|will|would|can|could|shall|should|must|may|might)"
-)
+_VERB = "(?:is|are|am|was|were|do|does|did|has|have|had|will|would|can|could|shall|should|must|may|might)"
 # "When" asks for a date where a verb follows; "what happens when there is no pressure" does not.
 _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("date", re.compile(rf"^(?:(?:and|but|so|ok),? )?when\b(?! (?:i|you|he|she|it|we|they|the|an?|my|your|our)\b)|\bwhen {_VERB}\b"
@@ -86,7 +84,8 @@ _AND_ASKS = re.compile(
 )
 # What a question goes on with if it lets choose: "Which one floats? Iron or wood?"
 _CHOICES = re.compile(
-    rf"(?!.*\b(?:what|which|how|when|who|whose|where|why)\b|{_VERB}\b)(?:[^\s?]+\s+){{1,6}}or\s[^?]+\?", re.IGNORECASE
+    rf"(?!.*\b(?:what|which|how|when|who|whose|where|why)\b|{_VERB}\b)(?:[^\s?]+\s+){{1,6}}or\s[^?]+\?",
+    re.IGNORECASE,
 )
 _ASKS = re.compile(
     r"(?<=[?？])\s*|[,，;；]?\s+and\s+(?=(?:(?:at|above|below|in|by|from|to|on|for|of|within|after|until)\s+)?"
@@ -94,7 +93,9 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 # A question that goes on with what it lets choose from: "Which one floats? Iron or wood?"
-_CHOICES = re.compile(r"(?!.*\b(?:what|which|how|when|who|whose|where|why)\b)(?:[^\s?]+\s){1,6}?or\s[^?]+\?", re.IGNORECASE)
+_CHOICES = re.compile(
+    r"(?!.*\b(?:what|which|how|when|who|whose|where|why)\b)(?:[^\s?]+\s){1,6}?or\s[^?]+\?", re.IGNORECASE
+)
 _ASKS = re.compile(
     r"[?？]\s*$|\b(?:what|which|how|when|who|whose|where|why|tell|show|list|give|explain|describe|compare|summari[sz]e)\b"
     rf"|[{HAN}]",

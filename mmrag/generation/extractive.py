@@ -42,7 +42,7 @@ class ExtractiveGenerator:
     """Composes answers from sentences and cells. Implements `ports.Generator`."""
 
     name = "extractive"
-    version = "3"
+    version = "4"
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder

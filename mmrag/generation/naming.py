@@ -20,14 +20,20 @@ if TYPE_CHECKING:
     from mmrag.generation.asked import Asked
     from mmrag.types import Hit
 
-_GREETING = re.compile(r"^\s*(?:hi|hey|hello|dear|thanks|thank you|ok)\b,?\s+[A-Z][\w-]*\s*[,!.:–-]\s*", re.IGNORECASE)
+_GREETING = re.compile(
+    r"^\s*(?:hi|hey|hello|dear|thanks|thank you|ok)\b,?\s+[A-Z][\w-]*\s*[,!.:–-]\s*", re.IGNORECASE
+)
 _FISCAL = re.compile(r"(?:FY|CY)['’]?(?:20)?(\d\d)", re.IGNORECASE)  # FY2023 and FY23 are 2023
 _ACRONYM = re.compile(r"([A-Z]{2,6})s?")
 _BETWEEN_INITIALS = r"(?:\s+(?:of|for|the|and|in|to)){0,2}[\s-]+"
 _COUNTED = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split()
-_PAGE = re.compile(rf"\bpages? (?:no\.? ?)?(\d{{1,4}}|{'|'.join(_COUNTED)})\b|第\s*(\d{{1,4}})\s*页", re.IGNORECASE)
+_PAGE = re.compile(
+    rf"\bpages? (?:no\.? ?)?(\d{{1,4}}|{'|'.join(_COUNTED)})\b|第\s*(\d{{1,4}})\s*页", re.IGNORECASE
+)
 # The end of a question that lets choose: "..., iron or wood?" At least one of them is to be known.
-_CHOICES = re.compile(r"(?<=[,:?.])\s*((?:[^\s,:?.]+\s){0,4}[^\s,:?.]+(?:,? or )[^,:?.]{1,40})\?\s*$", re.IGNORECASE)
+_CHOICES = re.compile(
+    r"(?<=[,:?.])\s*((?:[^\s,:?.]+\s){0,4}[^\s,:?.]+(?:,? or )[^,:?.]{1,40})\?\s*$", re.IGNORECASE
+)
 _RECOGNISABLE = 6  # letters; a shorter name may stand by chance where words are run together
 _FEWEST_INITIALS = 3  # letters of an acronym that may be spelled out without capitals
 
@@ -72,7 +78,9 @@ def choices(question: str) -> tuple[frozenset[str], ...]:
     listed = _CHOICES.search(question)
     if listed is None:
         return ()
-    each = [frozenset(content_words(choice)) for choice in re.split(r",? or |, ", listed[1], flags=re.IGNORECASE)]
+    each = [
+        frozenset(content_words(choice)) for choice in re.split(r",? or |, ", listed[1], flags=re.IGNORECASE)
+    ]
     return tuple(one - frozenset.intersection(*each) or one for one in each)
 
 
@@ -129,7 +137,17 @@ class Evidence:
         if fiscal := _FISCAL.fullmatch(name):
             return f"20{fiscal[1]}" in self._words
         run_together = letters(name)
-        return (len(run_together) >= _RECOGNISABLE and run_together in self._letters) or self._spells_out(name)
+        return (len(run_together) >= _RECOGNISABLE and run_together in self._letters) or self._spells_out(
+            name
+        )
+
+    def holds_any(self, wanted: frozenset[str]) -> bool:
+        """Whether one of these search words stands here."""
+        return not self._words.isdisjoint(wanted)
+
+    def holds_all(self, wanted: frozenset[str]) -> bool:
+        """Whether all of these search words stand here."""
+        return self._words.issuperset(wanted)
 
     def _spells_out(self, name: str) -> bool:
         acronym = _ACRONYM.fullmatch(name)
