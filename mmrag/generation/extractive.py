@@ -69,7 +69,7 @@ class ExtractiveGenerator:
         read = look_up(asked, hits)
         if read and any(hits[quote.hit].origin == "attachment" for quote in read[0].support):
             return read
-        quotable = [sentence for sentence in found if _is_row_asked_for(asked, sentence)]
+        quotable = [sentence for sentence in found if is_row_asked_for(asked, sentence)]
         scored = score(asked, hits, quotable, self._embedder)
         answering = Answering(asked, hits)
         if not scored or not answering.answers(scored[0]):
@@ -85,7 +85,7 @@ class ExtractiveGenerator:
         )
 
 
-def _is_row_asked_for(asked: Asked, sentence: Sentence) -> bool:
+def is_row_asked_for(asked: Asked, sentence: Sentence) -> bool:
     """Whether the question names a table's row: staff is not the shops that admit "employees only"."""
     if sentence.row is None:
         return True
