@@ -31,7 +31,7 @@ from mmrag.config import load_settings
 from mmrag.evaluation.answers import evaluate, fingerprint
 from mmrag.generation.answering import BY_MEANING, BY_WORDS, LIKELY, Answering
 from mmrag.generation.asked import understand
-from mmrag.generation.extractive import ExtractiveGenerator, is_row_asked_for
+from mmrag.generation.extractive import ExtractiveGenerator
 from mmrag.generation.passages import sentences
 from mmrag.generation.scoring import score
 from mmrag.types import Draft
@@ -105,7 +105,7 @@ def fitted(samples: Sequence[Sample]) -> NDArray[np.float64]:
     features = np.concatenate([one.features[one.left] for one in samples])
     answerable = np.concatenate([one.answerable[one.left] for one in samples]).astype(float)
     weights = np.concatenate([_weights(one)[one.left] for one in samples]) / len(samples)
-    ridge = np.diag([0.0] + [RIDGE] * (width - 1))
+    ridge = RIDGE * np.eye(width)
     coefficients = np.zeros(width)
     for _ in range(50):
         likely = 1 / (1 + np.exp(-features @ coefficients))
@@ -177,10 +177,10 @@ def _case(row: AnswerRow, prompt: Prompt, embedder: Embedder) -> Case:
     answerable, studied = bool(row.expected), fingerprint(row) < STUDIED
     best = Case(answerable, studied, ruled_out=True)
     for asked in understand(prompt):
-        scored = score(asked, prompt.hits, [one for one in found if is_row_asked_for(asked, one)], embedder)
+        answering = Answering(asked, prompt.hits)
+        scored = score(asked, prompt.hits, [one for one in found if answering.concerns(one)], embedder)
         if not scored:
             continue
-        answering = Answering(asked, prompt.hits)
         features = scored[0].features
         case = Case(
             answerable,

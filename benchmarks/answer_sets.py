@@ -82,9 +82,9 @@ def conversations(folder: Path) -> list[AnswerRow]:
 def conversations_without(folder: Path) -> list[AnswerRow]:
     """Last turns that the pool answers, over the pool without the passages that do: nothing answers them."""
     tasks = list(_json_lines(folder / "reference.dev.jsonl"))
-    own = {
-        task["input"][-1]["text"]: {context["text"].strip() for context in task["contexts"]} for task in tasks
-    }
+    own: defaultdict[str, set[str]] = defaultdict(set)
+    for task in tasks:
+        own[task["input"][-1]["text"]].update(context["text"].strip() for context in task["contexts"])
     return [
         replace(
             row,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mmrag.generation.asked import Asked
+    from mmrag.generation.passages import Sentence
     from mmrag.generation.scoring import Features, Scored
     from mmrag.types import Hit
 
@@ -38,6 +39,7 @@ _NAMED = (
     0.5  # share of a question's names that a passage must know itself, the rest may stand in its document
 )
 _SHARED = 0.3  # of the topic's weight that a passage must hold where nothing was asked before
+_ROW_NAMED = 0.5  # share of a row's name that a question must hold for its numbers to answer
 _LONG = 5  # passages: evidence that is as many of one document and none of another
 
 
@@ -84,6 +86,18 @@ class Answering:
         self._documents = [whole[_document(hit)] for hit in hits]
         self.is_long = len(documents) == 1 and len(hits) >= _LONG
 
+    def concerns(self, sentence: Sentence) -> bool:
+        """Whether a sentence may be about what is asked: on the page that is asked about, in the row.
+
+        Staff is not the shops that admit "employees only".
+        """
+        if self._named.pages and self._pages[sentence.hit] not in self._named.pages:
+            return False
+        if sentence.row is None:
+            return True
+        label = frozenset(words(sentence.row))
+        return len(label & frozenset(words(self._asked.text))) >= _ROW_NAMED * len(label)
+
     def answers(self, one: Scored) -> bool:
         """Whether a sentence answers the question, rather than being merely near it."""
         return not self.rules_out(one) and self.likelihood(one.features) >= LIKELY
@@ -107,7 +121,6 @@ class Answering:
             and one.features.kind >= 0
             and self._knows_the_names(one)
             and self._names_a_choice(one)
-            and self._is_on_the_page(one)
             and self._is_of_the_subject(one)
             and states_what_is_derived(asked.text, f"{one.sentence.lead} {one.sentence.text}")
         )
@@ -135,9 +148,6 @@ class Answering:
             return True
         said = frozenset(words(f"{one.sentence.lead} {one.sentence.text}"))
         return any(choice & said for choice in self._choices)
-
-    def _is_on_the_page(self, one: Scored) -> bool:
-        return not self._named.pages or self._pages[one.sentence.hit] in self._named.pages
 
     def _is_of_the_subject(self, one: Scored) -> bool:
         """Whether a passage speaks of whom the question is about, or of all that is asked of them.

@@ -88,15 +88,6 @@ _CHOICES = re.compile(
     re.IGNORECASE,
 )
 _ASKS = re.compile(
-    r"(?<=[?？])\s*|[,，;；]?\s+and\s+(?=(?:(?:at|above|below|in|by|from|to|on|for|of|within|after|until)\s+)?"
-    r"(?:what|which|how|when|who|whose|where|why)\b)|[，,；;](?=[^，,；;]*(?:多少|什么|哪|谁|几|如何|怎么|吗)[^，,]*$)",
-    re.IGNORECASE,
-)
-# A question that goes on with what it lets choose from: "Which one floats? Iron or wood?"
-_CHOICES = re.compile(
-    r"(?!.*\b(?:what|which|how|when|who|whose|where|why)\b)(?:[^\s?]+\s){1,6}?or\s[^?]+\?", re.IGNORECASE
-)
-_ASKS = re.compile(
     r"[?？]\s*$|\b(?:what|which|how|when|who|whose|where|why|tell|show|list|give|explain|describe|compare|summari[sz]e)\b"
     rf"|[{HAN}]",
     re.IGNORECASE,
@@ -109,6 +100,10 @@ _ORDER = re.compile(
     re.IGNORECASE,
 )
 _MAY = re.compile(r"(?<!^)\bMay\b")  # the month, which a stop word hides
+_COUNTED = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split()
+_PAGE = re.compile(
+    rf"\bpages? (?:no\.? ?)?(\d{{1,4}}|{'|'.join(_COUNTED)})\b|第\s*(\d{{1,4}})\s*页", re.IGNORECASE
+)
 _MOST_PARTS = 3
 _SHORT = 2  # topic words; a question with no more leans on what was asked before
 
@@ -140,7 +135,7 @@ def understand(prompt: Prompt) -> tuple[Asked, ...]:
     previous = [turn.text for turn in prompt.history if turn.role == "user"][-1:]
     parts: list[Asked] = []
     for text in _parts(prompt.question):
-        topic = topic_words(text)
+        topic = topic_words(without_pages(text)) or topic_words(text)
         background: frozenset[str] = frozenset()
         if previous and follows_up(text):
             background = topic_words(previous[0])
@@ -171,6 +166,21 @@ def _parts(question: str) -> list[str]:
         else:
             parts.append(part.strip())
     return [part for part in parts if topic_words(part) and (len(parts) == 1 or _ASKS.search(part))]
+
+
+def pages_of(question: str) -> frozenset[int]:
+    """The numbers of the pages that a question asks about."""
+    return frozenset(_page_number(*match.groups()) for match in _PAGE.finditer(question))
+
+
+def without_pages(question: str) -> str:
+    """A question without the pages that it asks about: passages do not say on which page they stand."""
+    return _PAGE.sub(" ; ", question)
+
+
+def _page_number(digits: str | None, chinese: str | None) -> int:
+    number = digits or chinese or "0"
+    return int(number) if number.isdigit() else _COUNTED.index(number.casefold()) + 1
 
 
 def _codes_in_attachments(hits: Sequence[Hit]) -> frozenset[str]:

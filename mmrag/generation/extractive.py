@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 _MOST_CLAIMS = 4
 _MOST_SENTENCES = 3  # of one part of the question
 _GOOD_AS_BEST = 0.75  # of the best sentence's likelihood: another one that is worth saying
-_ROW_NAMED = 0.5  # share of a row's name that a question must hold for its numbers to answer
 _DUPLICATE = 0.7  # shared share of the shorter sentence's words
 
 
@@ -69,9 +68,9 @@ class ExtractiveGenerator:
         read = look_up(asked, hits)
         if read and any(hits[quote.hit].origin == "attachment" for quote in read[0].support):
             return read
-        quotable = [sentence for sentence in found if is_row_asked_for(asked, sentence)]
-        scored = score(asked, hits, quotable, self._embedder)
         answering = Answering(asked, hits)
+        quotable = [sentence for sentence in found if answering.concerns(sentence)]
+        scored = score(asked, hits, quotable, self._embedder)
         if not scored or not answering.answers(scored[0]):
             return read
         # A sentence that says all of it reads better than a cell of a stored table.
@@ -83,14 +82,6 @@ class ExtractiveGenerator:
             Claim(sentence.text, tuple(Quote(sentence.hit, *span) for span in sentence.spans))
             for sentence in chosen
         )
-
-
-def is_row_asked_for(asked: Asked, sentence: Sentence) -> bool:
-    """Whether the question names a table's row: staff is not the shops that admit "employees only"."""
-    if sentence.row is None:
-        return True
-    label = frozenset(words(sentence.row))
-    return len(label & frozenset(words(asked.text))) >= _ROW_NAMED * len(label)
 
 
 def _composed(

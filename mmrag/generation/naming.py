@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from mmrag.generation.asked import pages_of, without_pages
 from mmrag.text.names import names
 from mmrag.text.words import content_words, letters, words
 
@@ -26,10 +27,6 @@ _GREETING = re.compile(
 _FISCAL = re.compile(r"(?:FY|CY)['’]?(?:20)?(\d\d)", re.IGNORECASE)  # FY2023 and FY23 are 2023
 _ACRONYM = re.compile(r"([A-Z]{2,6})s?")
 _BETWEEN_INITIALS = r"(?:\s+(?:of|for|the|and|in|to)){0,2}[\s-]+"
-_COUNTED = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split()
-_PAGE = re.compile(
-    rf"\bpages? (?:no\.? ?)?(\d{{1,4}}|{'|'.join(_COUNTED)})\b|第\s*(\d{{1,4}})\s*页", re.IGNORECASE
-)
 # The end of a question that lets choose: "..., iron or wood?" At least one of them is to be known.
 _CHOICES = re.compile(
     r"(?<=[,:?.])\s*((?:[^\s,:?.]+\s){0,4}[^\s,:?.]+(?:,? or )[^,:?.]{1,40})\?\s*$", re.IGNORECASE
@@ -53,8 +50,8 @@ class Named:
 def named(asked: Asked) -> Named:
     """The names of a question's topic. One in capitals word by word has none but codes and numbers."""
     text = _GREETING.sub("", asked.text)
-    pages = frozenset(_page_number(*match.groups()) for match in _PAGE.finditer(text))
-    text = _CHOICES.sub("", _PAGE.sub(" ; ", text))
+    pages = pages_of(text)
+    text = _CHOICES.sub("", without_pages(text))
     phrases: list[list[str]] = []
     values: list[str] = []
     end = -1
@@ -82,11 +79,6 @@ def choices(question: str) -> tuple[frozenset[str], ...]:
         frozenset(content_words(choice)) for choice in re.split(r",? or |, ", listed[1], flags=re.IGNORECASE)
     ]
     return tuple(one - frozenset.intersection(*each) or one for one in each)
-
-
-def _page_number(digits: str | None, chinese: str | None) -> int:
-    number = digits or chinese or "0"
-    return int(number) if number.isdigit() else _COUNTED.index(number.casefold()) + 1
 
 
 def _placed(text: str) -> list[tuple[str, int]]:
