@@ -47,10 +47,10 @@ if TYPE_CHECKING:
     from mmrag.types import Prompt
 
 STUDIED = 50  # of a hundred questions: chosen on these
-WRONG_ANSWER = 1.2  # weight of an answer to what nothing answers, beside a refusal of what was answered
+WRONG_ANSWER = 1.3  # weight of an answer to what nothing answers, beside a refusal of what was answered
 RIDGE = 1e-4
 FOLDS = 5
-FEATURES = {"by meaning": ("similarity", "near", "long"), "by words": ("near",)}
+FEATURES = {"by meaning": ("similarity", "near", "long"), "by words": ("own", "near")}
 # Sets with and without answers. The snippets of rgb in English were chosen because they nearly answer, by
 # people who read them: their closeness teaches nothing, and they are only measured.
 MEASURED_ONLY = frozenset({"rgb (en)"})
@@ -72,6 +72,7 @@ class Case:
     studied: bool
     ruled_out: bool
     similarity: float = 0.0
+    own: float = 0.0
     near: float = 0.0
     long: float = 0.0
     likelihood: float = 0.0
@@ -187,6 +188,7 @@ def _case(row: AnswerRow, prompt: Prompt, embedder: Embedder) -> Case:
             studied,
             ruled_out=answering.rules_out(scored[0]),
             similarity=features.similarity or 0.0,
+            own=features.own,
             near=features.near,
             long=float(answering.is_long),
             likelihood=answering.likelihood(features),
