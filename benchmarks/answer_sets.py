@@ -11,6 +11,7 @@ import csv
 import hashlib
 import json
 import re
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,23 @@ def conversations(folder: Path) -> list[AnswerRow]:
         expected = () if kind == "UNANSWERABLE" else tuple(target["text"] for target in task["targets"])
         rows.append(AnswerRow(last["text"], pool, expected, history))
     return rows
+
+
+def conversations_without(folder: Path) -> list[AnswerRow]:
+    """Last turns that the pool answers, over the pool without the passages that do: nothing answers them."""
+    tasks = list(_json_lines(folder / "reference.dev.jsonl"))
+    own: defaultdict[str, set[str]] = defaultdict(set)
+    for task in tasks:
+        own[task["input"][-1]["text"]].update(context["text"].strip() for context in task["contexts"])
+    return [
+        replace(
+            row,
+            documents=tuple(one for one in row.documents if one.text not in own[row.question]),
+            expected=(),
+        )
+        for row in conversations(folder)
+        if row.expected
+    ]
 
 
 def long_documents(folder: Path) -> list[AnswerRow]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from mmrag.text.names import name_words, names
-from mmrag.text.words import FUNCTION_WORDS, is_chinese, is_han, words
+from mmrag.text.words import FUNCTION_WORDS, HAN, is_chinese, is_han, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,8 +45,12 @@ _CHINESE_FRAME = re.compile(
     "|[吗呢吧啊呀么的了要能是在有为我你您他她它被把将几其该此这那和与及或]"
 )
 
+_VERB = "(?:is|are|am|was|were|do|does|did|has|have|had|will|would|can|could|shall|should|must|may|might)"
+# "When" asks for a date where a verb follows; "what happens when there is no pressure" does not.
 _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
-    ("date", re.compile(r"\bwhen\b|\b(?:what|which) (?:year|date|day|month|time)\b|什么时候|何时|哪一?年|几月|几号|哪一?天|什么时间")),
+    ("date", re.compile(rf"^(?:(?:and|but|so|ok),? )?when\b(?! (?:i|you|he|she|it|we|they|the|an?|my|your|our)\b)|\bwhen {_VERB}\b"
+                        r"|\b(?:know|tell me|remember|sure|wonder(?:ing)?|find out) when\b"
+                        r"|\b(?:what|which) (?:year|date|day|month|time)\b|什么时候|何时|哪一?年|几月|几号|哪一?天|什么时间")),
     ("number", re.compile(r"\bhow (?:many|much|long|old|often|far|tall|big|large|high)\b|\bwhat (?:percentage|percent|share|number|amount)\b"
                           r"|多少|几(?![乎何])|多久|多长|多大|多高|多远")),
     ("person", re.compile(r"\bwho(?:m|se)?\b|谁|哪位")),
@@ -78,7 +82,28 @@ _AND_ASKS = re.compile(
     r"(?:what|which|how|when|who|whose|where|why)\b)|[，,；;](?=[^，,；;]*(?:多少|什么|哪|谁|几|如何|怎么|吗)[^，,]*$)",
     re.IGNORECASE,
 )
+# What a question goes on with if it lets choose: "Which one floats? Iron or wood?"
+_CHOICES = re.compile(
+    rf"(?!.*\b(?:what|which|how|when|who|whose|where|why)\b|{_VERB}\b)(?:[^\s?]+\s+){{1,6}}or\s[^?]+\?",
+    re.IGNORECASE,
+)
+_ASKS = re.compile(
+    r"[?？]\s*$|\b(?:what|which|how|when|who|whose|where|why|tell|show|list|give|explain|describe|compare|summari[sz]e)\b"
+    rf"|[{HAN}]",
+    re.IGNORECASE,
+)
+# How an answer is to be written is no part of what is asked: "Answer in one word. For example: [3]".
+_ORDER = re.compile(
+    r"(?<=[.?!？。])\s*(?:(?:please|directly|and)\s+)*(?:write|answer|give|round|save|represent|format|express|return"
+    r"|output|provide)\b[^?？]*?\b(?:answer|format|formatted|decimals?|integer|list|percentage|json|string|yes"
+    r"|sentences?|words?|number)\b[^?？]*$|(?<=[.?!？。])\s*(?:for example|e\.g\.)[,:]?\s*[\[\"'‘“][^?？]*$",
+    re.IGNORECASE,
+)
 _MAY = re.compile(r"(?<!^)\bMay\b")  # the month, which a stop word hides
+_COUNTED = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split()
+_PAGE = re.compile(
+    rf"\bpages? (?:no\.? ?)?(\d{{1,4}}|{'|'.join(_COUNTED)})\b|第\s*(\d{{1,4}})\s*页", re.IGNORECASE
+)
 _MOST_PARTS = 3
 _SHORT = 2  # topic words; a question with no more leans on what was asked before
 
@@ -110,7 +135,7 @@ def understand(prompt: Prompt) -> tuple[Asked, ...]:
     previous = [turn.text for turn in prompt.history if turn.role == "user"][-1:]
     parts: list[Asked] = []
     for text in _parts(prompt.question):
-        topic = topic_words(text)
+        topic = topic_words(without_pages(text)) or topic_words(text)
         background: frozenset[str] = frozenset()
         if previous and follows_up(text):
             background = topic_words(previous[0])
@@ -133,8 +158,29 @@ def understand(prompt: Prompt) -> tuple[Asked, ...]:
 
 def _parts(question: str) -> list[str]:
     """What is asked together, one by one: "How many were sold, and which is the target?"."""
-    parts = _AND_ASKS.split(question.strip(), maxsplit=_MOST_PARTS - 1)
-    return [part.strip() for part in parts if topic_words(part)]
+    parts: list[str] = []
+    asked = _ORDER.sub("", _ORDER.sub("", question)).strip()
+    for part in _AND_ASKS.split(asked, maxsplit=_MOST_PARTS - 1):
+        if parts and _CHOICES.fullmatch(part.strip()):
+            parts[-1] += f" {part.strip()}"
+        else:
+            parts.append(part.strip())
+    return [part for part in parts if topic_words(part) and (len(parts) == 1 or _ASKS.search(part))]
+
+
+def pages_of(question: str) -> frozenset[int]:
+    """The numbers of the pages that a question asks about."""
+    return frozenset(_page_number(*match.groups()) for match in _PAGE.finditer(question))
+
+
+def without_pages(question: str) -> str:
+    """A question without the pages that it asks about: passages do not say on which page they stand."""
+    return _PAGE.sub(" ; ", question)
+
+
+def _page_number(digits: str | None, chinese: str | None) -> int:
+    number = digits or chinese or "0"
+    return int(number) if number.isdigit() else _COUNTED.index(number.casefold()) + 1
 
 
 def _codes_in_attachments(hits: Sequence[Hit]) -> frozenset[str]:

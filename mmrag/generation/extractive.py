@@ -12,11 +12,12 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from mmrag.generation.asked import states_what_is_derived, understand
+from mmrag.generation.answering import Answering
+from mmrag.generation.asked import understand
 from mmrag.generation.corrections import corrected
 from mmrag.generation.lookup import look_up
 from mmrag.generation.passages import sentences
-from mmrag.generation.scoring import answers, score
+from mmrag.generation.scoring import score
 from mmrag.ports import unheard
 from mmrag.text.evidence import evidence
 from mmrag.text.numbers import numbers
@@ -35,12 +36,7 @@ if TYPE_CHECKING:
 
 _MOST_CLAIMS = 4
 _MOST_SENTENCES = 3  # of one part of the question
-# Where the likelihoods of answering and of not answering weigh the same, see scoring.
-_ANSWERS = 0.5
-_NAMED = 0.5  # share of a question's names that a passage must know; the likelihood weighs the others
-_SHARED = 0.3  # of the topic's weight that a passage must hold where nothing was asked before
 _GOOD_AS_BEST = 0.75  # of the best sentence's likelihood: another one that is worth saying
-_ROW_NAMED = 0.5  # share of a row's name that a question must hold for its numbers to answer
 _DUPLICATE = 0.7  # shared share of the shorter sentence's words
 
 
@@ -48,7 +44,7 @@ class ExtractiveGenerator:
     """Composes answers from sentences and cells. Implements `ports.Generator`."""
 
     name = "extractive"
-    version = "3"
+    version = "4"
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
@@ -84,58 +80,24 @@ class ExtractiveGenerator:
         read = look_up(asked, hits)
         if read and any(hits[quote.hit].origin == "attachment" for quote in read[0].support):
             return read
-        quotable = [sentence for sentence in found if _is_row_asked_for(asked, sentence)]
+        answering = Answering(asked, hits)
+        quotable = [sentence for sentence in found if answering.concerns(sentence)]
         scored = score(asked, hits, quotable, self._embedder)
-        nearest = max((one.features.similarity or 0.0 for one in scored), default=0.0) or None
-        if not scored or not _is_answered(asked, scored[0], nearest):
+        if not scored or not answering.answers(scored[0]):
             return read
         # A sentence that says all of it reads better than a cell of a stored table.
         if read and not asked.topic <= scored[0].covered:
             return read
-        chosen = _composed(asked, scored, quotable, title=hits[scored[0].sentence.hit].title)
-        chosen += _contradicting(asked, scored, chosen, hits)
+        chosen = _composed(answering, scored, quotable, title=hits[scored[0].sentence.hit].title)
+        chosen += _contradicting(asked, answering, scored, chosen, hits)
         return tuple(
             Claim(sentence.text, tuple(Quote(sentence.hit, *span) for span in sentence.spans))
             for sentence in chosen
         )
 
 
-def _is_answered(asked: Asked, best: Scored, nearest: float | None = None) -> bool:
-    """Whether the best sentence answers: its passage knows the names, and nothing has to be worked out.
-
-    Codes and numbers are all to be known: an answer about 2021 is none about 2022.
-
-    A follow-up is answered by what it asks itself, not by what was asked before it alone.
-    """
-    features = best.features
-    is_about_it = not (asked.background and asked.topic) or bool(asked.topic & best.covered)
-    return (
-        is_about_it
-        and features.named >= _NAMED
-        and (bool(asked.background) or features.similarity is None or _is_shared(asked, best))
-        and features.numbered == 1
-        and features.kind >= 0
-        and answers(features, nearest=nearest) >= _ANSWERS
-        and states_what_is_derived(asked.text, f"{best.sentence.lead} {best.sentence.text}")
-    )
-
-
-def _is_shared(asked: Asked, best: Scored) -> bool:
-    """Whether enough of the topic is there, by weight or, where all sentences are alike, by number."""
-    covered = best.covered & asked.topic
-    return best.features.near >= _SHARED or 2 * len(covered) >= len(asked.topic)
-
-
-def _is_row_asked_for(asked: Asked, sentence: Sentence) -> bool:
-    """Whether the question names a table's row: staff is not the shops that admit "employees only"."""
-    if sentence.row is None:
-        return True
-    label = frozenset(words(sentence.row))
-    return len(label & frozenset(words(asked.text))) >= _ROW_NAMED * len(label)
-
-
 def _composed(
-    asked: Asked, scored: Sequence[Scored], found: Sequence[Sentence], *, title: str
+    answering: Answering, scored: Sequence[Scored], found: Sequence[Sentence], *, title: str
 ) -> list[Sentence]:
     """The best sentence, what it leans on, and what adds to it.
 
@@ -146,7 +108,7 @@ def _composed(
     chosen = _with_what_it_leans_on(best.sentence, found)
     covered = {*best.covered, *words(title)}
     for other in scored[1:]:
-        good = other.likelihood >= _GOOD_AS_BEST * best.likelihood and _is_answered(asked, other)
+        good = other.likelihood >= _GOOD_AS_BEST * best.likelihood and answering.answers(other)
         if (
             good
             and other.covered - covered
@@ -159,7 +121,11 @@ def _composed(
 
 
 def _contradicting(
-    asked: Asked, scored: Sequence[Scored], chosen: Sequence[Sentence], hits: Sequence[Hit]
+    asked: Asked,
+    answering: Answering,
+    scored: Sequence[Scored],
+    chosen: Sequence[Sentence],
+    hits: Sequence[Hit],
 ) -> list[Sentence]:
     """The best sentence of another document that says the same of other numbers, where a number is asked for.
 
@@ -173,7 +139,7 @@ def _contradicting(
             other.sentence not in chosen
             and hits[other.sentence.hit].chunk.document_id != hits[best.sentence.hit].chunk.document_id
             and best.covered <= other.covered
-            and _is_answered(asked, other)
+            and answering.answers(other)
             and _says_the_same(_without_numbers(best.sentence.text), _without_numbers(other.sentence.text))
             and _own_numbers(asked, best.sentence).isdisjoint(_own_numbers(asked, other.sentence))
             and _own_numbers(asked, other.sentence)

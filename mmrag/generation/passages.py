@@ -39,6 +39,16 @@ _LABEL = re.compile(r"(?:A|Answer|答|回答)\s*[:：]\s*")
 _MARKUP = re.compile(r"\*\*|__|`+|^#+\s*|\s*\|\s*$|^\s*\|\s*|^[>\s]+", re.MULTILINE)
 _ENDING = re.compile(r"[.!?…。！？；;][\"'”’)\]」』）]*$")
 _INTRODUCES = re.compile(r"[?？][\"'”’)\]」』）]*$|[:：]$")  # a question, or what went on in a table
+# Who asks in a thread states nothing: "Explain in brief how it works", "I need some help with it".
+_REQUEST = re.compile(
+    r"(?:(?:please|ok|and|so|also|but|sorry|hi|hello)\b[\s,.]*)*"
+    r"(?:(?:what|which|how|when|who|whose|where|why|explain|tell|show|list|describe|give|summari[sz]e|compare|find"
+    r"|is|are|was|were|do|does|did|can|could|will|would|shall|should|may|has|have|had)\b"
+    r"|i(?: am|['’]m)? (?:also )?(?:(?:would |['’]d )?like|need|want|mean|meant|wonder|wondering|ask|asking|talking"
+    r"|looking|interested|trying|planning)\b|i have (?:a|some|one|another) questions?\b)|请|告诉我|解释|介绍|说说|列出|我想|我要",
+    re.IGNORECASE,
+)
+_COPYRIGHT = re.compile(r"\W*(?:©|copyright\b)", re.IGNORECASE)
 _HAN_BREAK = re.compile(rf"(?<=[{HAN}，。、；：！？）」])\s*\n\s*(?=[{HAN}（「])")
 
 
@@ -73,6 +83,8 @@ def sentences(number: int, hit: Hit) -> tuple[Sentence, ...]:
         verbatim = hit.chunk.text[start:end]
         if _is_heading(verbatim, hit.chunk.text, end) or _INTRODUCES.search(verbatim):
             lead = verbatim
+            continue
+        if hit.origin == "thread" and _REQUEST.match(verbatim):
             continue
         text = tidy(verbatim)
         if hit.chunk.kind == "figure" and _is_of_drawing(verbatim):
@@ -157,7 +169,7 @@ def _is_heading(verbatim: str, text: str, end: int) -> bool:
 
 def _says_something(text: str) -> bool:
     letters = re.findall(rf"[{HAN}]|[^\W\d_]{{2,}}", text)
-    return len(letters) >= _FEWEST_WORDS
+    return len(letters) >= _FEWEST_WORDS and not _COPYRIGHT.match(text)
 
 
 def _is_of_drawing(verbatim: str) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mmrag.generation.asked import Asked
     from mmrag.generation.passages import Sentence
-    from mmrag.ports import Embedder
+    from mmrag.ports import Embedder, Vectors
     from mmrag.types import Hit
 
 _EMBEDDED = 12  # sentences of a question that are embedded, best first by words alone: the costly step
@@ -106,13 +106,6 @@ class _Weights:
 _FOREIGN = 0.5  # a sentence in another language than the question's answers where nothing else does
 _RANKING = _Weights(bias=-3.3, own=1.8, near=0.0, named=0.4, kind=1.0, rank=1.9, similarity=2.4)
 _RANKING_BY_WORDS = _Weights(bias=-4.3, own=4.4, near=0.0, named=0.5, kind=0.4, rank=1.8)
-# Answering: conversations over a pool of passages (docs/answers.md) showed that of all features the
-# cosine tells best whether anything answers, and that shared words and names add a little to it. The
-# bias is where, on the development part, questions with and without an answer were told apart alike.
-# Chinese has no vector: there words decide, as learned on sets of which each set and outcome weighed
-# the same.
-_ANSWERING = _Weights(bias=-8.8, own=0.0, near=1.8, named=1.2, kind=0.0, rank=0.0, similarity=12.0)
-_ANSWERING_BY_WORDS = _Weights(bias=-5.2, own=2.4, near=3.6, named=2.8, kind=0.0, rank=0.0)
 
 
 def score(asked: Asked, hits: Sequence[Hit], found: Sequence[Sentence], embedder: Embedder) -> list[Scored]:
@@ -122,7 +115,7 @@ def score(asked: Asked, hits: Sequence[Hit], found: Sequence[Sentence], embedder
     by_words = sorted(
         range(len(found)), key=lambda index: _RANKING_BY_WORDS.likelihood(plain[index]), reverse=True
     )[:_EMBEDDED]
-    similarities = _similarities(asked, [found[index] for index in by_words], embedder)
+    similarities = _similarities(asked, hits, [found[index] for index in by_words], embedder)
     scored = []
     for index, similarity in zip(by_words, similarities, strict=True):
         features = replace(plain[index], similarity=similarity)
@@ -132,17 +125,6 @@ def score(asked: Asked, hits: Sequence[Hit], found: Sequence[Sentence], embedder
             likelihood *= _FOREIGN
         scored.append(Scored(found[index], features, likelihood, evidence.covered(index)))
     return sorted(scored, key=lambda one: one.likelihood, reverse=True)
-
-
-def answers(features: Features, *, nearest: float | None = None) -> float:
-    """How likely the question is answered by evidence whose best sentence has these features.
-
-    `nearest` is the highest cosine of any sentence: the best one need not be the nearest.
-    """
-    if nearest is not None:
-        features = replace(features, similarity=nearest)
-    weights = _ANSWERING_BY_WORDS if features.similarity is None else _ANSWERING
-    return weights.likelihood(features)
 
 
 class _Evidence:
@@ -155,6 +137,7 @@ class _Evidence:
         self._leads = [frozenset(words(sentence.lead)) for sentence in found]
         self._chunks = [_chunk_words(hit) for hit in hits]
         self._ranks = _ranks(hits)
+        self._from_thread = [hit.origin == "thread" for hit in hits]
         self._weights = self._topic_weights()
 
     def _topic_weights(self) -> Mapping[str, float]:
@@ -169,6 +152,8 @@ class _Evidence:
     def features(self, index: int) -> Features:
         sentence = self._found[index]
         chunk = self._chunks[sentence.hit]
+        # What was said in the thread has the words of what was asked before: only this question's count.
+        counted = self._asked.topic if self._from_thread[sentence.hit] else frozenset(self._weights)
         named = self._asked.names
         numbered = {name for name in named if any(map(str.isdigit, name))}
         own = [(self._own[index], 1.0), (self._leads[index], _LEAD)]
@@ -178,8 +163,8 @@ class _Evidence:
             if 0 <= other < len(self._found) and self._found[other].hit == sentence.hit
         ]
         return Features(
-            own=self._coverage(own),
-            near=self._coverage([*own, *beside, (chunk, _PAGE)]),
+            own=self._coverage(own, counted),
+            near=self._coverage([*own, *beside, (chunk, _PAGE)], counted),
             named=len(named & chunk) / len(named) if named else 1.0,
             kind=_kind_shown(self._asked, sentence.text),
             rank=1 / self._ranks[sentence.hit],
@@ -189,8 +174,8 @@ class _Evidence:
     def covered(self, index: int) -> frozenset[str]:
         return frozenset(self._weights) & (self._own[index] | self._leads[index])
 
-    def _coverage(self, places: Sequence[tuple[frozenset[str], float]]) -> float:
-        """Share of the topic's weight that is found, each word in the place that counts most."""
+    def _coverage(self, places: Sequence[tuple[frozenset[str], float]], counted: frozenset[str]) -> float:
+        """Share of the topic's weight that is found, each counted word in the place that counts most."""
         total = sum(self._weights.values())
         if not total:
             return 0.0
@@ -198,6 +183,7 @@ class _Evidence:
             sum(
                 weight * next((worth for place, worth in places if word in place), 0.0)
                 for word, weight in self._weights.items()
+                if word in counted
             )
             / total
         )
@@ -219,8 +205,14 @@ def _chunk_words(hit: Hit) -> frozenset[str]:
     return frozenset(words(f"{hit.title}\n{context}\n{hit.chunk.text}"))
 
 
-def _similarities(asked: Asked, found: Sequence[Sentence], embedder: Embedder) -> list[float | None]:
-    """Cosine of the question and each sentence; None where the embedder can't read one of them."""
+def _similarities(
+    asked: Asked, hits: Sequence[Hit], found: Sequence[Sentence], embedder: Embedder
+) -> list[float | None]:
+    """Cosine of the question and each sentence; None where the embedder can't read one of them.
+
+    The nearer of the question alone and with what it leans on counts; but what was said in the thread
+    is near itself, and is compared with the question alone.
+    """
     if not embedder.understands(asked.text):
         return [None] * len(found)
     texts = [f"{sentence.lead} {sentence.text}".strip() for sentence in found]
@@ -233,8 +225,15 @@ def _similarities(asked: Asked, found: Sequence[Sentence], embedder: Embedder) -
     vectors = embedder.embed_documents(
         [text for text, can_read in zip(texts, readable, strict=True) if can_read]
     )
-    cosines = iter((vectors @ questions.T).max(axis=1))
-    return [float(next(cosines)) if can_read else None for can_read in readable]
+    rows = iter(vectors @ questions.T)
+    return [
+        _nearer(next(rows), in_thread=hits[sentence.hit].origin == "thread") if can_read else None
+        for sentence, can_read in zip(found, readable, strict=True)
+    ]
+
+
+def _nearer(cosines: Vectors, *, in_thread: bool) -> float:
+    return float(cosines[0] if in_thread else cosines.max())
 
 
 def _kind_shown(asked: Asked, text: str) -> float:
