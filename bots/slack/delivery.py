@@ -65,6 +65,7 @@ SHUT = {
     *("not_in_channel", "channel_not_found", "is_archived", "thread_not_found", "cannot_reply_to_message"),
     *("restricted_action", "restricted_action_read_only_channel", "restricted_action_thread_only_channel"),
     *("restricted_action_non_threadable_channel", "restricted_action_thread_locked", "no_permission"),
+    *("message_not_found", "cant_update_message"),  # what was to be edited is gone
 }
 GONE = Notice("I can't see the place where you asked any more: invite me, and ask again.", mood="problem")
 NOT_TAKEN = ("invalid_blocks", "msg_blocks_too_long", "invalid_attachments")

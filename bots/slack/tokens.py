@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.authorization.async_authorize import AsyncAuthorize
-from slack_sdk.errors import SlackClientError
+from slack_sdk.errors import SlackClientError, SlackTokenRotationError
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 from slack_sdk.oauth.installation_store.models.installation import Installation
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 
-from bots.outcomes import RefusedError
+from bots.outcomes import RefusedError, UnsureError
+from bots.slack.web import outcome_of
 from mmrag.errors import InvalidInput, InvalidSettings, MissingExtra
 
 if TYPE_CHECKING:
@@ -163,16 +164,24 @@ class Tokens:
         self._store = store
         self._rotator = rotator
         self._lock = folder / "token.lock"
-        self._failed_at: dict[str, float] = {}
+        self._failed: dict[str, tuple[float, RefusedError | UnsureError]] = {}
 
     async def bot(self, team: str) -> Bot:
-        """Raises RefusedError where the app is not installed any more, or its token has expired."""
+        """Raises RefusedError where the app is not installed any more, or its token has expired for good.
+
+        Raises UnsureError where it has expired and Slack is away.
+        """
         bot = await self._found(team)
-        if not _ends_soon(bot) or time.monotonic() - self._failed_at.get(team, -inf) < AGAIN_SECONDS:
-            return _good(bot)
-        async with _alone(self._lock):
-            bot = await self._found(team)
-            return _good(await self._renewed(bot, team) if _ends_soon(bot) else bot)
+        since, _ = self._failed.get(team, (-inf, None))
+        if _ends_soon(bot) and time.monotonic() - since >= AGAIN_SECONDS:
+            async with _alone(self._lock):
+                bot = await self._found(team)
+                if _ends_soon(bot):
+                    bot = await self._renewed(bot, team)
+        if bot.bot_token_expires_at is not None and bot.bot_token_expires_at <= time.time():
+            _, outcome = self._failed.get(team, (0.0, None))
+            raise outcome or RefusedError("token_expired")
+        return bot
 
     async def is_installed(self, team: str | None) -> bool:
         return await self._store.async_find_bot(enterprise_id=None, team_id=team) is not None
@@ -190,20 +199,26 @@ class Tokens:
         return bot
 
     async def _renewed(self, bot: Bot, team: str) -> Bot:
+        outcome: RefusedError | UnsureError
         try:
             renewed = await self._rotator.perform_bot_token_rotation(
                 bot=bot, minutes_before_expiration=RENEWED_BEFORE_SECONDS // 60
             )
-        except (SlackClientError, aiohttp.ClientError, OSError, TimeoutError, KeyError, ValueError) as error:
+        except SlackTokenRotationError as error:
+            renewed, outcome = None, outcome_of(error.api_error)
+        except (SlackClientError, aiohttp.ClientError, OSError, TimeoutError, KeyError, ValueError):
+            renewed, outcome = None, UnsureError("oauth.v2.access")
+        else:
+            outcome = RefusedError("token_expired")
+        if renewed is None:
             log.warning(
                 "Slack did not renew a workspace's token (%s); if it stays so, install the app there again",
-                type(error).__name__,
+                getattr(outcome, "code", "the connection broke"),
             )
-            renewed = None
-        if renewed is None:
-            self._failed_at[team] = time.monotonic()
+            self._failed[team] = (time.monotonic(), outcome)
             return bot
         await self._store.async_save_bot(renewed)
+        self._failed.pop(team, None)
         return renewed
 
 
@@ -230,12 +245,6 @@ def _ends_soon(bot: Bot) -> bool:
     ends = bot.bot_token_expires_at
     soon = time.time() + RENEWED_BEFORE_SECONDS
     return ends is not None and ends < soon and bot.bot_refresh_token is not None
-
-
-def _good(bot: Bot) -> Bot:
-    if bot.bot_token_expires_at is not None and bot.bot_token_expires_at <= time.time():
-        raise RefusedError("token_expired")
-    return bot
 
 
 @contextlib.asynccontextmanager

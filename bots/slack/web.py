@@ -62,7 +62,7 @@ class SlackWeb:
             except SlackApiError as error:
                 seconds = _retry_after(error)
                 if seconds is None or waited + seconds > LONGEST_WAIT_SECONDS:
-                    raise _outcome(error) from None
+                    raise outcome_of(error) from None
                 waited += seconds
                 await asyncio.sleep(seconds)
             except (aiohttp.ClientError, SlackClientError, OSError, TimeoutError, ValueError):
@@ -84,7 +84,7 @@ def _retry_after(error: SlackApiError) -> float | None:
         return 1.0
 
 
-def _outcome(error: SlackApiError) -> RefusedError | UnsureError:
+def outcome_of(error: SlackApiError) -> RefusedError | UnsureError:
     """slack_sdk raises one error for a refusal, a 503 and a body that was cut."""
     data = getattr(error.response, "data", None)
     status = getattr(error.response, "status_code", None)

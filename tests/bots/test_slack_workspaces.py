@@ -56,7 +56,7 @@ class Stage:
         room = slack.channel(f"room of {name}", team=team, members=[ana])
         room.members.add(slack.world.installations[team].bot_user)
         asked = await ana.mentions_bot(room, LEAVE)
-        (answer,) = await slack.until(lambda: slack.answers(room, thread=asked))
+        (answer,) = await slack.until(lambda: slack.answers(room, thread=asked), seconds=30)
         await slack.until(lambda: answer.stream is None or answer.stream.state == "completed")
         return answer.text
 
@@ -166,6 +166,21 @@ def test_a_token_that_slack_does_not_renew_is_used_until_it_ends(tmp_path):
         here.slack.faults.cut("oauth.v2.access", after=False)
         assert "28 days" in await here.answer("acme")
         assert len(here.slack.world.refresh_tokens) == 1
+
+    tell(story, tmp_path)
+
+
+def test_who_asks_when_a_token_has_ended_and_slack_is_away_hears_of_it_in_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("bots.slack.tokens.AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("bots.outcomes.READ_WAITS_SECONDS", ())
+
+    async def story(here):
+        here.slack.world.app.token_seconds = 1  # less by the time it is told
+        await here.installs("acme")
+        here.slack.world.app.token_seconds = 12 * 3600
+        here.slack.faults.status("oauth.v2.access", 503, times=3)
+        assert "Sorry" in await here.answer("acme")
+        assert "28 days" in await here.answer("acme")
 
     tell(story, tmp_path)
 
