@@ -59,7 +59,7 @@ _APPROXIMATE = re.compile(
     r"\babout (?=[-−$€£¥₹]?\d)|, measured from the chart\b|约(?=\s?[-−$€£¥₹]?\d)|（按图量得）"
 )
 _BY_MODEL = re.compile(r",? (?:and )?(?:in part )?read by a model\b|（(?:按图量得，)?(?:部分)?由模型读出）")
-_READ_BY_MODEL = re.compile(rf"{BY_MODEL}[^\n|]*")  # a value with its sign
+_READ_BY_MODEL = re.compile(rf"{BY_MODEL}(?=\W?\W?\d)[^\n|]*")  # a value with its sign
 _END = re.compile(r"[.!?。！？\s]*$")
 _REVERSING = re.compile(r"\bby\b|被|由|受", re.IGNORECASE)  # a passive turns the order of names round
 
@@ -103,10 +103,10 @@ class EvidenceGrounder:
         if claim.support:
             quotes = tuple(quote for quote in claim.support if _exists(quote, hits))
             return replace(claim, support=quotes) if quotes and _follows(claim.text, quotes, hits) else None
-        signed = any(BY_MODEL in hit.chunk.text for hit in hits)
+        signed = any(map(_holds_model_values, hits))
         text = _BY_MODEL.sub("", claim.text) if signed else claim.text  # it is said again where it is so
         quotes = self._attributed(text, hits)
-        return Claim(_owned_up(text, _support(quotes, hits).quoted), quotes) if quotes else None
+        return Claim(_owned_up(text, quotes, hits), quotes) if quotes else None
 
     def _attributed(self, text: str, hits: Sequence[Hit]) -> tuple[Quote, ...]:
         """The fewest sentences that support a phrased claim; empty where none do."""
@@ -180,10 +180,17 @@ def _follows(text: str, quotes: Sequence[Quote], hits: Sequence[Hit]) -> bool:
     )
 
 
-def _owned_up(text: str, quoted: str) -> str:
+def _holds_model_values(hit: Hit) -> bool:
+    """Whether it is a chart with values that a model read; in a text the sign means something else."""
+    return hit.chunk.kind == "figure" and _READ_BY_MODEL.search(hit.chunk.text) is not None
+
+
+def _owned_up(text: str, quotes: Sequence[Quote], hits: Sequence[Hit]) -> str:
     """A claim with the words that a model read its numbers, where nothing else in its support has them."""
-    read = {number for value in _READ_BY_MODEL.findall(quoted) for number in numbers(value)}
-    known = set(numbers(_READ_BY_MODEL.sub("", quoted)))
+    charts = "\n".join(_text(quote, hits) for quote in quotes if _holds_model_values(hits[quote.hit]))
+    read = {number for value in _READ_BY_MODEL.findall(charts) for number in numbers(value)}
+    others = [_text(quote, hits) for quote in quotes if not _holds_model_values(hits[quote.hit])]
+    known = set(numbers("\n".join([_READ_BY_MODEL.sub("", charts), *others])))
     if not (set(numbers(text)) & read) - known:
         return text
     end = _END.search(text)

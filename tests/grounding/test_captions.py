@@ -62,3 +62,11 @@ def test_a_caption_does_not_explain_what_a_chart_is_about(embedder):
 )
 def test_a_phrased_claim_owns_up_to_values_that_a_model_read_and_to_no_others(ground, said, kept):
     assert [claim.text for claim in ground(CHART, Claim(said))] == [kept]
+
+
+def test_a_sign_in_a_text_means_what_it_means_there(embedder):
+    text = "※547 umbrellas were sold in Oslo."
+    chunk = Chunk(1, "d", 1, 0, len(text), text)
+    prompt = Prompt("How many?", (Hit(chunk, "Note", "test:1", 1, 1.0, ("bm25",)),))
+    (claim,) = EvidenceGrounder(embedder).ground(Draft((Claim("547 umbrellas were sold in Oslo."),)), prompt)
+    assert claim.text == "547 umbrellas were sold in Oslo."
