@@ -438,9 +438,26 @@ def _is_longer(line: TextLine, short: TextLine) -> bool:
         return False
     if line.text.startswith(short.text):
         more = line.text.removeprefix(short.text)
-        return more.isalnum() and more != _ONE  # a tick's mark at the end of a text that runs upwards
+        return (
+            _are_alike(more, short.text[-1]) and more != _ONE
+        )  # the mark of a tick above a text that runs upwards
     more = line.text.removesuffix(short.text)
-    return line.text != more and (more.isalnum() or (more in _MINUS and short.text[:1].isdigit()))
+    return _are_alike(more, short.text[0]) or (more in _MINUS and short.text[0].isdigit())
+
+
+def _are_alike(more: str, neighbour: str) -> bool:
+    """Whether one character continues a text: a value beside a name is another text."""
+    return len(more) == 1 and any(
+        is_of(more) and is_of(neighbour) for is_of in (str.isdigit, _is_latin_letter, _is_east_asian_letter)
+    )
+
+
+def _is_latin_letter(character: str) -> bool:
+    return character.isalpha() and character.isascii()
+
+
+def _is_east_asian_letter(character: str) -> bool:
+    return character.isalpha() and character >= _EAST_ASIAN
 
 
 def _is_text(line: TextLine, *, aligned: bool) -> bool:
@@ -463,6 +480,7 @@ def _is_tall(crop: Pixels) -> bool:
 
 _SOLE_NUMBER = re.compile(r"[-+−–]?[$€£¥]?\d[\d.,]*\s?(?:%|[KkMBb]n?|万|亿)?")
 _ONE = "一"
+_EAST_ASIAN = "\u2e80"  # the first of them
 _MINUS = ("-", "−", "–", "—")
 _DASH_MONTH = re.compile(r"^[-–—](?=月)")  # January, whose numeral is a dash
 _LONE_ZERO = re.compile(r"([-+]?[$€£¥]?)[oO](\s?(?:%|[MBmb]n?|万|亿)?)")  # not `OK`

@@ -229,7 +229,7 @@ def _largest_group(
         for place in (starts[anchor], ends[anchor]):
             above, below = np.abs(starts - place) <= ALIGNED, np.abs(ends - place) <= ALIGNED
             chosen = alike & (above | below)
-            lengths = np.where(above, ups - place, place - downs)[chosen]
+            lengths = np.where(above, ups - starts, ends - downs)[chosen]
             places = np.round(lows[chosen] / ALIGNED)  # two bars across one place count once
             longest = [float(lengths[places == one].max()) for one in np.unique(places)]
             score = sum(math.sqrt(length) for length in longest) * (1 + 0.5 * min(1.0, pstdev(longest) / 5))
