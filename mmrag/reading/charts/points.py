@@ -111,7 +111,7 @@ def _confirmed(values: Sequence[Label]) -> bool:
 def _series(
     values: Sequence[Label], words: Sequence[Label], categories: Sequence[Label], fills: Fills
 ) -> dict[Label, str] | None:
-    """What each value's line is called, "" where a lone ink has no name; None where one of several has none."""
+    """The name of each value's line, "" for a lone ink without one; None where one of several has none."""
     by_ink = _by_ink(values, fills)
     near = _beside_lines(words, values, categories)
     named = {ink: _blocks([word for word in near if _is_in(word, ink, fills)]) for ink in by_ink}
