@@ -120,7 +120,7 @@ def _series(
         ink: own
         for ink, own in by_ink.items()
         # A lone value lies over a line; a nameless ink left of all points is the axis'.
-        if len(by_ink) == 1 or (len(own) > 1 and (named[ink] or any(value.right > begin for value in own)))
+        if len(by_ink) == 1 or (len(own) > 1 and (named[ink] or any(value.left > begin for value in own)))
     }
     if any(len(named[ink]) != 1 for ink in kept) and not (len(by_ink) == 1 and not any(named.values())):
         return None
