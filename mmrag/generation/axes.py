@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from mmrag.generation.cells import MOST_COUNTED, counted
+from mmrag.generation.cells import MOST_COUNTED, counted, is_total
 from mmrag.generation.grids import parse_grid
 from mmrag.text.chart_text import AXES, NO_LABEL
 from mmrag.text.numbers import sole_number
@@ -40,6 +40,7 @@ _HIGHEST = re.compile(r"\b(?:highest|largest|maximum|topmost)\b|最高|最大")
 _LOWEST = re.compile(r"\b(?:lowest|smallest|minimum)\b|最低|最小")
 _COUNT = re.compile(r"\bhow many\b|\bnumber of\b|多少个|几个")
 _NAMED = re.compile(r"\bticks?\b|\blabel(?:s|led|ed)?\b|\bcountries\b|\bcategories\b|刻度|标签")
+_COUNTRIES = re.compile(r"\bcountries\b|国家")
 _CONDITION = re.compile(
     r"\b(?:above|below|over|under|than|exceeds?|if|where|whose|with|define|first calculate|colou?rs?)\b|超过|高于|低于|大于|小于"
 )
@@ -71,7 +72,7 @@ def read_axes(query: Query, hits: Sequence[Hit]) -> tuple[Claim, ...]:
     sides = {_SIDES[match["side"] or match["chinese"]] for match in _AXIS.finditer(query.text)}
     if len(sides) != 1 or _CONDITION.search(query.text):
         return ()
-    axes = _axes(hits)
+    axes = _axes(query, hits)
     places = dict.fromkeys(places_named(query.text) or sorted({place for place, _ in axes}))
     chosen = [axes[place, side] for place in places for side in sides if (place, side) in axes]
     if len(chosen) < len(places):
@@ -97,7 +98,12 @@ def place_of(hit: Hit) -> int | None:
     return int(place) if hit.origin == "attachment" and place.isdigit() else None
 
 
-def _axes(hits: Sequence[Hit]) -> Mapping[tuple[int, int], _Axis]:
+def asks_of_countries(query: Query) -> bool:
+    """Whether countries are asked for: what sums them up is none."""
+    return _COUNTRIES.search(query.text) is not None
+
+
+def _axes(query: Query, hits: Sequence[Hit]) -> Mapping[tuple[int, int], _Axis]:
     """The axes of attached charts by (place of the picture, 0 for vertical or 1 for horizontal)."""
     found: dict[tuple[int, int], _Axis] = {}
     for number, hit in enumerate(hits):
@@ -114,7 +120,8 @@ def _axes(hits: Sequence[Hit]) -> Mapping[tuple[int, int], _Axis]:
             found[place, side] = _Axis(number, match.span("name"), ticks, name)
             grid = parse_grid(hit.chunk)
             if grid is not None and grid.is_whole:
-                labels = [row.label for row in grid.rows if row.label.text != NO_LABEL]
+                rows = [row for row in grid.rows if not (asks_of_countries(query) and is_total(row))]
+                labels = [row.label for row in rows if row.label.text != NO_LABEL]
                 texts = tuple((label.text, label.spans[0]) for label in labels)
                 found[place, 1 - side] = _Axis(number, None, texts)
     return found

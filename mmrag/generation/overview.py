@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mmrag.generation.axes import places_named
+from mmrag.generation.axes import asks_of_countries, places_named
 from mmrag.generation.cells import (
     FEWEST,
     MOST_COUNTED,
@@ -52,10 +52,10 @@ _MAYBE_OPEN = re.compile(
     r"^\W*(?:how (?!many|much\b(?! did)|long|old|far|tall|big|large|high)"
     r"|what (?:are|is|was|were|do|does|did|can|percentage|proportion)\b)"
 )
-# One thing is asked for, that is worked out or chosen: a list of values does not answer it.
+# One thing is asked for, that is worked out or chosen, or what is drawn: a list of values does not answer it.
 _ONE_THING = re.compile(
-    r"\b(?:how many|in which|average|mean|ratio|sum|difference|gap)\b|^\W*(?:which|who|when|where|why)\b"
-    r"|多少个|几个|哪一|哪个|哪年|平均|比率|总和|相差"
+    r"\b(?:ax[ie]s|legends?|ticks?|colou?rs?|how many|in which|average|mean|ratio|sum|difference|gap)\b|^\W*(?:which|who|when|where|why)\b"
+    r"|轴|图例|颜色|多少个|几个|哪一|哪个|哪年|平均|比率|总和|相差"
 )
 # Whose opinion it is and how it is told, not what about: a chart need not say so.
 _PEOPLE = frozenset(
@@ -93,6 +93,8 @@ def describe(query: Query, tables: Sequence[ReadTable]) -> tuple[Claim, ...]:
     """
     if _ONE_THING.search(query.text) or not (is_open(query) or _MAYBE_OPEN.search(query.text)):
         return ()
+    places = {f"attachment:{place:03d}" for place in places_named(query.text)}
+    tables = [table for table in tables if not places or table.picture in places]
     alone = len({table.picture for table in tables}) == 1
     claims: list[Claim] = []
     for table in tables:
@@ -203,7 +205,7 @@ def count_shared(query: Query, tables: Sequence[ReadTable]) -> tuple[Claim, ...]
             for table in tables
             if table.picture == f"attachment:{place:03d}" and table.grid.is_whole
             for row in table.grid.rows
-            if row.label.text != NO_LABEL
+            if row.label.text != NO_LABEL and not (asks_of_countries(query) and is_total(row))
         }
         for place in places
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mmrag.generation.asked import understand
@@ -23,6 +25,7 @@ TOWNS = "Share of homes with a garden\n" + "\n".join(
 PART = "Losing influence in Ruritania\n4 values:\n2002: 52\n2008: 60\n2014: 72\n(no label): 66"
 _DEFICIT = "Federal deficit | Percent who"
 READERS = f"Following the news\n{_DEFICIT} followed it: 35\n{_DEFICIT} named it: 9"
+RATES = "Rate of growth\nPeru: 4\nChad: 5\nTotal: 3"
 CHINESE = "对新公园的看法\n老年人: 62%\n青年人: 48%\n儿童: 71%"
 
 
@@ -87,6 +90,7 @@ def test_chinese_is_described_in_chinese(answer):
         "How many groups are asked about trade?",
         "What is the average support of trade in Ruritania and Freedonia?",
         "Who supports trade?",
+        "What does the vertical axis of the support for trade represent?",
     ],
 )
 def test_what_a_chart_does_not_show_or_what_needs_more_than_its_values_is_not_described(answer, question):
@@ -95,3 +99,28 @@ def test_what_a_chart_does_not_show_or_what_needs_more_than_its_values_is_not_de
 
 def test_a_stored_chart_is_not_told_for_an_open_question(answer):
     assert not answer("Describe the views on trade.", TRADE, origin="collection")
+
+
+def test_of_several_charts_the_one_that_is_named_is_described(hit):
+    charts = [
+        replace(hit(text, kind="figure", origin="attachment", number=place), uri=f"attachment:00{place}")
+        for place, text in enumerate((TRADE, TRADE.replace("60", "61")), start=1)
+    ]
+    prompt = Prompt("Describe the support for trade with Ruritania in the second chart.", tuple(charts))
+    claims = tuple(claim for asked in understand(prompt) for claim in look_up(asked, prompt.hits))
+
+    assert {quote.hit for claim in claims for quote in claim.support} == {1}
+
+
+def test_what_sums_countries_up_is_not_counted_as_one(hit):
+    charts = [
+        replace(hit(text, kind="figure", origin="attachment", number=place), uri=f"attachment:00{place}")
+        for place, text in enumerate((RATES, RATES.replace("4", "6")), start=1)
+    ]
+    asked = (
+        "How many of the same countries are on the horizontal axis in the first chart and the second chart?"
+    )
+    prompt = Prompt(asked, tuple(charts))
+    (claim,) = (claim for asked in understand(prompt) for claim in look_up(asked, prompt.hits))
+
+    assert claim.text == "Both charts have Peru, Chad: 1 + 1 = 2."

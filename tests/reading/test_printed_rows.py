@@ -266,6 +266,22 @@ def test_a_value_between_two_years_has_no_label_and_the_table_is_a_part():
     assert written[-1] == "(no label) | Losing: 66"
 
 
+def test_ticks_left_of_the_points_are_no_values():
+    pixels, lines = along_lines()
+    for tick in ("20", "80%"):
+        lines.append(text(tick, 0, 330 - 4 * int(tick.rstrip("%")), right=88))
+        ink(pixels, lines[-1], (0, 0, 0))
+
+    assert read_line_values(labels_of(lines), pixels)[0] == ("", "Losing", "Gaining")
+
+
+def test_values_in_one_ink_along_lines_of_two_names_are_no_table():
+    pixels, lines = along_lines()
+    pixels[pixels.sum(axis=2) < 600] = (0, 0, 0)
+
+    assert read_line_values(labels_of(lines), pixels) is None
+
+
 @pytest.mark.parametrize("off", [60, -60])
 def test_numbers_that_do_not_stand_as_high_as_they_are_large_are_no_points(off):
     pixels, lines = along_lines()

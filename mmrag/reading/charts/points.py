@@ -43,16 +43,14 @@ def read_points(labels: Sequence[Label], fills: Fills) -> Rows | None:
     Values over no label stand in rows named as values without a label.
     """
     labels = [part for label in labels for part in _value_apart(label)]
-    for categories in _axes(labels):
-        floor = min(category.top for category in categories)
-        over = [label for label in labels if label.value is not None and label.bottom < floor]
-        values = [value for value in over if _is_among(value, categories) and not _is_tick(value, over)]
-        if not _confirmed(values):
-            continue
-        series = _series(values, [label for label in labels if label.value is None], categories, fills)
-        if series is not None:
-            return _table(categories, series)
-    return None
+    categories = _axis(labels)
+    floor = min((category.top for category in categories), default=0.0)
+    over = [label for label in labels if label.value is not None and label.bottom < floor]
+    values = [value for value in over if _is_among(value, categories) and not _is_tick(value, over)]
+    if not _confirmed(values):
+        return None
+    series = _series(values, [label for label in labels if label.value is None], categories, fills)
+    return _table(categories, series) if series else None
 
 
 def _value_apart(label: Label) -> list[Label]:
@@ -67,12 +65,12 @@ def _value_apart(label: Label) -> list[Label]:
     return [value, replace(label, text=match["name"], left=cut, x=(cut + label.right) / 2)]
 
 
-def _axes(labels: Sequence[Label]) -> list[list[Label]]:
-    """Rows of short labels with a number in each, the lowest first."""
+def _axis(labels: Sequence[Label]) -> list[Label]:
+    """The lowest row of short labels with a number in each."""
     short = [label for label in labels if len(label.text) <= _LONGEST and any(map(str.isdigit, label.text))]
     rows = groups(short, key=lambda label: label.top, reach=lambda label: 0.5 * label.height)
     found = [sorted(row, key=lambda label: label.x) for row in rows if len(row) > 1]
-    return sorted(found, key=lambda row: -row[0].y)
+    return max(found, key=lambda row: row[0].y, default=[])
 
 
 def _is_among(value: Label, categories: Sequence[Label]) -> bool:
@@ -113,40 +111,50 @@ def _confirmed(values: Sequence[Label]) -> bool:
 def _series(
     values: Sequence[Label], words: Sequence[Label], categories: Sequence[Label], fills: Fills
 ) -> dict[Label, str] | None:
-    """What each value's line is called; "" where all have one ink. None where an ink has not one name."""
-    inks: list[Colour] = []
-    own: dict[Label, int] = {}
+    """The name of each value's line, "" for a lone ink without one; None where one of several has none."""
+    by_ink = _by_ink(values, fills)
+    near = _beside_lines(words, values, categories)
+    named = {ink: _blocks([word for word in near if _is_in(word, ink, fills)]) for ink in by_ink}
+    begin = categories[0].x
+    kept = {
+        ink: own
+        for ink, own in by_ink.items()
+        # A lone value lies over a line; a nameless ink left of all points is the axis'.
+        if len(by_ink) == 1 or (len(own) > 1 and (named[ink] or any(value.left > begin for value in own)))
+    }
+    if any(len(named[ink]) != 1 for ink in kept) and not (len(by_ink) == 1 and not any(named.values())):
+        return None
+    names = {ink: named[ink][0] if named[ink] else "" for ink in kept}
+    if not names or len(set(names.values())) < len(names):
+        return None
+    return {value: names[ink] for ink, own in kept.items() for value in own}
+
+
+def _by_ink(values: Sequence[Label], fills: Fills) -> dict[Colour, list[Label]]:
+    found: dict[Colour, list[Label]] = {}
     for value in values:
-        ink = fills.ink(value)
-        place = next(
-            (number for number, other in enumerate(inks) if alike(ink, other, reach=_INKS)), len(inks)
-        )
-        if place == len(inks):
-            inks.append(ink)
-        own[value] = place
-    if len(inks) == 1:
-        return dict.fromkeys(values, "")
+        known = next((ink for ink in found if _is_in(value, ink, fills)), fills.ink(value))
+        found.setdefault(known, []).append(value)
+    return found
+
+
+def _is_in(label: Label, ink: Colour, fills: Fills) -> bool:
+    return alike(fills.ink(label), ink, reach=_INKS)
+
+
+def _beside_lines(
+    words: Sequence[Label], values: Sequence[Label], categories: Sequence[Label]
+) -> list[Label]:
+    """Words that may be a line's name: between the axis and the highest value."""
     height = max(value.height for value in values)
     top = min(value.top for value in values) - height
     floor = min(category.top for category in categories)
-    near = [
+    return [
         word
         for word in words
         if top < word.y < floor and word.left > categories[0].left - 2 * height
         if sum(map(str.isalpha, word.text)) > 1 and len(word.text) <= _LONGEST_NAME
     ]
-    names: list[str] = []
-    for place, ink in enumerate(inks):
-        written = [word for word in near if alike(fills.ink(word), ink, reach=_INKS)]
-        blocks = _blocks(written)
-        is_stray = list(own.values()).count(place) == 1  # a value that lies over a line or a point
-        if len(blocks) != 1 and not is_stray:
-            return None
-        names.append("" if is_stray else blocks[0])
-    known = [name for name in names if name]
-    if not known or len(set(known)) < len(known):
-        return None
-    return {value: names[place] for value, place in own.items() if names[place]}
 
 
 def _blocks(words: Sequence[Label]) -> list[str]:
