@@ -28,7 +28,7 @@ AddStatus = Literal["added", "updated", "unchanged"]
 CellOrigin = Literal["printed", "measured", "model"]
 Stage = Literal["reading", "searching", "answering", "checking"]
 
-_MARKERS = re.compile(r"(?:\[\d+\])+(?: |$)")
+_MARKERS = re.compile(r"(?:\[[0-9]{1,4}\])+(?: |$)")
 
 
 # ---------------------------------------------------------------- what is read

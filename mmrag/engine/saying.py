@@ -29,7 +29,7 @@ class Saying:
     def last_of(self, claims: Sequence[Claim], grounder: Grounder, prompt: Prompt) -> None:
         """Say the last of these grounded claims; those before it were said."""
         text, citations = grounder.cite(claims, prompt)
-        new = text.removeprefix(self._text).lstrip(" ")
+        new = text.removeprefix(f"{self._text} ") if self._text else text
         cited = tuple(citation for citation in citations if f"[{citation.marker}]" in new)
         self._text = text
         self._sentences += 1

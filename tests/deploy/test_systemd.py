@@ -40,11 +40,11 @@ def environment(unit):
     return dict(pair.split("=", 1) for line in values(unit, "Environment") for pair in line.split())
 
 
-def command(unit, **variables):
+def command(unit, instance="slack", **variables):
     """The words of ExecStart as systemd would hand them on, in this environment's programs."""
     (line,) = values(unit, "ExecStart")
     variables = environment(unit) | variables
-    line = line.replace("%i", "slack").replace("%%", "%").replace(INSTALLED, HERE)
+    line = line.replace("%i", instance).replace("%%", "%").replace(INSTALLED, HERE)
     line = re.sub(r"\$\{(\w+)\}", lambda match: variables[match[1]], line)
     return [word.replace("$$", "$") for word in shlex.split(line)]
 
@@ -133,45 +133,61 @@ def until(condition):
 
 
 @pytest.fixture
-def home(tmp_path, shared_models):
-    del shared_models
+def home(tmp_path, shared_models, embedder):
+    """A data folder whose model is converted already: an engine is ready in seconds."""
+    del shared_models, embedder
     return tmp_path / "home"
 
 
-def test_the_commands_of_the_units_are_an_engine_a_bot_and_a_backup(home, tmp_path, own_settings):
+QUESTION = b"text=How+many+days+of+annual+leave+do+we+have%3F&mention=on"
+
+
+def slack_tokens(told):
+    """The collection of a workspace, and the settings of a bot in it."""
+    who = fetched(told["api_url"] + "auth.test", data=b"", Authorization=f"Bearer {told['bot_token']}")
+    given = {"SLACK_BOT_TOKEN": told["bot_token"], "SLACK_APP_TOKEN": told["app_token"]}
+    return f"slack-{json.loads(who)['team_id']}", given | {"MMRAG_SLACK_API_URL": told["api_url"]}
+
+
+def discord_tokens(told):
+    """As `slack_tokens`, of a guild."""
+    given = {"DISCORD_TOKEN": told["bot_token"], "MMRAG_DISCORD_API_URL": told["api_url"]}
+    return f"discord-{told['guild']}", given
+
+
+def test_the_commands_of_the_units_are_an_engine_two_bots_and_a_backup(home, tmp_path, own_settings):
     del own_settings
     engine_unit, bot_unit, backup_unit = (
         FOLDER / f"{name}.service" for name in ("mmrag-engine", "mmrag-bot@", "mmrag-backup")
     )
     given = {"MMRAG_HOME": str(home), "MMRAG_SERVE_PORT": str(free_port())}
     url = f"http://127.0.0.1:{given['MMRAG_SERVE_PORT']}"
+    handbook = (ROOT / "examples" / "knowledge" / "handbook.md").read_bytes()
     with ExitStack() as stack:
-        slack = stack.enter_context(started([sys.executable, "-m", "tests.slack_server"]))
-        told = json.loads(slack.stdout.readline())
-        who = fetched(told["api_url"] + "auth.test", data=b"", Authorization=f"Bearer {told['bot_token']}")
-        collection = f"slack-{json.loads(who)['team_id']}"
-        words = [command(engine_unit)[0], "keys", "add", "slack", "--collection", "slack-*"]
-        made = subprocess.run(
-            words, env=os.environ | given, cwd=ROOT, capture_output=True, text=True, check=True
-        )
-        key = made.stdout.strip()
         stack.enter_context(started(command(engine_unit), **environment(engine_unit) | given))
-        until(lambda: is_ready(url))
-        with RemoteEngine(url, key=key) as engine:
-            handbook = (ROOT / "examples" / "knowledge" / "handbook.md").read_bytes()
-            engine.add(Source("handbook.md", handbook, "test:handbook.md"), collection=collection)
-        tokens = {
-            "SLACK_BOT_TOKEN": told["bot_token"],
-            "SLACK_APP_TOKEN": told["app_token"],
-            "MMRAG_SLACK_API_URL": told["api_url"],
-            "MMRAG_ENGINE_KEY": key,
-            "MMRAG_HOME": str(tmp_path / "bot"),
+        chats = {
+            name: stack.enter_context(started([sys.executable, "-m", f"tests.{name}_server"]))
+            for name in ("slack", "discord")
         }
-        words = command(bot_unit, ENGINE_URL=url)
-        stack.enter_context(started(words, **environment(bot_unit) | tokens))
-        question = b"text=How+many+days+of+annual+leave+do+we+have%3F&mention=on"
-        fetched(told["url"] + "/say", data=question)
-        until(lambda: "27 days" in fetched(told["url"] + "/seen"))
+        asked = {}
+        for name, tokens_of in (("slack", slack_tokens), ("discord", discord_tokens)):
+            words = [command(engine_unit)[0], "keys", "add", name, "--collection", f"{name}-*"]
+            made = subprocess.run(
+                words, env=os.environ | given, cwd=ROOT, capture_output=True, text=True, check=True
+            )
+            key = made.stdout.strip()
+            told = json.loads(chats[name].stdout.readline())
+            collection, tokens = tokens_of(told)
+            until(lambda: is_ready(url))
+            with RemoteEngine(url, key=key) as engine:
+                engine.add(Source("handbook.md", handbook, "test:handbook.md"), collection=collection)
+            words = command(bot_unit, name, ENGINE_URL=url)
+            tokens |= {"MMRAG_ENGINE_KEY": key, "MMRAG_HOME": str(tmp_path / name)}
+            stack.enter_context(started(words, **environment(bot_unit) | tokens))
+            fetched(told["url"] + "/say", data=QUESTION)
+            asked[name] = told["url"]
+        for address in asked.values():
+            until(lambda address=address: "27 days" in fetched(address + "/seen"))
 
         (tmp_path / "backups").mkdir()
         words = [

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mmrag.assemble import build_engine
 from mmrag.config import Settings
 from mmrag.engine.asking import Asking
+from mmrag.engine.saying import Saying
 from mmrag.errors import GenerationFailed
 from mmrag.generation.drafts import claims_of, draft_of
 from mmrag.grounding.citations import cite
-from mmrag.types import Claim, Draft, Question, Quote, Source
+from mmrag.types import Answer, Chunk, Claim, Draft, Generation, Hit, Prompt, Question, Quote, Source
 from tests.generation.checkpoints import make_checkpoint
 from tests.generation.test_openai import scripted
 from tests.trust.parts import EMBEDDER
@@ -103,6 +106,36 @@ def check_that_what_was_said_is_the_answer(said, answer):
             assert citation.quote in cited[citation.marker].quote
             assert replace(citation, quote="") == replace(cited[citation.marker], quote="")
     assert {citation.marker for sentence in said for citation in sentence.citations} == set(cited)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.tuples(st.text("aB [1]【２】\n.（3）"), st.lists(st.integers(0, 2), min_size=1)), max_size=5),
+    st.lists(st.text("why? [2]", min_size=1), max_size=2),
+)
+def test_whatever_is_claimed_the_sentences_that_were_said_are_the_answers(claimed, unanswered):
+    chunks = [Chunk(number, f"d{number}", 1, 0, 9, "A source.") for number in range(3)]
+    hits = tuple(Hit(chunk, "Page", "u", 1, 1.0, ("bm25",)) for chunk in chunks)
+    prompt = Prompt("Why?", hits)
+    claims = [Claim(text, tuple(Quote(hit, 0, 9) for hit in cited)) for text, cited in claimed]
+    said = []
+    saying = Saying("5f2c9d1e8a7b6c50", said.append)
+    for number in range(1, len(claims) + 1):
+        saying.last_of(claims[:number], Believing(), prompt)
+    text, citations = cite(claims, prompt, unanswered=unanswered)
+    answer = Answer(
+        id="5f2c9d1e8a7b6c50",
+        text=text,
+        abstained=not claims,
+        citations=citations,
+        unread=(),
+        cached=False,
+        generation=Generation("drafting", "1", "v"),
+        timings_ms={},
+    )
+    saying.rest_of(answer)
+    assert tuple(said) == answer.sentences
+    assert answer.abstained or " ".join(sentence.text for sentence in said) == text
 
 
 @pytest.mark.parametrize(
