@@ -110,7 +110,7 @@ def passed_over(ink: Ink, lines: Sequence[Box]) -> list[Proposal]:
 def extended(ink: Ink, lines: Sequence[Box]) -> dict[int, Box]:
     """Lines, by their number, with marks at their ends that they leave out: the dash of `-2`, of `一月`."""
     longer: dict[int, Box] = {}
-    free = [mark for mark in ink.marks if not any(_holds(line, *mark.middle) for line in lines)]
+    free = _outside(ink.marks, lines)
     margin = _MARGIN * ink.size
     for number, line in enumerate(lines):
         upright = line.height <= line.width or line.height < _TALL * ink.size
@@ -140,8 +140,12 @@ def extended(ink: Ink, lines: Sequence[Box]) -> dict[int, Box]:
     return longer
 
 
-def _holds(box: Box, x: float, y: float) -> bool:
-    return box.left <= x < box.right and box.top <= y < box.bottom
+def _outside(marks: Sequence[Box], lines: Sequence[Box]) -> list[Box]:
+    """The marks whose middle no line holds."""
+    x, y = np.array([mark.middle for mark in marks]).reshape(-1, 2, 1).swapaxes(0, 1)  # (marks, 1) each
+    left, top, right, bottom = np.array([(one.left, one.top, one.right, one.bottom) for one in lines]).T
+    held = ((left <= x) & (x < right) & (top <= y) & (y < bottom)).any(axis=1)
+    return [mark for mark, inside in zip(marks, held, strict=True) if not inside]
 
 
 def _strength(box: Box, grey: NDArray[np.uint8]) -> float:
@@ -227,11 +231,15 @@ def _words(ink: Ink) -> list[Box]:
     characters = [mark for mark in marks if mark.height >= _CHARACTER[0] * size]
     small = [mark for mark in marks if mark.height < _CHARACTER[0] * size]
     words: list[Box] = []
+    open_ones: list[Box] = []  # that a mark further right may continue
     for mark in sorted(characters, key=lambda mark: mark.left):
-        near = next((word for word in words if _continues(word, mark, size)), None)
+        words += [word for word in open_ones if mark.left - word.right >= _APART * size]
+        open_ones = [word for word in open_ones if mark.left - word.right < _APART * size]
+        near = next((word for word in open_ones if _continues(word, mark, size)), None)
         if near is not None:
-            words.remove(near)
-        words.append(_around([near, mark]) if near is not None else mark)
+            open_ones.remove(near)
+        open_ones.append(_around([near, mark]) if near is not None else mark)
+    words += open_ones
     signed = [
         _with_signs(word, small, size) for word in words if _THINNEST * size < word.width < _LONGEST * size
     ]

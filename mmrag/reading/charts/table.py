@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # A little less than what `python -m benchmarks.charts` finds right on drawn and real charts together:
 # never 1, as the next chart may be of a kind that nobody drew. Nobody counted a model's: see `combining`.
-CONFIDENCE: dict[CellOrigin, float] = {"printed": 0.99, "measured": 0.99, "model": 0.5}
+CONFIDENCE: dict[CellOrigin, float] = {"printed": 0.99, "measured": 0.98, "model": 0.5}
 
 _SIGNS: dict[CellOrigin, str] = {"printed": "", "measured": MEASURED, "model": BY_MODEL}
 
