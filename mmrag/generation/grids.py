@@ -281,7 +281,7 @@ def _caption(lines: Sequence[_Line], start: int) -> Label | None:
         if line.start >= start:
             return None
         is_title = len(text.split()) > 1 or len(_HAN.findall(text)) >= _HAN_OF_A_TITLE
-        is_row = len(numbers(text)) > _NUMBERS_OF_A_TITLE
+        is_row = len(numbers(text)) > _NUMBERS_OF_A_TITLE or _COUNT.fullmatch(text) is not None
         if _WORD.search(text) and is_title and len(text) <= _CAPTION_CHARS and not is_row:
             offset = line.start + line.text.index(text)
             return Label(text.lstrip("# "), ((offset, offset + len(text)),))

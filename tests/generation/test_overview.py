@@ -70,6 +70,12 @@ def test_a_part_of_a_charts_values_is_told_and_its_highest_is_not(answer):
     assert not answer("Which year has the highest losing influence?", PART)
 
 
+def test_the_number_of_a_charts_values_is_not_its_title(answer):
+    said = answer("Describe the trend from 2002 to 2014.", PART.partition("\n")[2])
+
+    assert said.startswith("In “chart.png”, 2002 52, 2008 60")
+
+
 def test_a_column_that_begins_with_percent_is_no_unit_of_the_cell_before_it(answer):
     said = answer("Describe how the federal deficit was followed.", READERS)
 
