@@ -60,7 +60,7 @@ WITHOUT = AnswerSet(
     "mtrag_un_dev",
     "answerable turns, without what answers them",
     conversations_without,
-    60,
+    40,
 )
 
 

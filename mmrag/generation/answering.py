@@ -35,9 +35,7 @@ _SUBJECT = re.compile(
 )
 
 LIKELY = 0.5  # where the likelihoods of answering and of not answering weigh the same
-_NAMED = (
-    0.5  # share of a question's names that a passage must know itself, the rest may stand in its document
-)
+_NAMED = 0.5  # share of a question's names that the passage itself must know; its document knows all
 _SHARED = 0.3  # of the topic's weight that a passage must hold where nothing was asked before
 _ROW_NAMED = 0.5  # share of a row's name that a question must hold for its numbers to answer
 _LONG = 5  # passages: evidence that is as many of one document and none of another
@@ -68,7 +66,7 @@ class Weights:
 # Fitted by `python -m benchmarks.abstention`, and rounded. Everything in one long document is near a
 # question about it: there the names tell, and closeness little. Chinese has no vector: words decide.
 BY_MEANING = Weights(bias=-4.1, similarity=5.8, own=0.0, near=2.7, long=2.0)
-BY_WORDS = Weights(bias=-1.0, similarity=0.0, own=0.6, near=2.2, long=0.0)
+BY_WORDS = Weights(bias=-1.1, similarity=0.0, own=2.9, near=0.5, long=0.0)
 
 
 class Answering:
@@ -86,7 +84,8 @@ class Answering:
         whole = {document: Evidence(own) for document, own in documents.items()}
         self._passages = [Evidence([hit]) for hit in hits]
         self._documents = [whole[_document(hit)] for hit in hits]
-        self.is_long = len(documents) == 1 and len(hits) >= _LONG
+        found = [hit for hit in hits if hit.origin != "thread"]
+        self.is_long = len(found) >= _LONG and len({_document(hit) for hit in found}) == 1
 
     def concerns(self, sentence: Sentence) -> bool:
         """Whether a sentence may be about what is asked: on the page that is asked about, in the row.

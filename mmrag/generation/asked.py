@@ -87,6 +87,7 @@ _CHOICES = re.compile(
     rf"(?!.*\b(?:what|which|how|when|who|whose|where|why)\b|{_VERB}\b)(?:[^\s?]+\s+){{1,6}}or\s[^?]+\?",
     re.IGNORECASE,
 )
+_CHINESE_ASKS = re.compile("[?？吗呢]|什么|哪|谁|几|多[少久长大高远]|如何|怎|何|是否|请|告诉|介绍|列出")
 _ASKS = re.compile(
     r"[?？]\s*$|\b(?:what|which|how|when|who|whose|where|why|tell|show|list|give|explain|describe|compare|summari[sz]e)\b"
     rf"|[{HAN}]",
@@ -163,6 +164,8 @@ def _parts(question: str) -> list[str]:
     for part in _AND_ASKS.split(asked, maxsplit=_MOST_PARTS - 1):
         if parts and _CHOICES.fullmatch(part.strip()):
             parts[-1] += f" {part.strip()}"
+        elif parts and is_chinese(parts[-1]) and not _CHINESE_ASKS.search(parts[-1]):
+            parts[-1] += f"，{part.strip()}"  # what comes before the comma says of what it is asked
         else:
             parts.append(part.strip())
     return [part for part in parts if topic_words(part) and (len(parts) == 1 or _ASKS.search(part))]

@@ -61,7 +61,6 @@ class Features:
     named: float  # share of the question's names that stand in its chunk or the source's title
     kind: float  # 1: holds the kind of answer asked for; -1: certainly not; 0: can't be told
     rank: float  # 1 / rank of the hit among those of its origin
-    numbered: float = 1.0  # share of the question's codes and numbers that stand there
     similarity: float | None = None  # cosine of question and sentence, if the embedder reads both
 
 
@@ -155,7 +154,6 @@ class _Evidence:
         # What was said in the thread has the words of what was asked before: only this question's count.
         counted = self._asked.topic if self._from_thread[sentence.hit] else frozenset(self._weights)
         named = self._asked.names
-        numbered = {name for name in named if any(map(str.isdigit, name))}
         own = [(self._own[index], 1.0), (self._leads[index], _LEAD)]
         beside = [
             (self._own[other], _NEIGHBOUR)
@@ -168,7 +166,6 @@ class _Evidence:
             named=len(named & chunk) / len(named) if named else 1.0,
             kind=_kind_shown(self._asked, sentence.text),
             rank=1 / self._ranks[sentence.hit],
-            numbered=len(numbered & chunk) / len(numbered) if numbered else 1.0,
         )
 
     def covered(self, index: int) -> frozenset[str]:

@@ -78,6 +78,13 @@ def test_a_remark_after_a_question_is_not_asked():
     ]
 
 
+def test_what_comes_before_a_chinese_comma_belongs_to_the_question_after_it():
+    assert [one.text for one in asked("云南的历史类专业中，最低分数线是多少？")] == [
+        "云南的历史类专业中，最低分数线是多少？"
+    ]
+    assert [one.text for one in asked("年假有多少天，病假怎么请？")] == ["年假有多少天", "病假怎么请？"]
+
+
 def test_a_remark_alone_is_asked():
     assert [one.text for one in asked("My family also wants to do some fishing.")] == [
         "My family also wants to do some fishing."
