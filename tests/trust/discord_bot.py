@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from bots.discord import client
+from bots.discord.client import GUILDS_SECONDS
 from bots.discord.service import DiscordSettings, serve
 from bots.inbox import Bounds
 from tests.trust import bot_process
 from tests.trust.quick_engine import BOUNDS, in_time
 
+# Sessions begin five seconds apart, which no trial is about; discord.py needs as long as this to begin one.
+APART_SECONDS = GUILDS_SECONDS + 0.1
 
-def running(discord, folder, *, answering=4, log=None, more=None, **engine):
+
+def running(discord, folder, *, answering=4, log=None, more=None, apart=APART_SECONDS, **engine):
     """The process of a bot that is connected to this Discord; `engine` is what a QuickEngine takes.
 
-    `more` are settings that differ. What Discord limits no trial is about: sessions begin at once.
+    `more` are settings that differ; its sessions begin `apart` seconds apart.
     """
     settings = DiscordSettings(
         folder=Path(folder),
@@ -27,11 +32,11 @@ def running(discord, folder, *, answering=4, log=None, more=None, **engine):
         answering=answering,
         **(more or {}),
     )
-    return bot_process.running(_serve_at_once, settings, engine, log=log)
+    return bot_process.running(partial(_serve, apart), settings, engine, log=log)
 
 
-def _serve_at_once(settings, engine, *, ready):
-    client.IDENTIFY_SECONDS = 0.05
+def _serve(apart, settings, engine, *, ready):
+    client.IDENTIFY_SECONDS = apart
     return serve(settings, engine, ready=ready)
 
 

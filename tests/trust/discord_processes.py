@@ -46,7 +46,7 @@ async def _trial(trial, folder, rng, outcome, messages):
 
         def bot(shards):
             more = {"shards": shards, "stalled_seconds": STALLED_SECONDS}
-            return running(discord, folder, answering=2, more=more, seconds=ENGINE_SECONDS)
+            return running(discord, folder, answering=2, more=more, apart=0.05, seconds=ENGINE_SECONDS)
 
         async with AsyncExitStack() as replaced, all_of(*map(bot, SHARDS[kind])) as processes:
             await discord.connected(shards=sum(2 if each == "0-1/2" else 1 for each in SHARDS[kind]))
