@@ -80,6 +80,23 @@ def test_segments_get_their_columns_from_the_texts_above_the_first_row():
     )
 
 
+def test_a_header_line_of_as_many_words_as_columns_is_taken_apart():
+    pixels, lines = stacks(((30, 30, 30), (28, 32, 30), (34, 26, 30)), TOWNS)
+    lines += [centred("Very", 245, 60), centred("Not", 335, 60), centred("Least", 425, 60)]
+    lines.append(TextLine("likely likely likely", 0.99, ((224, 68), (446, 68), (446, 82), (224, 82))))
+
+    assert rows_of(pixels, lines)[0] == ("", "Very likely", "Not likely", "Least likely")
+
+
+def test_the_segments_of_a_single_bar_are_named_by_the_texts_above_them():
+    pixels, lines = stacks(((54, 32, 14),), ("",))
+    lines = [line for line in lines if line.text] + [
+        centred("Agree", 281, 75), centred("Unsure", 410, 75), centred("No", 471, 75)
+    ]  # fmt: skip
+
+    assert rows_of(pixels, lines) == (("", ""), ("Agree", "54"), ("Unsure", "32"), ("No", "14"))
+
+
 def test_a_row_without_one_of_its_values_keeps_the_others_in_their_columns_by_colour():
     pixels, lines = stacks(VIEWS, TOWNS, hidden={("Leiden", 35)})
     lines += [centred("Agree", 281, 75), centred("Unsure", 410, 75), centred("No", 471, 75)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mmrag.reading.charts.labels import Label
 
 _HEADER_LINES = 4
+_OVERLAP = 1.5  # heights of a line that a header reaches over the next column's middle
 _HEADER_AWAY = 4.0  # heights of a line between a header and the first row
 _ONE_SIZE = 0.25  # of a line's height that lines of one paragraph differ in
 
@@ -86,13 +88,12 @@ def _names_above(
     bottoms: list[float] = []
     for place in places:
         column = placed.columns[place]
-        left = centres[place - 1] if place else margin + 1
-        right = centres[place + 1] if place + 1 < len(centres) else float("inf")
-        own = [
-            label
-            for label in over
-            if column.low <= label.x < column.high and label.left > left and label.right < right
-        ]
+        reach = _OVERLAP * placed.full.values[0].height
+        left = centres[place - 1] - reach if place else margin + 1
+        right = centres[place + 1] + reach if place + 1 < len(centres) else float("inf")
+        low = column.low if place else min(column.low, margin)
+        near = [label for label in over if low <= label.x < column.high and label.right < right]
+        own = [label for label in near if label.left > left] or ([] if place else near)
         if not own:
             return None
         nearest = max(own, key=lambda label: label.bottom)
@@ -118,8 +119,16 @@ def _parts(over: Sequence[Label], top: float, width: int, fills: Fills) -> list[
     line = [label for label in near if last - label.bottom < SAME_PLACE * label.height]
     if not 0 < len(line) < width:
         return list(over)
-    apart = [part for label in line for part in cut_at(label, fills.gaps(label)) or [label]]
+    apart = _by_words(line[0], width) if len(line) == 1 else []
+    apart = apart or [part for label in line for part in cut_at(label, fills.gaps(label)) or [label]]
     return [*(label for label in over if label not in line), *apart]
+
+
+def _by_words(label: Label, width: int) -> list[Label]:
+    """A line of as many words as there are columns, one by one; [] where it has others."""
+    ends = [match.end() for match in re.finditer(r"\S+", label.text)]
+    each = (label.right - label.left) / len(label.text)
+    return cut_at(label, [label.left + (end + 0.5) * each for end in ends[:-1]]) if len(ends) == width else []
 
 
 def title_of(over: Sequence[Label]) -> str:

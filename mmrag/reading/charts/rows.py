@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from mmrag.reading.charts.bands import (
     FEWEST_ROWS,
+    Row,
     Scene,
     are_left_over,
     bands_of,
@@ -36,13 +37,13 @@ from mmrag.reading.charts.texts import level_texts, parted, says, turned_labels,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mmrag.reading.charts.bands import Row
     from mmrag.reading.charts.columns import Cells
     from mmrag.reading.charts.labels import Label
     from mmrag.reading.charts.table import Rows
     from mmrag.reading.ocr import Pixels
 
 _MOST_GROUPED = 4  # bars of one category
+_SEGMENTS = 3  # that confirm each other where there is only one bar
 _BELOW = 2.5  # heights of a line between an upright bar and its category
 
 
@@ -106,15 +107,31 @@ def _lying(scene: Scene) -> Rows | None:
         return grouped
     blocks: list[_Block] = []
     for side in sides_of(scene):
-        read = _side(side)
+        read = _side(side, blocks[-1] if blocks else None)
         if read is None:
-            return None
+            return _one_bar(scene)
         blocks += read
     return _merged(blocks) if blocks else None
 
 
-def _side(scene: Scene) -> list[_Block] | None:
-    """The blocks of one column of categories."""
+def _one_bar(scene: Scene) -> Rows | None:
+    """The segments of the only bar there is, each named by a legend or by the text above it."""
+    bands = [band for band in bands_of(scene.values, ()) if len(band) >= _SEGMENTS]
+    if len(bands) != 1 or sum(len(band) for band in bands) < len(scene.values):
+        return None
+    (values,) = (tuple(band) for band in bands)
+    fills = [scene.fills.of(value) for value in values]
+    placed = place([Row("", values, values[:1])], scene.fills)
+    if placed is None or any(fill is None or not fill.is_inside for fill in fills):
+        return None
+    headers = headers_of(placed, scene.words, scene)
+    if headers is None or contradicted([values], scene.fills):
+        return None
+    return (("", ""), *((name, value.text) for name, value in zip(headers.names, values, strict=True)))
+
+
+def _side(scene: Scene, before: _Block | None) -> list[_Block] | None:
+    """The blocks of one column of categories, beside a block `before` them or none."""
     rows, bands = rows_of(scene)
     if len(rows) < FEWEST_ROWS or are_left_over(bands, rows, scene.fills):
         return None
@@ -122,7 +139,7 @@ def _side(scene: Scene) -> list[_Block] | None:
     ceiling = 0.0
     for together in blocks_of(rows, scene.words):
         own = [word for word in scene.words if word.top > ceiling]
-        block = _block(named_apart(together, scene.words), own, scene, blocks[-1] if blocks else None)
+        block = _block(named_apart(together, scene.words), own, scene, blocks[-1] if blocks else before)
         if block is None or not is_confirmed([cells for _, cells in block.rows], scene.fills):
             return None
         blocks.append(_without_contradicted(block, scene.fills))
