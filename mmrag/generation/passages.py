@@ -48,6 +48,7 @@ _REQUEST = re.compile(
     r"|looking|interested|trying|planning)\b|i have (?:a|some|one|another) questions?\b)|请|告诉我|解释|介绍|说说|列出|我想|我要",
     re.IGNORECASE,
 )
+_CONTENTS = re.compile(r"(?:\.\s?){6,}\d+\.?$")  # a line of a table of contents
 _COPYRIGHT = re.compile(r"\W*(?:©|copyright\b)", re.IGNORECASE)
 _HAN_BREAK = re.compile(rf"(?<=[{HAN}，。、；：！？）」])\s*\n\s*(?=[{HAN}（「])")
 
@@ -169,7 +170,7 @@ def _is_heading(verbatim: str, text: str, end: int) -> bool:
 
 def _says_something(text: str) -> bool:
     letters = re.findall(rf"[{HAN}]|[^\W\d_]{{2,}}", text)
-    return len(letters) >= _FEWEST_WORDS and not _COPYRIGHT.match(text)
+    return len(letters) >= _FEWEST_WORDS and not _COPYRIGHT.match(text) and not _CONTENTS.search(text)
 
 
 def _is_of_drawing(verbatim: str) -> bool:

@@ -205,6 +205,13 @@ def test_a_notice_of_copyright_is_no_answer(draft, hit):
     assert draft("Judicial Council of Larkspur", hit("© 2024 Judicial Council of Larkspur.")) == ()
 
 
+def test_a_line_of_a_table_of_contents_is_no_answer(draft, hit):
+    assert (
+        draft("How many strengths does Appendix E list?", hit("Appendix E: Strengths ............... 14"))
+        == ()
+    )
+
+
 def test_one_long_document_is_all_the_evidence(long_document, hit):
     (one,) = asked("How large is the fleet?")
     pages = long_document(*(f"Page {number} of the report." for number in range(1, 7)))
