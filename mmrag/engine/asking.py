@@ -96,7 +96,6 @@ class Asking:
         prompt, unread = self._gather(question, watch, listener)
         drafted = self._drafted(prompt, watch, listener, saying)
         answer = self._compose(saying.answer_id, drafted, prompt, unread, index_version, watch)
-        saying.rest_of(answer)
         failed = self._desk.forget_incomplete(question.attachments) or drafted.failed
         stored = StoredAnswer(answer, question.standalone, question.collections, key)
         # In this order no removal slips through: it finds the saved answer's key, or is seen here.
@@ -104,6 +103,7 @@ class Asking:
             self._stages.cache.set(key, answer)
         if not self._stages.store.save_answer(stored):
             self._stages.cache.delete([key])
+        saying.rest_of(answer)
         return answer
 
     def _gather(

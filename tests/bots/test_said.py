@@ -11,9 +11,9 @@ from bots.conversation import Audience, Mention, handle_mention
 from mmrag.types import Answer, Citation, Generation
 from tests.bots.memory_engine import MemoryEngine
 from tests.bots.recorded_chat import RecordedChat
+from tests.bots.slack_stage import Here as Slack
+from tests.bots.slack_stage import tell as tell_slack
 from tests.bots.test_discord_story import tell as tell_discord
-from tests.bots.test_slack_story import Here as Slack
-from tests.bots.test_slack_story import tell as tell_slack
 from tests.slack_server.bot import bot_running as slack_bot_running
 
 ASKED = "How many days of leave, and for whom?"

@@ -123,19 +123,20 @@ def fetched(url, *, data=None, **headers):
         return answer.read().decode()
 
 
-def until(condition):
+def until(condition, *, every=0.1):
     """What the condition comes to be true with, looked at now and then."""
     deadline, pause = time.monotonic() + SECONDS, threading.Event()
     while not (found := condition()):
         assert time.monotonic() < deadline
-        pause.wait(0.1)
+        pause.wait(every)
     return found
 
 
 @pytest.fixture
 def home(tmp_path, shared_models, embedder):
     """A data folder whose model is converted already: an engine is ready in seconds."""
-    del shared_models, embedder
+    del shared_models
+    embedder.embed_queries(["Are you there?"])
     return tmp_path / "home"
 
 
@@ -169,7 +170,7 @@ def test_the_commands_of_the_units_are_an_engine_two_bots_and_a_backup(home, tmp
             name: stack.enter_context(started([sys.executable, "-m", f"tests.{name}_server"]))
             for name in ("slack", "discord")
         }
-        asked = {}
+        addresses = []
         for name, tokens_of in (("slack", slack_tokens), ("discord", discord_tokens)):
             words = [command(engine_unit)[0], "keys", "add", name, "--collection", f"{name}-*"]
             made = subprocess.run(
@@ -184,10 +185,9 @@ def test_the_commands_of_the_units_are_an_engine_two_bots_and_a_backup(home, tmp
             words = command(bot_unit, name, ENGINE_URL=url)
             tokens |= {"MMRAG_ENGINE_KEY": key, "MMRAG_HOME": str(tmp_path / name)}
             stack.enter_context(started(words, **environment(bot_unit) | tokens))
-            fetched(told["url"] + "/say", data=QUESTION)
-            asked[name] = told["url"]
-        for address in asked.values():
-            until(lambda address=address: "27 days" in fetched(address + "/seen"))
+            addresses.append(told["url"])
+        for address in addresses:
+            until(lambda address=address: is_answered(address), every=1.0)
 
         (tmp_path / "backups").mkdir()
         words = [
@@ -198,6 +198,12 @@ def test_the_commands_of_the_units_are_an_engine_two_bots_and_a_backup(home, tmp
     assert re.fullmatch(r"engine-\d{8}-\d{6}\.tar", file.name)
     with tarfile.open(file) as backup:
         assert "store.sqlite3" in backup.getnames()
+
+
+def is_answered(address):
+    """Ask, and look whether it was answered: before the bot is there for the first time nobody hears it."""
+    fetched(address + "/say", data=QUESTION)
+    return "27 days" in fetched(address + "/seen")
 
 
 def is_ready(url):
