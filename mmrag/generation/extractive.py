@@ -8,6 +8,7 @@ does not answer. Text that gives orders is text like any other.
 
 from __future__ import annotations
 
+import re
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from mmrag.generation.lookup import look_up
 from mmrag.generation.passages import sentences
 from mmrag.generation.scoring import answers, score
 from mmrag.text.numbers import numbers
-from mmrag.text.words import words
+from mmrag.text.words import normalise, words
 from mmrag.types import Claim, Draft, Quote
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ _NAMED = 0.5  # share of a question's names that a passage must know; the likeli
 _SHARED = 0.3  # of the topic's weight that a passage must hold where nothing was asked before
 _GOOD_AS_BEST = 0.75  # of the best sentence's likelihood: another one that is worth saying
 _ROW_NAMED = 0.5  # share of a row's name that a question must hold for its numbers to answer
+# Put together from several cells: a row of them does not say it.
+_PUT_TOGETHER = re.compile(
+    r"\btotal\b|\bsum of\b|\bhow many (?:\w+ )*(?:exceed|were (?:above|below|over|under))|合计|总计|总共"
+)
 _DUPLICATE = 0.7  # shared share of the shorter sentence's words
 
 
@@ -119,6 +124,8 @@ def _is_row_asked_for(asked: Asked, sentence: Sentence) -> bool:
     if sentence.row is None:
         return True
     label = frozenset(words(sentence.row))
+    if _PUT_TOGETHER.search(normalise(asked.text)) and not _PUT_TOGETHER.search(normalise(sentence.row)):
+        return False
     return len(label & frozenset(words(asked.text))) >= _ROW_NAMED * len(label)
 
 
