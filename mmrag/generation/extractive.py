@@ -40,8 +40,11 @@ _SHARED = 0.3  # of the topic's weight that a passage must hold where nothing wa
 _GOOD_AS_BEST = 0.75  # of the best sentence's likelihood: another one that is worth saying
 _ROW_NAMED = 0.5  # share of a row's name that a question must hold for its numbers to answer
 # Put together from several cells: a row of them does not say it.
-_PUT_TOGETHER = re.compile(
-    r"\btotal\b|\bsum of\b|\bhow many (?:\w+ )*(?:exceed|were (?:above|below|over|under))|合计|总计|总共"
+_PUT_TOGETHER = (
+    re.compile(r"\btotal\b|\bsum of\b|合计|总计|总共"),
+    re.compile(r"\bhow many (?:\w+ )*(?:exceed|were (?:above|below|over|under))"),
+    re.compile(r"\bpercentage\b|\bproportion\b|%|占比|百分"),
+    re.compile(r"\bchanged?\b|\bdifference\b|变化|相差"),
 )
 _DUPLICATE = 0.7  # shared share of the shorter sentence's words
 
@@ -124,7 +127,10 @@ def _is_row_asked_for(asked: Asked, sentence: Sentence) -> bool:
     if sentence.row is None:
         return True
     label = frozenset(words(sentence.row))
-    if _PUT_TOGETHER.search(normalise(asked.text)) and not _PUT_TOGETHER.search(normalise(sentence.row)):
+    if any(
+        asks.search(normalise(asked.text)) and not asks.search(normalise(sentence.text))
+        for asks in _PUT_TOGETHER
+    ):
         return False
     return len(label & frozenset(words(asked.text))) >= _ROW_NAMED * len(label)
 
