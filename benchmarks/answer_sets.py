@@ -14,6 +14,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import partial
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.datasets import leaves
@@ -149,6 +150,30 @@ def faq(folder: Path) -> list[AnswerRow]:
         ]
 
 
+def report_tables(folder: Path) -> list[AnswerRow]:
+    """Questions with one number for an answer about a report's table, over it and the text around it.
+
+    A change that fell counts with its sign or without.
+    """
+    rows = []
+    for report in json.loads((folder / "tatqa_dataset_dev.json").read_text("utf-8")):
+        document = AnswerDocument(_report_page(report), "Report")
+        for row in report["questions"]:
+            answers = [str(answer) for answer in leaves(row["answer"])]
+            if "table" in row["answer_from"] and len(answers) == 1 and is_one_number(answers[0]):
+                expected = tuple(dict.fromkeys((answers[0], answers[0].lstrip("-"))))
+                rows.append(AnswerRow(row["question"], (document,), expected, numeric=True))
+    return rows
+
+
+def _report_page(report: dict[str, Any]) -> str:
+    cells = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in report["table"]["table"])
+    table = "".join(f"<tr>{row}</tr>" for row in cells)
+    texts = sorted(report["paragraphs"], key=lambda paragraph: int(paragraph["order"]))
+    first, *others = [f"<p>{escape(paragraph['text'])}</p>" for paragraph in texts]
+    return f"<html><body>{first}<table>{table}</table>{''.join(others)}</body></html>"
+
+
 # -------------------------------------------------------------------------- charts
 
 
@@ -272,6 +297,7 @@ SETS = (
     AnswerSet("falseqa", "en", "falseqa_dev", "false premises", false_premises, 300),
     AnswerSet("opencqa", "en", "opencqa_dev", "open questions about a chart", open_charts, 120),
     AnswerSet("multichartqa", "en", "multichartqa_dev", "several charts", several_charts, 130),
+    AnswerSet("tatqa", "en", "tatqa_dev", "tables of reports", report_tables, 100),
     AnswerSet("rgb", "en", "rgb_dev", "search results", partial(search_results, files=("en_fact.json",))),
     AnswerSet(
         "rgb",

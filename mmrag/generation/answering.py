@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from mmrag.generation.asked import states_what_is_derived
 from mmrag.generation.naming import Evidence, choices, named
-from mmrag.text.words import words
+from mmrag.text.words import normalise, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +38,13 @@ LIKELY = 0.5  # where the likelihoods of answering and of not answering weigh th
 _NAMED = 0.5  # share of a question's names that the passage itself must know; its document knows all
 _SHARED = 0.3  # of the topic's weight that a passage must hold where nothing was asked before
 _ROW_NAMED = 0.5  # share of a row's name that a question must hold for its numbers to answer
+# Put together from several cells: a row of them does not say it.
+_PUT_TOGETHER = (
+    re.compile(r"\btotal\b|\bsum of\b|合计|总计|总共"),
+    re.compile(r"\bhow many (?:\w+ )*(?:exceed|were (?:above|below|over|under))"),
+    re.compile(r"\bpercentage\b|\bproportion\b|%|占比|百分"),
+    re.compile(r"\bchanged?\b|\bdifference\b|变化|相差"),
+)
 _LONG = 5  # passages: evidence that is as many of one document and none of another
 
 
@@ -96,6 +103,9 @@ class Answering:
             return False
         if sentence.row is None:
             return True
+        asked, said = normalise(self._asked.text), normalise(sentence.text)
+        if any(asks.search(asked) and not asks.search(said) for asks in _PUT_TOGETHER):
+            return False
         label = frozenset(words(sentence.row))
         return len(label & frozenset(words(self._asked.text))) >= _ROW_NAMED * len(label)
 

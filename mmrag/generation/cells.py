@@ -213,7 +213,12 @@ def whole_row(query: Query, table: ReadTable, *, aside: Callable[[str], bool] | 
 
 def is_total(row: Row) -> bool:
     """Whether a row sums up others."""
-    return _TOTAL_ROW.search(normalise(row.label.text)) is not None
+    return sums_up(row.label.text)
+
+
+def sums_up(label: str) -> bool:
+    """Whether a row or a column of this name sums up others."""
+    return _TOTAL_ROW.search(normalise(label)) is not None
 
 
 def alike(values: Sequence[Value]) -> bool:

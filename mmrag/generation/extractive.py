@@ -44,7 +44,7 @@ class ExtractiveGenerator:
     """Composes answers from sentences and cells. Implements `ports.Generator`."""
 
     name = "extractive"
-    version = "4"
+    version = "5"
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder

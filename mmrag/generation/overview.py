@@ -50,12 +50,15 @@ _OPEN = re.compile(
 # Asked for in words that also ask for a single value, which goes first.
 _MAYBE_OPEN = re.compile(
     r"^\W*(?:how (?!many|much\b(?! did)|long|old|far|tall|big|large|high)"
-    r"|what (?:are|is|was|were|do|does|did|can|percentage|proportion)\b)"
+    r"|what(?:'s\b|’s\b| (?:are|is|was|were|do|does|did|can|percentage|proportion)\b))"
 )
 # One thing is asked for, that is worked out or chosen, or what is drawn: a list of values does not answer it.
 _ONE_THING = re.compile(
-    r"\b(?:ax[ie]s|legends?|ticks?|colou?rs?|how many|in which|average|mean|ratio|sum|difference|gap)\b|^\W*(?:which|who|when|where|why)\b"
+    r"\b(?:ax[ie]s|legends?|ticks?|colou?rs?|how many|in which|average|mean|ratio|sum)\b|^\W*(?:which|who|when|where|why)\b"
     r"|轴|图例|颜色|多少个|几个|哪一|哪个|哪年|平均|比率|总和|相差"
+)
+_BY_HOW_MUCH = re.compile(
+    r"^\W*what(?: is|'s|’s| was| are| were) the (?:\w+ ){0,3}(?:difference|gap)\b|\bby how much\b|相差|差多少"
 )
 # Whose opinion it is and how it is told, not what about: a chart need not say so.
 _PEOPLE = frozenset(
@@ -91,7 +94,8 @@ def describe(query: Query, tables: Sequence[ReadTable]) -> tuple[Claim, ...]:
 
     With one chart attached it is what the question is about if they share a word.
     """
-    if _ONE_THING.search(query.text) or not (is_open(query) or _MAYBE_OPEN.search(query.text)):
+    may_be = _MAYBE_OPEN.search(query.text) and not _BY_HOW_MUCH.search(query.text)
+    if _ONE_THING.search(query.text) or not (is_open(query) or may_be):
         return ()
     places = {f"attachment:{place:03d}" for place in places_named(query.text)}
     tables = [table for table in tables if not places or table.picture in places]

@@ -29,6 +29,7 @@ from mmrag.generation.cells import (
     named_values,
     size,
     subject_of,
+    sums_up,
     whole_column,
     whole_row,
     without,
@@ -123,7 +124,7 @@ _ANY_WORKING = re.compile(
 def _meant(query: Query, table: ReadTable) -> list[Value]:
     """The values that are named, all of one kind."""
     values = named_values(query, table, aside=_words_of_working)
-    parts = [value for value in values if not is_total(value.row)]
+    parts = [value for value in values if not (is_total(value.row) or sums_up(value.cell.column.text))]
     values = parts or values  # a part and the total that holds it are never put together
     return values if alike(values) else []
 

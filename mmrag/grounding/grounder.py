@@ -70,10 +70,16 @@ class _Support:
 
     spans: tuple[str, ...]
     sources: str
+    titles: str
 
     @property
     def quoted(self) -> str:
         return "\n\n".join(self.spans)  # a cell and a header that begins with "Percent" make no per cent
+
+    @property
+    def shown(self) -> str:
+        """What a person sees of it. Numbers stand there, not in a header that was left on another page."""
+        return f"{self.titles}\n\n{self.quoted}"
 
     @property
     def known(self) -> str:
@@ -174,7 +180,7 @@ def _follows(text: str, quotes: Sequence[Quote], hits: Sequence[Hit]) -> bool:
     return (
         _covered(wanted, support.known) == wanted
         and _agree(text, support)
-        and numbers_stand(text, support.known)
+        and numbers_stand(text, support.shown)
         and units_agree(text, support.known)
         and extremes_hold(text, support.spans, support.quoted)
     )
@@ -204,7 +210,8 @@ def _support(quotes: Sequence[Quote], hits: Sequence[Hit]) -> _Support:
     sources = "\n".join(
         f"{hit.title}\n{hit.chunk.context}" for hit in cited if hit.chunk.kind != "correction"
     )
-    return _Support(tuple(_text(quote, hits) for quote in quotes), sources)
+    titles = "\n".join(hit.title for hit in cited)
+    return _Support(tuple(_text(quote, hits) for quote in quotes), sources, titles)
 
 
 def _text(quote: Quote, hits: Sequence[Hit]) -> str:

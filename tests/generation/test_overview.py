@@ -46,6 +46,7 @@ def answer(hit, embedder):
         "Describe the views on trade.",
         "Write some information about support for Ruritania.",
         "How supportive is the public of trade?",
+        "What's the public opinion about the gap in trade?",
     ],
 )
 def test_a_small_chart_is_told_whole(answer, question):
@@ -96,6 +97,7 @@ def test_chinese_is_described_in_chinese(answer):
         "How many groups are asked about trade?",
         "What is the average support of trade in Ruritania and Freedonia?",
         "Who supports trade?",
+        "What is the gap between support for trade in Ruritania and in Freedonia?",
         "What does the vertical axis of the support for trade represent?",
     ],
 )
