@@ -34,6 +34,7 @@ from mmrag.generation.asked import understand
 from mmrag.generation.extractive import ExtractiveGenerator
 from mmrag.generation.passages import sentences
 from mmrag.generation.scoring import score
+from mmrag.ports import unheard
 from mmrag.types import Draft
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
     from mmrag.config import Settings
     from mmrag.evaluation.answers import AnswerRow
-    from mmrag.ports import Embedder, Reader
+    from mmrag.ports import ClaimListener, Embedder, Reader
     from mmrag.types import Prompt
 
 STUDIED = 50  # of a hundred questions: chosen on these
@@ -162,7 +163,13 @@ def cases_of(
     for together in by_documents.values():
         noted: dict[object, Prompt] = {}
 
-        def note(_: ExtractiveGenerator, prompt: Prompt, noted: dict[object, Prompt] = noted) -> Draft:
+        def note(
+            _: ExtractiveGenerator,
+            prompt: Prompt,
+            *,
+            drafted: ClaimListener = unheard,  # noqa: ARG001 - the port's
+            noted: dict[object, Prompt] = noted,
+        ) -> Draft:
             noted[prompt.question, prompt.history] = prompt
             return Draft(())
 

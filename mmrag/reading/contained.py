@@ -113,7 +113,7 @@ class ContainedReader:
             is_its_first = child.is_new
             try:
                 return self._worked(child, work)
-            except _LacksMemory:
+            except _BlamedError:
                 if is_its_first:
                     raise
             # What earlier documents left behind in a child must not count against this one.
@@ -379,7 +379,8 @@ class _Child:
                 _log.warning("A reader failed on a file: %s", kind[:_MAX_REASON])
                 if self._peak > _NEAR * self._bounds.memory_bytes:
                     self._lacks_memory()
-                raise NotReadable(
+                self.is_fit = False
+                raise _BlamedError(
                     "This file is damaged or made in a way that its reader does not expect: save it anew, or "
                     "print it to a PDF, and send that."
                 )
@@ -403,7 +404,7 @@ class _Child:
 
     def _lacks_memory(self) -> NoReturn:
         self.is_fit = False
-        raise _LacksMemory(
+        raise _BlamedError(
             "Reading this file takes more memory than is allowed "
             f"({self._bounds.memory_bytes / 1e6:,.0f} MB): send a smaller one, or in parts."
         )
@@ -423,8 +424,8 @@ class _Child:
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
-class _LacksMemory(NotReadable):
-    """It was refused memory, by the system or by us."""
+class _BlamedError(NotReadable):
+    """A reader failed, or was refused memory: the file's fault, unless other files were read there before."""
 
 
 class _TooLargeError(Exception):

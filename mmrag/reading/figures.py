@@ -78,7 +78,8 @@ def read_drawing(image: Image.Image, lines: Sequence[TextLine]) -> FigureReading
     """A drawing whose labels are known already."""
     import numpy as np  # noqa: PLC0415 - heavy
 
-    return _figure(image, lines, read_chart(lines, np.asarray(image, dtype=np.uint8)), otherwise="picture")
+    chart = read_chart(lines, np.asarray(image, dtype=np.uint8), is_drawing=True)
+    return _figure(image, lines, chart, otherwise="picture")
 
 
 def _figure(

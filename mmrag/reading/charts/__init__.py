@@ -46,8 +46,12 @@ class ChartReading:
     axis: str = ""
 
 
-def read_chart(lines: Sequence[TextLine], pixels: Pixels) -> ChartReading:
-    """The one table that the picture confirms: printed values first, else what bars or lines measure."""
+def read_chart(lines: Sequence[TextLine], pixels: Pixels, *, is_drawing: bool = False) -> ChartReading:
+    """The one table that the picture confirms: printed values first, else what bars or lines measure.
+
+    Columns of numbers without bars are one in a picture; a drawing on a page may be the rules of a table
+    that the page itself has.
+    """
     lines, pixels = _of_moderate_size(lines, pixels)
     labels = labels_of(lines)
     axis = find_axis(labels, horizontal=False)
@@ -57,7 +61,7 @@ def read_chart(lines: Sequence[TextLine], pixels: Pixels) -> ChartReading:
     try:
         table = _drawn(labels, pixels)
     except NoTable as none:
-        if (rows := read_rows(labels, pixels)) is not None:
+        if (rows := read_rows(labels, pixels, on_bars=is_drawing)) is not None:
             return ChartReading(_printed(rows), axis=written)
         if (rows := read_line_values(labels, pixels)) is not None:
             return ChartReading(replace(_printed(rows), is_part=True), axis=written)

@@ -10,6 +10,7 @@ It knows no rectangles: a value finds its own bar by the colour around it.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
@@ -56,14 +57,16 @@ class _Block:
     title: str = ""
 
 
-def read_rows(labels: Sequence[Label], pixels: Pixels) -> Rows | None:
+def read_rows(labels: Sequence[Label], pixels: Pixels, *, on_bars: bool = False) -> Rows | None:
     """Header and rows of printed values, "" where a row has none; None where they are not certain.
 
-    Of upright bars, too: their picture is turned so that they lie, with the last one on top.
+    Of upright bars, too: their picture is turned so that they lie, with the last one on top. With
+    `on_bars`, most values must stand at bars: columns of numbers alone are none then.
     """
     fills = Fills(pixels)
     level = level_texts(labels)
-    if (rows := _lying(_scene(level, level, fills, fills))) is not None:
+    scene = _scene(level, level, fills, fills)
+    if (not on_bars or _is_on_bars(scene)) and (rows := _lying(scene)) is not None:
         return rows
     turned = Fills(turned_pixels(pixels))
     upright = _at_bars(turned_labels(whole_texts(parted(level, fills)), pixels.shape[:2]), turned)
@@ -85,6 +88,16 @@ def _scene(labels: Sequence[Label], shown: Sequence[Label], fills: Fills, legend
         shown=tuple(label for label in shown if label.value is None),
         legend=legend,
     )
+
+
+def _is_on_bars(scene: Scene) -> bool:
+    """Whether most values stand at or in fills of their own, which are no rules and no shades of a row."""
+    own = Counter(
+        (round(value.y / value.height), fill.left, fill.right)
+        for value in scene.values
+        if (fill := scene.fills.of(value)) is not None and (fill.is_inside or fill.drawn > value.height / 2)
+    )
+    return 2 * sum(count for count in own.values() if count == 1) > len(scene.values)
 
 
 def _at_bars(labels: Sequence[Label], fills: Fills) -> list[Label]:
