@@ -218,6 +218,58 @@ def test_blocks_with_the_same_rows_and_columns_are_told_apart_by_what_stands_abo
     )  # fmt: skip
 
 
+def panels(*headers):
+    """Two charts beside each other of the same towns and columns, with texts above them."""
+    pixels, lines = picture(), [text(header, left, 50) for header, left in headers]
+    for left, values in ((100, (20, 30, 25)), (400, (10, 15, 20))):
+        lines += [centred("No", left + 30, 78), centred("Yes", left + 90, 78)]
+        for number, (name, value) in enumerate(zip(TOWNS, values, strict=True)):
+            y = 100 + 30 * number
+            lines.append(text(name, 0, y, right=left - 8))
+            fill(pixels, (left, y - 10, left + 2 * value, y + 10), BLUE)
+            fill(pixels, (left + 2 * value, y - 10, left + 120, y + 10), GOLD)
+            lines += [centred(str(value), left + value, y), centred(str(60 - value), left + 60 + value, y)]
+    return pixels, lines
+
+
+def test_a_header_that_begins_left_of_its_panel_names_the_columns_of_that_panel():
+    assert rows_of(*panels(("Those who have a car", 60), ("Those who have a bicycle", 320))) == (
+        (
+            "", "Those who have a car No", "Those who have a car Yes",
+            "Those who have a bicycle No", "Those who have a bicycle Yes",
+        ),
+        ("Porto", "20", "40", "10", "50"),
+        ("Leiden", "30", "30", "15", "45"),
+        ("Oslo", "25", "35", "20", "40"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Those with a car", 60)],
+        [("Those with a bicycle", 380)],
+        [("Those who have a car and nothing besides it", 60), ("Those with a bicycle", 380)],
+        [("Those who have a car  Those who have a bicycle", 60)],
+    ],
+)
+def test_panels_of_which_only_one_has_its_header_are_no_table(headers):
+    pixels, lines = panels(*headers)
+
+    assert rows_of(pixels, lines) is None
+    assert rows_of(pixels, [*lines, text("How people come to work", 0, 25)]) is None
+
+
+def test_a_header_over_two_columns_that_becomes_the_name_of_one_of_them_is_no_table():
+    values = ((20, 30, 25, 25), (30, 20, 15, 35), (25, 25, 30, 20))
+    pixels, lines = stacks(values, TOWNS, colours=(BLUE, GOLD, GREY, RED))
+    lines += [centred(name, x, 75) for name, x in (("Yes", 230), ("No", 305), ("Yes", 387), ("Never", 462))]
+    assert rows_of(pixels, lines) is None
+
+    lines.append(centred("With a car", 240, 60))
+    assert rows_of(pixels, lines) is None
+
+
 def test_a_number_beside_each_word_is_no_chart_where_nothing_is_drawn():
     lines = [text(name, 60, 100 + 30 * number) for number, name in enumerate(TOWNS)]
     lines += [text(str(value), 200, 100 + 30 * number) for number, value in enumerate((12, 31, 22))]

@@ -95,7 +95,10 @@ def _beside(value: Label, words: Iterable[Label]) -> bool:
 
 
 def sides_of(scene: Scene) -> list[Scene]:
-    """The picture in two where categories stand again between the values: charts beside each other."""
+    """The picture in two where categories stand again between the values: charts beside each other.
+
+    What stands over the right one may begin left of its categories; what reaches over both is neither's.
+    """
     words, values = scene.words, scene.values
     bands = [band for band in bands_of(values, words) if _beside(band[0], words)]
     inner = [
@@ -117,10 +120,13 @@ def sides_of(scene: Scene) -> list[Scene]:
     if any(value.left < cut < value.right for value in values):
         return [scene]
 
-    def side(labels: Sequence[Label], *, right: bool) -> list[Label]:
-        return [label for label in labels if (label.left >= cut if right else label.right < cut)]
-
-    return [scene.part(side(words, right=right), side(values, right=right)) for right in (False, True)]
+    end = max(value.right for value in values if value.left < cut)
+    left = [word for word in words if word.right < cut]
+    right = [word for word in words if word.right >= cut and word.left >= end]
+    return [
+        scene.part(left, [value for value in values if value.left < cut]),
+        scene.part(right, [value for value in values if value.left >= cut]),
+    ]
 
 
 def rows_of(scene: Scene) -> tuple[list[Row], list[list[Label]]]:

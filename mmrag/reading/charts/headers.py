@@ -79,12 +79,17 @@ def _legend_for(placed: Placed, over: Sequence[Label], scene: Scene) -> _Legend 
 def _names_above(
     placed: Placed, over: Sequence[Label], fills: Fills, places: Sequence[int]
 ) -> Headers | None:
-    """The text above each column at these places; None unless each has its own, all on the same lines."""
+    """The text above each column at these places; None unless each has its own, all on the same lines.
+
+    None, too, where one column has its label alone that is the last line of another's: what stands above
+    several columns would be the name of one of them.
+    """
     centres = [value.x for value in placed.full.values]
     margin, top = min(row.begin for row in placed.rows), placed.top
     over = _parts(over, top, len(places), fills)
     lines: list[Label] = []
     names: list[str] = []
+    below: set[str] = set()
     bottoms: list[float] = []
     for place in places:
         column = placed.columns[place]
@@ -105,11 +110,20 @@ def _names_above(
         ]
         if top - nearest.bottom > _HEADER_AWAY * nearest.height:
             return None
-        names.append(" ".join(label.text for label in block).strip(SIGNS))
+        names.append(_text_of(block))
+        last = _text_of(
+            [label for label in block if nearest.bottom - label.bottom < SAME_PLACE * label.height]
+        )
+        below |= {last} - {names[-1]}
         lines += block
         bottoms.append(nearest.bottom)
     on_one_line = max(bottoms) - min(bottoms) <= 2 * placed.full.values[0].height
-    return Headers(tuple(names), tuple(lines)) if on_one_line and len(set(names)) == len(names) else None
+    is_certain = on_one_line and len(set(names)) == len(names) and below.isdisjoint(names)
+    return Headers(tuple(names), tuple(lines)) if is_certain else None
+
+
+def _text_of(lines: Sequence[Label]) -> str:
+    return " ".join(label.text for label in lines).strip(SIGNS)
 
 
 def _parts(over: Sequence[Label], top: float, width: int, fills: Fills) -> list[Label]:
@@ -131,13 +145,13 @@ def _by_words(label: Label, width: int) -> list[Label]:
     return cut_at(label, [label.left + (end + 0.5) * each for end in ends[:-1]]) if len(ends) == width else []
 
 
-def title_of(over: Sequence[Label]) -> str:
+def title_of(over: Sequence[Label]) -> list[Label]:
     """The last paragraph of what stands above a block's headers: a question, as a rule."""
     if not over:
-        return ""
+        return []
     lowest = max(over, key=lambda word: word.bottom)
     alike_tall = [word for word in over if abs(word.height - lowest.height) < _ONE_SIZE * lowest.height]
-    return " ".join(line.text for line in lines_around(lowest.y, alike_tall)[-_HEADER_LINES:])
+    return lines_around(lowest.y, alike_tall)[-_HEADER_LINES:]
 
 
 def legend_of(

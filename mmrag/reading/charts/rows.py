@@ -50,11 +50,15 @@ _BELOW = 2.5  # heights of a line between an upright bar and its category
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """Rows with a value or None in each of the named columns; `title` is the text above them."""
+    """Rows with a value or None in each of the named columns, and the lines of the text above them."""
 
     names: tuple[str, ...]
     rows: tuple[tuple[str, Cells], ...]
-    title: str = ""
+    above: tuple[Label, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return " ".join(line.text for line in self.above)
 
 
 def read_rows(labels: Sequence[Label], pixels: Pixels, *, on_bars: bool = False) -> Rows | None:
@@ -118,13 +122,13 @@ def _lying(scene: Scene) -> Rows | None:
     """The table of bars that lie, of segments and of columns of numbers."""
     if (grouped := _grouped(scene)) is not None:
         return grouped
-    blocks: list[_Block] = []
+    sides: list[list[_Block]] = []
     for side in sides_of(scene):
-        read = _side(side, blocks[-1] if blocks else None)
+        read = _side(side, sides[-1][-1] if sides else None)
         if read is None:
             return _one_bar(scene)
-        blocks += read
-    return _merged(blocks) if blocks else None
+        sides.append(read)
+    return _merged(sides)
 
 
 def _one_bar(scene: Scene) -> Rows | None:
@@ -163,8 +167,8 @@ def _side(scene: Scene, before: _Block | None) -> list[_Block] | None:
 def _block(rows: Sequence[Row], own: Sequence[Label], scene: Scene, before: _Block | None) -> _Block | None:
     """A block's table; None where columns or names are not certain. Without names it has those `before`."""
     if all(len(row.values) == 1 for row in rows):
-        title = title_of([word for word in own if word.bottom <= rows[0].top + 2])
-        return _Block(("",), tuple((row.name, row.values) for row in rows), title)
+        above = title_of([word for word in own if word.bottom <= rows[0].top + 2])
+        return _Block(("",), tuple((row.name, row.values) for row in rows), tuple(above))
     placed = place(rows, scene.fills)
     if placed is None:
         return None
@@ -173,17 +177,21 @@ def _block(rows: Sequence[Row], own: Sequence[Label], scene: Scene, before: _Blo
         return None
     names = headers.names if headers else before.names if before else ()
     top = min((line.top for line in headers.lines), default=placed.top) if headers else placed.top
-    title = title_of([word for word in own if word.bottom <= top + 2])
+    above = title_of([word for word in own if word.bottom <= top + 2])
     named = zip((row.name for row in placed.rows), placed.cells, strict=True)
-    return _Block(names, tuple(named), title)
+    return _Block(names, tuple(named), tuple(above))
 
 
-def _merged(blocks: Sequence[_Block]) -> Rows | None:
+def _merged(sides: Sequence[Sequence[_Block]]) -> Rows | None:
     """All blocks as one table: a column for each name, a row for each category.
 
-    Where two blocks have a place in common, columns are named with the text above their block.
+    Where two blocks have a place in common, columns are named with the text above their block; None where one
+    has none.
     """
+    blocks = [block for side in sides for block in side]
     for titled in (False, True):
+        if titled and not _are_titled(sides):
+            return None
         cells: dict[str, dict[str, str]] = {}
         columns: dict[str, None] = {}
         is_one = True
@@ -200,6 +208,17 @@ def _merged(blocks: Sequence[_Block]) -> Rows | None:
             listed = ((name, *(row.get(column, "") for column in columns)) for name, row in cells.items())
             return (("", *columns), *listed)
     return None
+
+
+def _are_titled(sides: Sequence[Sequence[_Block]]) -> bool:
+    """Whether all blocks have a text above them, at one height where they are beside each other.
+
+    What stands higher over one side than over the other is the picture's title: that side has none.
+    """
+    if not all(block.above for side in sides for block in side):
+        return False
+    first = [side[0].above for side in sides]
+    return max(above[0].y for above in first) < min(above[-1].bottom for above in first)
 
 
 def _without_contradicted(block: _Block, fills: Fills) -> _Block:
