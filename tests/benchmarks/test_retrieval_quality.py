@@ -9,6 +9,8 @@ import pytest
 from benchmarks import retrieval_quality
 from benchmarks.datasets import Rows, after_another_topic, without_threads
 
+pytestmark = pytest.mark.usefixtures("shared_models")
+
 PARAGRAPHS = {
     "The pump of the cooling circuit is oiled every second week.": "How often is the pump oiled?",
     "The valve of the boiler is red and opens at four bar.": "When does the boiler's valve open?",

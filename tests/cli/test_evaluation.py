@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("shared_models")
+
 NOTES = {
     "pump": "The pump of the cooling circuit is oiled every second week.",
     "valve": "The valve of the boiler is red and opens at four bar.",

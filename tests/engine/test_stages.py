@@ -34,9 +34,10 @@ def test_an_engine_does_not_start_with_a_cross_encoder_that_is_not_there(tmp_pat
         build_engine(settings, embedder=embedder, reader=reader)
 
 
+@pytest.mark.usefixtures("shared_models")
 def test_the_doctor_says_whether_candidates_are_reranked_and_by_what(tmp_path, model):
     def findings(**settings):
-        examined = examine(Settings(home=tmp_path, **settings))
+        examined = examine(Settings(home=tmp_path / "home", **settings))
         return {finding.part: (finding.state, finding.says) for finding in examined}["reranker"]
 
     state, says = findings(rerank_model=str(model), rerank_candidates=20)
