@@ -58,6 +58,29 @@ def reader(tmp_path_factory):
     return build_reader(Settings(home=tmp_path_factory.mktemp("unused")))
 
 
+class OnceReader:
+    """Reads by another reader, the same bytes under the same name once."""
+
+    def __init__(self, reader):
+        self._reader = reader
+        self._known = {}
+        self.pixel_digest, self.draw_page = reader.pixel_digest, reader.draw_page
+
+    def read(self, data, *, name, progress=None):
+        if (name, data) not in self._known:
+            self._known[name, data] = self._reader.read(data, name=name, progress=progress)
+        return self._known[name, data]
+
+    def close(self):
+        self._reader.close()
+
+
+@pytest.fixture(scope="session")
+def examples_reader(reader):
+    """For the example documents, which several tests need: their pictures take seconds to read."""
+    return OnceReader(reader)
+
+
 @pytest.fixture
 def start_engine(embedder, reader, tmp_path):
     """Start engines on one data folder; closed after the test."""

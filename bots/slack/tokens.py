@@ -6,9 +6,7 @@ own beside the data: whoever copies the database alone has no token.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -27,10 +25,10 @@ from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 
 from bots.outcomes import RefusedError, UnsureError
 from bots.slack.web import outcome_of
+from bots.turns import Turns
 from mmrag.errors import InvalidInput, InvalidSettings, MissingExtra
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     import apsw
@@ -46,7 +44,6 @@ STATE_SECONDS = 600
 RENEWED_BEFORE_SECONDS = 2 * 3600  # a token that is renewed lives for twelve hours
 AGAIN_SECONDS = 60.0
 CLOCKS_APART_SECONDS = 5.0  # Slack's and ours
-LOCK_SECONDS = 0.05
 
 SCHEMA = """
     CREATE TABLE installations (workspace TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
@@ -163,7 +160,7 @@ class Tokens:
     def __init__(self, store: AsyncInstallationStore, rotator: AsyncTokenRotator, folder: Path) -> None:
         self._store = store
         self._rotator = rotator
-        self._lock = folder / "token.lock"
+        self._turns = Turns(folder / "processes")
         self._failed: dict[str, tuple[float, RefusedError | UnsureError]] = {}
 
     async def bot(self, team: str) -> Bot:
@@ -174,7 +171,7 @@ class Tokens:
         bot = await self._found(team)
         since, _ = self._failed.get(team, (-inf, None))
         if _ends_soon(bot) and time.monotonic() - since >= AGAIN_SECONDS:
-            async with _alone(self._lock):
+            async with self._turns.alone("token"):
                 bot = await self._found(team)
                 if _ends_soon(bot):
                     bot = await self._renewed(bot, team)
@@ -245,22 +242,6 @@ def _ends_soon(bot: Bot) -> bool:
     ends = bot.bot_token_expires_at
     soon = time.time() + RENEWED_BEFORE_SECONDS
     return ends is not None and ends < soon and bot.bot_refresh_token is not None
-
-
-@contextlib.asynccontextmanager
-async def _alone(path: Path) -> AsyncIterator[None]:
-    """The only one among all processes that hold this file's lock."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                await asyncio.sleep(LOCK_SECONDS)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 class States(AsyncOAuthStateStore):

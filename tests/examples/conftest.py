@@ -41,14 +41,14 @@ def drawn_twice(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def read_words(reader):
+def read_words(examples_reader):
     """What the readers see in an example, as one line of text; each file is read once."""
     seen = {}
 
     def read(name):
         path = next(EXAMPLES.rglob(Path(name).name))
         if path not in seen:
-            pages = reader.read(path.read_bytes(), name=path.name).pages
+            pages = examples_reader.read(path.read_bytes(), name=path.name).pages
             seen[path] = " ".join(" ".join(page.text for page in pages).split())
         return seen[path]
 

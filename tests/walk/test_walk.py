@@ -62,10 +62,10 @@ class FolderChat:
 
 
 @pytest.fixture(scope="module")
-def engine(embedder, reader, tmp_path_factory):
+def engine(embedder, examples_reader, tmp_path_factory):
     """An engine that knows the example company's documents."""
     settings = Settings(home=tmp_path_factory.mktemp("home"))
-    with build_engine(settings, embedder=embedder, reader=reader) as built:
+    with build_engine(settings, embedder=embedder, reader=examples_reader) as built:
         for path in sorted((EXAMPLES / "knowledge").iterdir()):
             built.add(Source(path.name, path.read_bytes(), path.as_uri()), collection="team")
         yield built
