@@ -22,7 +22,7 @@ from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from mmrag.assemble import build_engine
+from mmrag.assemble import build_embedder, build_engine
 from mmrag.errors import InvalidInput, NotReadable
 from mmrag.evaluation import jsonl
 from mmrag.evaluation.metrics import percentile
@@ -228,7 +228,9 @@ def evaluate(
     unread: list[Unread] = []
     with TemporaryDirectory(prefix="mmrag-eval-", ignore_cleanup_errors=True) as folder:
         own = settings.model_copy(update={"home": Path(folder)})
-        with build_engine(own, embedder=embedder, reader=reader) as engine:
+        # The model is converted in the data folder of the settings, once for all runs.
+        shared = embedder or build_embedder(settings)
+        with build_engine(own, embedder=shared, reader=reader) as engine:
             for place, (documents, numbers_of_rows) in enumerate(by_documents.items()):
                 unread += _add(engine, documents, collection=f"rows-{place}")
                 for number in numbers_of_rows:

@@ -15,7 +15,7 @@ from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from mmrag.assemble import build_engine
+from mmrag.assemble import build_embedder, build_engine
 from mmrag.errors import NotReadable
 from mmrag.evaluation.metrics import hit_at, ndcg_at, percentile, recall_at, reciprocal_rank_at
 from mmrag.evaluation.progress import silent
@@ -119,12 +119,15 @@ def evaluate(
 ) -> RetrievalReport:
     """Index the corpus in a folder that is deleted afterwards, and ask every answerable query.
 
-    Of `settings` all hold but the data folder. Raises MissingExtra and StoreUnavailable.
+    Of `settings` all hold but the data folder, which keeps the converted model only. Raises MissingExtra and
+    StoreUnavailable.
     """
     tell = progress or silent
     with TemporaryDirectory(prefix="mmrag-eval-", ignore_cleanup_errors=True) as folder:
         own = settings.model_copy(update={"home": Path(folder)})
-        with build_engine(own, embedder=embedder, retrievers=RETRIEVERS[mode]) as engine:
+        # The model is converted in the data folder of the settings, once for all runs.
+        shared = embedder or build_embedder(settings)
+        with build_engine(own, embedder=shared, retrievers=RETRIEVERS[mode]) as engine:
             indexing = index_corpus(engine, collection.corpus, progress=tell)
             run = ask_all(engine, collection.answerable, depth=max(*ks, CUT), progress=tell)
     return RetrievalReport(mode, indexing, run, quality_of(run.rankings, collection.judgements, ks=ks))
