@@ -25,7 +25,7 @@ def refuse(*arguments):
     raise SystemExit("tried the network")
 socket.socket.connect = socket.getaddrinfo = refuse
 from mmrag.retrieval.embedding.embedder import SentenceTransformerEmbedder
-embedder = SentenceTransformerEmbedder(models=Path(sys.argv[1]), threads=1)
+embedder = SentenceTransformerEmbedder(models=Path(sys.argv[1]), threads=1, runtime=sys.argv[2])
 facts = [embedder.name, embedder.dimension, embedder.count_tokens("three short words")]
 early = sorted({"torch", "openvino"} & set(sys.modules))
 vectors = embedder.embed_queries(["hello"])
@@ -39,9 +39,20 @@ def pytorch():
     return SentenceTransformerEmbedder(threads=2, runtime="torch")
 
 
-def test_a_second_start_embeds_without_pytorch_offline_and_in_silence(run_python, embedder, models):
-    assert embedder.runtime_reason.startswith("OpenVINO"), "not converted here"
-    done = run_python("-c", SECOND_START, models)
+@pytest.fixture
+def converted(embedder, models, tmp_path):
+    """Where the model lies in OpenVINO's form, and the setting that uses it.
+
+    While something else keeps the machine busy, PyTorch may be measured as the faster one.
+    """
+    if embedder.runtime_reason.startswith("OpenVINO"):
+        return models, "auto"
+    SentenceTransformerEmbedder(models=tmp_path, threads=1, runtime="openvino").embed_queries(["hello"])
+    return tmp_path, "openvino"
+
+
+def test_a_second_start_embeds_without_pytorch_offline_and_in_silence(run_python, converted):
+    done = run_python("-c", SECOND_START, *converted)
     report = json.loads(done.stdout)
     assert report == {
         "facts": ["all-MiniLM-L6-v2@53aa51172d14", 384, 3],
