@@ -19,7 +19,7 @@ import threading
 import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -44,6 +44,7 @@ _RETAINED = 0.6  # of its memory: a child that holds more after a document is re
 _NEAR = 0.75  # of its memory: a child that crashed with more than this had too little of it
 _RECEIVED = 1 << 18  # bytes at a time
 _FOLDER_PREFIX = "mmrag-reader-"  # of the temporary folder that is all children may write to
+_DOES_NOT_START = "The process that reads files does not start ({}): `mmrag doctor` says more."
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MAX_REASON = 600  # characters of a child's sentence
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -214,16 +215,16 @@ class _Child:
     """One process and our end of its socket."""
 
     def __init__(self, folder: str, bounds: Bounds) -> None:
+        """Raises NotReadable where the system starts no process."""
         self._bounds = bounds
         self._folder = folder
         self._peak = 0  # bytes of memory seen while it reads
         self.measures: tuple[str, ...] = ()
         self.is_fit = False  # to read another document
         self.is_new = True  # it has read none
-        with ExitStack() as on_failure:
-            self._socket, theirs = socket.socketpair()
-            on_failure.callback(self._socket.close)
-            with theirs:
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            try:
                 self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                     [sys.executable, "-I", "-c", _START, str(Path(__file__).resolve().parents[2])],
                     stdin=theirs.fileno(),
@@ -233,7 +234,9 @@ class _Child:
                     env=_environment(folder),
                     start_new_session=True,  # Ctrl-C is the parent's to answer
                 )
-            on_failure.pop_all()
+            except OSError as error:  # no memory, no more processes
+                self._socket.close()
+                raise NotReadable(_DOES_NOT_START.format(error.strerror)) from error
         self._socket.settimeout(0)
         self._poll = select.poll()
 
@@ -248,9 +251,7 @@ class _Child:
         try:
             answer = self._converse(exchange, None, seconds=_START_SECONDS, page_seconds=_START_SECONDS)
         except NotReadable:
-            raise NotReadable(
-                f"The process that reads files does not start ({self._ending()}): `mmrag doctor` says more."
-            ) from None
+            raise NotReadable(_DOES_NOT_START.format(self._ending())) from None
         if not isinstance(answer, messages.Ready):
             self._refuse(answer)
         self.measures = answer.measures

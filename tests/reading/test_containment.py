@@ -283,9 +283,10 @@ receive()
 """
 
 
-def test_what_one_document_left_in_memory_does_not_count_against_the_next(monkeypatch):
+@pytest.mark.parametrize("kind", ["MemoryError", "ONNXRuntimeError"])
+def test_what_one_document_left_behind_does_not_count_against_the_next(monkeypatch, kind):
     first = messages.encode(messages.Done(Reading("text/plain", None, (Page(1, "read"),))))
-    second = messages.encode(messages.Failed("MemoryError"))
+    second = messages.encode(messages.Failed(kind))
     monkeypatch.setattr(contained, "_START", FULL.format(ready=READY, first=first, second=second))
     with reading() as reader:
         for _ in range(3):
@@ -317,6 +318,12 @@ def test_a_process_that_ends_between_two_documents_costs_none():
             os.kill(child, signal.SIGKILL)
         assert eventually(lambda: not started())
         assert reader.read(b"The next one.", name="next.txt").pages[0].text == "The next one."
+
+
+def test_a_process_that_the_system_does_not_start_is_told_in_a_sentence(monkeypatch):
+    monkeypatch.setattr(contained.sys, "executable", "/nowhere/python")
+    with reading() as reader, pytest.raises(NotReadable, match=r"does not start \(No such file"):
+        reader.read(b"text", name="a.txt")
 
 
 def test_a_temporary_folder_that_the_system_tidied_away_costs_no_document(monkeypatch, tmp_path):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,29 @@ def test_a_graph_that_was_written_is_read_again_and_finds_the_same(tmp_path):
         index.write(tmp_path / "dense.faiss")
         again = DenseIndex.open(index.ids, tmp_path / "dense.faiss")
         assert dense.search([again], question, depth=30) == dense.search([index], question, depth=30)
+
+
+def test_what_a_scan_touches_is_in_memory_once_it_is_open(tmp_path):
+    """Else each candidate would wait for the disk alone."""
+    file = tmp_path / "dense.faiss"
+    rows, dimension = 60_000, 128  # of fewer the system maps most by itself
+    index = scan(unit_vectors(rows, dimension))
+    index.write(file)
+    opened = DenseIndex.open(index.ids, file)
+    assert opened.is_scan
+    assert resident(file) > 0.9 * rows * dimension  # a byte for each number
+
+
+def resident(file):
+    """Bytes of the file that this process has mapped and in memory."""
+    size, inside = 0, False
+    for line in Path("/proc/self/smaps").read_text("utf-8").splitlines():
+        name, *rest = line.split()
+        if not name.endswith(":"):
+            inside = line.endswith(str(file))
+        elif inside and name == "Rss:":
+            size += 1024 * int(rest[0])
+    return size
 
 
 def test_no_rows_make_an_index_that_can_be_written_and_read(tmp_path):
