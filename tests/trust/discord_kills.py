@@ -10,11 +10,11 @@ answer in its thread: none lost, none doubled, no draft left.
 from __future__ import annotations
 
 import asyncio
-import random
+from functools import partial
 
 from tests.discord_server.bot import discord_with_the_app
 from tests.trust.discord_bot import ask, check_endings, endings, running
-from tests.trust.outcome import trial_run
+from tests.trust.outcome import in_turn
 
 TRIALS = 500
 MESSAGES = 50
@@ -27,19 +27,14 @@ PAUSE_SECONDS = 0.02  # between the sentences of an answer that is shown while i
 
 def run(trials, seed, folder):
     """Kill a bot so many times."""
-    with trial_run(seed) as outcome:
-        for trial in range(trials):
-            rng = random.Random(f"{seed} {trial}")
-            messages = MESSAGES if trials > SAMPLE else OF_A_SAMPLE
-            asyncio.run(_trial(folder / str(trial), rng, outcome, messages))
-            outcome.trials += 1
-    return outcome
+    messages = MESSAGES if trials > SAMPLE else OF_A_SAMPLE
+    return in_turn(partial(_trial, messages=messages), trials, seed, folder)
 
 
-async def _trial(folder, rng, outcome, messages):
+async def _trial(number, folder, rng, outcome, *, messages):
     async with discord_with_the_app() as discord:
         discord.channel("general")
-        pause = PAUSE_SECONDS if rng.random() < 0.5 else None
+        pause = None if number % 2 else PAUSE_SECONDS
         async with running(discord, folder, pause=pause) as process:
             first = [await ask(discord, "general", 0)]
             await check_endings(discord, first, outcome, seconds=ANSWERED_SECONDS)

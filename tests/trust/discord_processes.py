@@ -10,12 +10,12 @@ have one whole answer in its thread, within half a minute, and no draft may be l
 from __future__ import annotations
 
 import asyncio
-import random
 from contextlib import AsyncExitStack
+from functools import partial
 
 from tests.discord_server.bot import discord_with_the_app
 from tests.trust.discord_bot import ask, check_endings, endings, running
-from tests.trust.outcome import trial_run
+from tests.trust.outcome import in_turn
 from tests.trust.several import STALLED_SECONDS, all_of, disturb
 
 TRIALS = 100
@@ -29,17 +29,12 @@ ALONE = 1  # of these, the one where nobody else holds the shards of a process t
 
 def run(trials, seed, folder):
     """Disturb so many times one of three."""
-    with trial_run(seed) as outcome:
-        for trial in range(trials):
-            rng = random.Random(f"{seed} {trial}")
-            messages = MESSAGES if trials > SAMPLE else 8
-            asyncio.run(_trial(trial, folder / str(trial), rng, outcome, messages))
-            outcome.trials += 1
-    return outcome
+    messages = MESSAGES if trials > SAMPLE else 8
+    return in_turn(partial(_trial, messages=messages), trials, seed, folder)
 
 
-async def _trial(trial, folder, rng, outcome, messages):
-    kind = trial % len(SHARDS)
+async def _trial(number, folder, rng, outcome, *, messages):
+    kind = number % len(SHARDS)
     async with discord_with_the_app() as discord:
         discord.gateway.max_concurrency = 3
         places = _places(discord, 3 if kind == ALONE else 2)
@@ -52,14 +47,14 @@ async def _trial(trial, folder, rng, outcome, messages):
             await discord.connected(shards=sum(2 if each == "0-1/2" else 1 for each in SHARDS[kind]))
             asked = await _ask(discord, places, rng, len(places))  # a bot pages only where it was before
             await check_endings(discord, asked, outcome, seconds=ANSWERED_SECONDS)
-            number = rng.randrange(len(processes))
-            disturbing = asyncio.create_task(disturb(processes[number], trial, rng))
+            which = rng.randrange(len(processes))
+            disturbing = asyncio.create_task(disturb(processes[which], number, rng))
             asked += await _ask(discord, places, rng, messages, since=len(asked))
             outcome.count("answers before the question was out", len(endings(discord, asked)))
             if await disturbing:
                 outcome.count("processes killed")
                 if kind == ALONE:
-                    await replaced.enter_async_context(bot(SHARDS[kind][number]))
+                    await replaced.enter_async_context(bot(SHARDS[kind][which]))
             else:
                 outcome.count("processes that stood still")
             asked += await _ask(discord, places, rng, len(places), since=len(asked))

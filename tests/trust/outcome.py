@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -47,3 +49,15 @@ def trial_run(seed):
         yield outcome
     finally:
         outcome.seconds = time.perf_counter() - begun
+
+
+def in_turn(trial, trials, seed, folder):
+    """The outcome of so many trials, one after the other, each with its own random numbers and folder.
+
+    `trial(number, folder, rng, outcome)` is a coroutine.
+    """
+    with trial_run(seed) as outcome:
+        for number in range(trials):
+            asyncio.run(trial(number, folder / str(number), random.Random(f"{seed} {number}"), outcome))
+            outcome.trials += 1
+    return outcome

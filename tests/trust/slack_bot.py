@@ -44,7 +44,19 @@ async def running(slack, folder, *, bounds=BOUNDS, answering=4, log=None, more=N
         yield process
 
 
-# ------------------------------------------------------------- what people see of it
+# ------------------------------------------------------- what people say and see
+
+
+async def ask_some(slack, rng, events):
+    """[(message, question)]; every fifth follows up in an earlier thread."""
+    asked = []
+    for number in range(events):
+        text = f"question {number:03}"
+        thread = rng.choice(asked)[0] if asked and number % 5 == 0 else None
+        slack.mention_as = ("app_mention", "message") if rng.random() < 0.3 else ("app_mention",)
+        person = slack.user(f"person{number % 7}")
+        asked.append((await person.mentions_bot("general", text, thread=thread), text))
+    return asked
 
 
 async def delivered(slack, asking):

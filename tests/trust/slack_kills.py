@@ -10,11 +10,10 @@ doubled, none left half streamed.
 from __future__ import annotations
 
 import asyncio
-import random
 
 from tests.slack_server.bot import slack_with_the_app
-from tests.trust.outcome import trial_run
-from tests.trust.slack_bot import QUICK_RETRIES, check_endings, endings, running
+from tests.trust.outcome import in_turn
+from tests.trust.slack_bot import QUICK_RETRIES, ask_some, check_endings, endings, running
 
 TRIALS = 500
 EVENTS = 50
@@ -25,19 +24,15 @@ PAUSE_SECONDS = 0.02  # between the sentences of an answer that is shown while i
 
 def run(trials, seed, folder):
     """Kill a bot so many times."""
-    with trial_run(seed) as outcome:
-        for trial in range(trials):
-            asyncio.run(_trial(folder / str(trial), random.Random(f"{seed} {trial}"), outcome))
-            outcome.trials += 1
-    return outcome
+    return in_turn(_trial, trials, seed, folder)
 
 
-async def _trial(folder, rng, outcome):
+async def _trial(number, folder, rng, outcome):
     async with slack_with_the_app() as slack:
         slack.courier.retries = QUICK_RETRIES
         slack.courier.hold()
-        asked = await _ask(slack, rng)
-        pause = PAUSE_SECONDS if rng.random() < 0.5 else None
+        asked = await ask_some(slack, rng, EVENTS)
+        pause = None if number % 2 else PAUSE_SECONDS
         async with running(slack, folder, pause=pause) as process:
             events = slack.courier.release(rng.shuffle)
             await asyncio.sleep(rng.random() ** 2 * LONGEST_SECONDS)  # often while events come in
@@ -49,15 +44,3 @@ async def _trial(folder, rng, outcome):
             await slack.settled(seconds=ANSWERED_SECONDS)
         outcome.check(all(each.acked for each in events), "an event was never acknowledged")
         outcome.count("resumed streams", sum(bool(each.edited) for each in slack.answers("general")))
-
-
-async def _ask(slack, rng):
-    """[(message, question)]; every fifth follows up in an earlier thread."""
-    asked = []
-    for number in range(EVENTS):
-        text = f"question {number:03}"
-        thread = rng.choice(asked)[0] if asked and number % 5 == 0 else None
-        slack.mention_as = ("app_mention", "message") if rng.random() < 0.3 else ("app_mention",)
-        person = slack.user(f"person{number % 7}")
-        asked.append((await person.mentions_bot("general", text, thread=thread), text))
-    return asked
