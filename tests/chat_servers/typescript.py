@@ -8,6 +8,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.chat_servers.npm import needs
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -18,15 +20,11 @@ class Types:
 
     folder: Path
     package: str
-    platform: str
 
-    def missing(self):
-        """Why nothing can be compiled here, or None."""
-        if shutil.which("node") is None:
-            return "node is not installed"
-        if not (self.folder / "node_modules" / self.package).is_dir():
-            return f"{self.platform}'s types are not installed: run  make types"
-        return None
+    @property
+    def needed(self):
+        """A mark of the tests that compile."""
+        return needs(self.folder, self.package)
 
     def complaints(self, source, folder):
         """What the compiler complains of; "" for nothing."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.chat_servers.typescript import Types
 
-TYPES = Types(Path(__file__).parent / "types", "discord-api-types", "Discord")
+TYPES = Types(Path(__file__).parent / "types", "discord-api-types")
 HEAD = """import type * as api from 'discord-api-types/v10'
 
 type Plain<T> = T extends string ? `${T}` : T extends object ? { [K in keyof T]: Field<K, T[K]> } : T

@@ -12,7 +12,7 @@ from tests.discord_server import DiscordServer, published
 from tests.discord_server.client import MENTION_ONLY, running
 from tests.discord_server.everything import FullBot, people_do_everything
 
-pytestmark = pytest.mark.skipif(published.TYPES.missing() is not None, reason=str(published.TYPES.missing()))
+pytestmark = published.TYPES.needed
 
 
 @pytest.fixture(scope="module")

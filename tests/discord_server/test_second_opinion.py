@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shutil
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from discord import ui
 from bots.discord.service import DiscordSettings
 from mmrag.types import Source
 from tests.bots.memory_engine import MemoryEngine
+from tests.chat_servers.npm import needs
 from tests.discord_server import DiscordServer
 from tests.discord_server.bot import discord_with_the_app, running_bot
 from tests.discord_server.client import Bot, running
@@ -32,16 +32,8 @@ from tests.discord_server.pointing import pointed
 
 LARGE = re.compile(rb"(?<=[:\[ ])(\d{16,20})(?=[,\]}])")  # ids that JavaScript's numbers cannot hold
 OTHER = Path(__file__).parent / "twin"
-INSTALLED = shutil.which("node") and (OTHER / "node_modules").is_dir()
 BOTH = pytest.mark.parametrize(
-    "which",
-    [
-        "ours",
-        pytest.param(
-            "twin",
-            marks=pytest.mark.skipif(not INSTALLED, reason="the twin is not installed: run  make types"),
-        ),
-    ],
+    "which", ["ours", pytest.param("twin", marks=needs(OTHER, "discord-digital-twin"))]
 )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.chat_servers.typescript import Types
 
-TYPES = Types(Path(__file__).parent / "types", "@slack", "Slack")
+TYPES = Types(Path(__file__).parent / "types", "@slack/types")
 HEAD = """import type * as slack from '@slack/types'
 import type * as bolt from '@slack/bolt'
 import type * as api from '@slack/web-api'

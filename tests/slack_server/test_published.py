@@ -27,7 +27,7 @@ from tests.slack_server.test_events import FEEDBACK, QUESTION, connected
 
 MANIFEST = Path(__file__).parents[2] / "deploy/slack/manifest.json"
 
-pytestmark = pytest.mark.skipif(published.TYPES.missing() is not None, reason=str(published.TYPES.missing()))
+pytestmark = published.TYPES.needed
 
 
 async def people_do_everything(slack):

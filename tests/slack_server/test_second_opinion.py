@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,22 +25,13 @@ from bots.slack.service import SlackSettings, serve
 from mmrag.types import Source
 from tests.bots.memory_engine import MemoryEngine
 from tests.chat_servers.bot import running
+from tests.chat_servers.npm import needs
 from tests.slack_server import SlackServer
 from tests.slack_server.bot import free_port
 from tests.slack_server.world import BOT_SCOPES
 
 OTHER = Path(__file__).parent / "emulate"
-INSTALLED = shutil.which("node") and (OTHER / "node_modules").is_dir()
-BOTH = pytest.mark.parametrize(
-    "which",
-    [
-        "ours",
-        pytest.param(
-            "emulate",
-            marks=pytest.mark.skipif(not INSTALLED, reason="emulate is not installed: run  make types"),
-        ),
-    ],
-)
+BOTH = pytest.mark.parametrize("which", ["ours", pytest.param("emulate", marks=needs(OTHER, "emulate"))])
 
 
 @dataclass
