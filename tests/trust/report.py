@@ -139,8 +139,8 @@ PROMISES = (
     ),
     Promise(
         "One question has one visible ending in Slack, however often its events come.",
-        "Each message is delivered one to four times, by retries and as another event type with another "
-        "id, all shuffled. Each must have exactly one answer. A trial is a message.",
+        "Each message is told as one type of event or as two, each delivered one to three times, also by "
+        "other event ids, all shuffled. Each must have exactly one answer. A trial is a message.",
         "slack_doubled",
     ),
     Promise(
