@@ -16,8 +16,8 @@ import pytest
 from mmrag import backup, home
 from mmrag.errors import InvalidInput, NotReadable, StoreUnavailable
 from mmrag.storage.catalog import SqliteStore
+from tests.machine import why_no_mount
 from tests.storage.samples import EMBEDDER, make_version
-from tests.storage.test_faults import can_mount
 
 
 @pytest.fixture
@@ -271,8 +271,8 @@ def test_two_that_restore_at_once_leave_one_restored_folder(fill, folder, file):
 def test_a_full_disk_makes_no_backup_and_changes_nothing(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
-    if not can_mount(disk):
-        pytest.skip("no file system can be mounted here: user namespaces are off")
+    if (why := why_no_mount(disk)) is not None:
+        pytest.skip(why)
     command = ["unshare", "-Urm", sys.executable, "-m", "tests.backup.full_disk", str(disk)]
     report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert "full" in report["backup"]

@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 from tests.deploy.conftest import DEPLOY, OTHERS, ROOT, USER, check_command, check_setting
 from tests.house.test_dependencies import closure
+from tests.machine import free_port
 
 FILES = sorted((DEPLOY / "docker").glob("*.Dockerfile"))
 HEAVY = {"torch", "transformers", "numpy", "faiss-cpu", "onnxruntime", "openvino", "opencv-python-headless"}
@@ -168,8 +169,7 @@ def test_an_engine_is_healthy_while_it_is_ready(health, service, monkeypatch, ca
 
 
 def test_an_engine_that_does_not_answer_is_not_healthy(health, monkeypatch, capsys):
-    with closing(socket.create_server(("127.0.0.1", 0))) as unused:
-        port = unused.getsockname()[1]
+    port = free_port()
     monkeypatch.setenv("MMRAG_SERVE_PORT", str(port))
     assert health.main(["engine"]) == 1
     assert str(port) in capsys.readouterr().err

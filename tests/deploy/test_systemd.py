@@ -7,14 +7,13 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import tarfile
 import threading
 import time
 import urllib.request
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ import pytest
 from mmrag.remote import RemoteEngine
 from mmrag.types import Source
 from tests.deploy.conftest import DEPLOY, PLATFORMS, ROOT, check_command, check_setting
+from tests.machine import free_port
 
 FOLDER = DEPLOY / "systemd"
 UNITS = sorted(FOLDER.glob("*.service"))
@@ -110,11 +110,6 @@ def started(words, **variables):
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(SECONDS) in CLEAN, words
-
-
-def free_port():
-    with closing(socket.create_server(("127.0.0.1", 0))) as unused:
-        return unused.getsockname()[1]
 
 
 def fetched(url, *, data=None, **headers):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from mmrag.generation.spending import Prices, Spending
 from mmrag.types import Chunk, Hit, Picture, Prompt
 from tests.generation.checkpoints import make_checkpoint
 from tests.generation.pictures import noise
+from tests.machine import free_port
 
 KEY = "sk-canary-5f1d"
 
@@ -33,9 +33,7 @@ def real_server(tmp_path_factory):
     """The address of `transformers serve`, and the name of its model."""
     folder = tmp_path_factory.mktemp("server")
     checkpoint = make_checkpoint("idefics3", folder / "idefics3")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = ["-m", "transformers.cli.transformers", "serve", str(checkpoint)]
     address = ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
     quiet = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "hub"), "OMP_NUM_THREADS": "1"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -20,6 +19,7 @@ from mmrag.remote import EngineFault, RemoteEngine
 from mmrag.types import Attachment, Question, Rating, Source
 from tests.bots.program import script_played
 from tests.bots.recorded_chat import RecordedChat
+from tests.machine import free_port
 from tests.service.cutting import cutting
 from tests.service.serving import served
 
@@ -36,11 +36,6 @@ def url(memory, home):
 def remote(url):
     with RemoteEngine(url, patience_seconds=5) as remote:
         yield remote
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def test_every_call_says_what_the_engine_says(remote, memory):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import socket
-
 from bots.slack.service import EVENTS, SCOPES, SlackSettings, serve
 from tests.chat_servers.bot import running
+from tests.machine import free_port
 from tests.slack_server.server import SlackServer
 
 
@@ -15,13 +14,6 @@ def slack_with_the_app():
     slack.world.app.scopes, slack.world.app.events = frozenset(SCOPES), frozenset(EVENTS)
     slack.world.install(slack.team.id)
     return slack
-
-
-def free_port():
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def bot_running(slack, engine, folder, *, transport="socket", **settings):

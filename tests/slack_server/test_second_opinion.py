@@ -26,8 +26,8 @@ from mmrag.types import Source
 from tests.bots.memory_engine import MemoryEngine
 from tests.chat_servers.bot import running
 from tests.chat_servers.npm import needs
+from tests.machine import free_port
 from tests.slack_server import SlackServer
-from tests.slack_server.bot import free_port
 from tests.slack_server.world import BOT_SCOPES
 
 OTHER = Path(__file__).parent / "emulate"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from mmrag.errors import StoreUnavailable
 from mmrag.storage.database import Database
 from mmrag.storage.schema import MIGRATIONS, NewerSchemaError, migrate
+from tests.machine import why_no_mount
 from tests.storage.samples import held, make_version, open_store
 
 
@@ -118,18 +118,9 @@ def test_a_migration_brings_an_older_file_up_to_date():
     db.close()
 
 
-def can_mount(folder):
-    unshare = shutil.which("unshare")
-    if unshare is None:
-        return False
-    command = [unshare, "-Urm", "mount", "-t", "tmpfs", "tmpfs", str(folder)]
-    tried = subprocess.run(command, check=False, capture_output=True)
-    return tried.returncode == 0
-
-
 def test_a_full_or_read_only_disk_loses_nothing_and_says_so(tmp_path):
-    if not can_mount(tmp_path):
-        pytest.skip("no file system can be mounted here: user namespaces are off")
+    if (why := why_no_mount(tmp_path)) is not None:
+        pytest.skip(why)
     command = ["unshare", "-Urm", sys.executable, "-m", "tests.storage.full_disk", str(tmp_path)]
     ran = subprocess.run(command, check=True, capture_output=True, text=True)
     report = json.loads(ran.stdout)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mmrag.errors import StoreUnavailable
 from mmrag.storage.cache import DiskAnswerCache
+from tests.machine import why_no_mount
 from tests.storage.samples import make_answer
 from tests.trust.outcome import CannotRunError, trial_run
 from tests.trust.parts import COLLECTIONS, EMBEDDER, compact, opened, settle
@@ -32,7 +33,8 @@ def run(trials, seed, folder):
         disk = folder / "disk"
         disk.mkdir(parents=True)
         command = ["unshare", "-Urm", sys.executable, "-m", "tests.trust.full_disk", str(disk)]
-        _check_namespace(disk)
+        if (why := why_no_mount(disk)) is not None:
+            raise CannotRunError(why)
         done = 0
         while done < trials:  # a process that crashes costs one level
             levels = [str(done * TRIALS // trials), str(trials), str(seed), str(max(1, TRIALS // trials))]
@@ -49,13 +51,6 @@ def run(trials, seed, folder):
                 done += 1
         outcome.trials = done
         return outcome
-
-
-def _check_namespace(disk):
-    unshare = shutil.which("unshare")
-    command = [unshare, "-Urm", "/bin/mount", "-t", "tmpfs", "tmpfs", str(disk)]
-    if unshare is None or subprocess.run(command, check=False, capture_output=True).returncode:
-        raise CannotRunError("no file system can be mounted here: user namespaces are off")
 
 
 def main(disk, first, trials, seed, stride):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bots.inbox import Bounds
 from bots.slack.service import SlackSettings, serve
-from tests.slack_server.bot import free_port
+from tests.machine import free_port
 from tests.trust import bot_process
 from tests.trust.quick_engine import BOUNDS, in_time
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from tests.slack_server.bot import free_port, slack_with_the_app
+from tests.machine import free_port
+from tests.slack_server.bot import slack_with_the_app
 from tests.trust.outcome import in_turn
 from tests.trust.several import STALLED_SECONDS, all_of, disturb
 from tests.trust.slack_bot import QUICK_RETRIES, ask_some, check_endings, endings, running
