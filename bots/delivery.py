@@ -97,7 +97,7 @@ class Delivery(ABC, Generic[Place, Message]):
                 await self._inbox.hold(job)
                 await self.send_once(job, part, target)
             except UnsureError:
-                if attempt >= len(WAITS_SECONDS) and not await self.is_away(target):
+                if attempt >= len(WAITS_SECONDS) and not await self._is_away(target):
                     raise RefusedError("unreachable") from None
                 await asyncio.sleep(WAITS_SECONDS[min(attempt, len(WAITS_SECONDS) - 1)])
                 part = Part(part.number, part.content, unsure=True, receipt=part.receipt or "")
@@ -115,9 +115,19 @@ class Delivery(ABC, Generic[Place, Message]):
     def target(self, job: Job, part: Part) -> Place:
         """Where a part goes."""
 
-    @abstractmethod
-    async def is_away(self, target: Place) -> bool:
+    async def _is_away(self, target: Place) -> bool:
         """Whether the platform answers nothing at all: then it is not this part's fault that it fails."""
+        try:
+            await self.ask_anything(target)
+        except UnsureError:
+            return True
+        except RefusedError:
+            return False
+        return False
+
+    @abstractmethod
+    async def ask_anything(self, target: Place) -> None:
+        """What the platform answers whenever it answers at all. Raises RefusedError, UnsureError."""
 
     @abstractmethod
     async def send_once(self, job: Job, part: Part, target: Place) -> None:

@@ -110,15 +110,9 @@ class DiscordDelivery(Delivery[Place, Message]):
             whispered=is_private(job, part) and bool(payload.get("token")),
         )
 
-    async def is_away(self, target: Place) -> bool:
+    async def ask_anything(self, target: Place) -> None:
         del target
-        try:
-            await self._web.read("/users/@me")
-        except UnsureError:
-            return True
-        except RefusedError:
-            return False
-        return False
+        await self._web.read("/users/@me")
 
     async def send_once(self, job: Job, part: Part, target: Place) -> None:
         messages = await self.messages(part, target)

@@ -121,14 +121,8 @@ class SlackDelivery(Delivery[Place, Message]):
             response_url=payload.get("response_url"),
         )
 
-    async def is_away(self, target: Place) -> bool:
-        try:
-            await (await self._workspaces.of(target.team)).read("auth.test")
-        except UnsureError:
-            return True
-        except RefusedError:
-            return False
-        return False
+    async def ask_anything(self, target: Place) -> None:
+        await (await self._workspaces.of(target.team)).read("auth.test")
 
     async def send_once(self, job: Job, part: Part, target: Place) -> None:
         web = await self._workspaces.of(target.team)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mmrag.errors import InvalidSettings
+from mmrag.checkpoints.chats import chat_inputs, check_template, pad_left
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,38 +26,13 @@ class Family:
 
     def prepare(self, processor: Any) -> None:  # noqa: ANN401 - one of many classes of transformers
         """Set a processor up for generating in batches."""
-        processor.tokenizer.padding_side = "left"  # right padding changes what the shorter rows say
-        if processor.tokenizer.pad_token is None:
-            processor.tokenizer.pad_token = processor.tokenizer.eos_token
-        if self.needs_template and not processor.chat_template:
-            raise InvalidSettings(
-                "The model that generator_model names brings no chat template, and none is known for its kind: "
-                "put the one of its model card into its folder as chat_template.jinja."
-            )
+        pad_left(processor)
+        if self.needs_template:
+            check_template(processor, setting="generator_model")
 
     def inputs(self, processor: Any, rows: Sequence[tuple[str, Sequence[Image]]]) -> dict[str, Any]:  # noqa: ANN401 - as above
         """A batch of (text, pictures), as many pictures in each row, as the model takes it."""
-        conversations = [
-            [
-                {
-                    "role": "user",
-                    "content": [
-                        *({"type": "image", "image": picture} for picture in pictures),
-                        {"type": "text", "text": text},
-                    ],
-                }
-            ]
-            for text, pictures in rows
-        ]
-        batch = processor.apply_chat_template(
-            conversations,
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            processor_kwargs={"padding": True},
-        )
-        return dict(batch)
+        return chat_inputs(processor, rows)
 
     def generate(self, model: Any, inputs: dict[str, Any], **options: Any) -> None:  # noqa: ANN401 - as above
         """Write; what is said arrives at the streamer among the options."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mmrag.checkpoints.chats import chat_inputs, check_template, pad_left
 from mmrag.errors import InvalidSettings
 from mmrag.reading.chart_models import doctags, linearised
 
@@ -17,11 +18,8 @@ if TYPE_CHECKING:
     from mmrag.checkpoints.loading import Precision
     from mmrag.types import ModelTable
 
-_HEADER_SIZE, _HEADER_MARGIN, _HEADER_WIDTH = (
-    36,
-    5,
-    80,
-)  # pixels, pixels, characters: as Pix2Struct was trained
+# As Pix2Struct was trained: pixels, pixels, characters.
+_HEADER_SIZE, _HEADER_MARGIN, _HEADER_WIDTH = 36, 5, 80
 
 
 class Family(Protocol):
@@ -69,27 +67,11 @@ class DocTags:
     parse = staticmethod(doctags.parse)
 
     def prepare(self, processor: Any) -> None:  # noqa: ANN401 - as above
-        processor.tokenizer.padding_side = "left"  # right padding changes what the shorter rows say
-        if not processor.chat_template:
-            raise InvalidSettings(
-                "The model that chart_model names brings no chat template: put that of its model card into "
-                "its folder, as chat_template.jinja."
-            )
+        pad_left(processor)
+        check_template(processor, setting="chart_model")
 
     def inputs(self, processor: Any, pictures: Sequence[Image]) -> dict[str, Any]:  # noqa: ANN401 - as above
-        content = [
-            [{"type": "image", "image": picture}, {"type": "text", "text": self.question}]
-            for picture in pictures
-        ]
-        batch = processor.apply_chat_template(
-            [[{"role": "user", "content": each}] for each in content],
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            processor_kwargs={"padding": True},
-        )
-        return dict(batch)
+        return chat_inputs(processor, [(self.question, [picture]) for picture in pictures])
 
 
 def family_of(checkpoint: Checkpoint) -> Family:
