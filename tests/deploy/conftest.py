@@ -22,6 +22,12 @@ VERSION = mmrag.__version__
 USER = 10001
 OTHERS = {"HF_HUB_OFFLINE", "HF_HOME"}  # of the Hugging Face hub
 PLATFORMS = {"slack", "discord"}
+TOOLS = {
+    "check-jsonschema": "needs the extra dev",
+    "hadolint": "download a release of it into PATH",
+    "kubectl": "download a release of it into PATH",
+    "systemd-analyze": "apt-get install systemd",
+}
 
 
 def check_command(words):
@@ -59,13 +65,13 @@ def requirements():
 
 @pytest.fixture
 def tool():
-    """Run a program on files; skips where it is not installed."""
+    """Run one of TOOLS on files; skips where it is not installed, and says how it is."""
 
     def run(program, *arguments, stdin=None):
         beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         found = shutil.which(program, path=beside)
         if found is None:
-            pytest.skip(f"{program} is not installed")
+            pytest.skip(f"{program} is not installed: {TOOLS[program]}")
         command = [found, *map(str, arguments)]
         process = subprocess.run(command, input=stdin, cwd=ROOT, capture_output=True, text=True, check=False)
         assert process.returncode == 0, process.stdout + process.stderr
