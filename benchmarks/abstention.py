@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
-from unittest.mock import patch
 
 import numpy as np
 
@@ -161,22 +160,23 @@ def cases_of(
     for row in rows:
         by_documents[row.documents].append(row)
     for together in by_documents.values():
-        noted: dict[object, Prompt] = {}
-
-        def note(
-            _: ExtractiveGenerator,
-            prompt: Prompt,
-            *,
-            drafted: ClaimListener = unheard,  # noqa: ARG001 - the port's
-            noted: dict[object, Prompt] = noted,
-        ) -> Draft:
-            noted[prompt.question, prompt.history] = prompt
-            return Draft(())
-
-        with patch.object(ExtractiveGenerator, "generate", note):
-            evaluate(together, settings=settings, embedder=embedder, reader=reader)
-        cases += [_case(row, noted[row.question, row.history], embedder) for row in together]
+        noting = NotingGenerator(embedder)
+        evaluate(together, settings=settings, embedder=embedder, reader=reader, generator=noting)
+        cases += [_case(row, noting.noted[row.question, row.history], embedder) for row in together]
     return cases
+
+
+class NotingGenerator(ExtractiveGenerator):
+    """Notes the evidence of each question and says nothing."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        super().__init__(embedder)
+        self.noted: dict[object, Prompt] = {}
+
+    def generate(self, prompt: Prompt, *, drafted: ClaimListener = unheard) -> Draft:
+        del drafted
+        self.noted[prompt.question, prompt.history] = prompt
+        return Draft(())
 
 
 def _case(row: AnswerRow, prompt: Prompt, embedder: Embedder) -> Case:

@@ -37,18 +37,20 @@ def build_engine(
     *,
     embedder: Embedder | None = None,
     reader: Reader | None = None,
+    generator: Generator | None = None,
     retrievers: Container[str] = ("bm25", "dense"),
 ) -> Engine:
     """An engine on the data folder of these settings. Models load when they are first needed.
 
-    Several engines of one process may share an embedder and a reader, which hold the models.
+    Several engines of one process may share an embedder and a reader, which hold the models. A
+    `generator` takes the place of the one that the settings choose, and is closed with the engine.
     `retrievers` are the halves of the search that have a vote.
     Raises MissingExtra without one of the extras `cpu`, `gpu` and `gpu-cuvs`, StoreUnavailable where
     the data folder cannot be used, InvalidSettings where the named cross-encoder cannot, or where
     FAISS is to use a GPU that is not there.
     """
     try:
-        return _build(settings, embedder, reader, retrievers)
+        return _build(settings, embedder, reader, generator, retrievers)
     except ModuleNotFoundError as missing:
         raise MissingExtra(missing.name or "A part of the engine", "cpu") from missing
 
@@ -258,7 +260,11 @@ def build_entailment(settings: Settings) -> Entailment | None:
 
 
 def _build(
-    settings: Settings, embedder: Embedder | None, reader: Reader | None, retrievers: Container[str]
+    settings: Settings,
+    embedder: Embedder | None,
+    reader: Reader | None,
+    generator: Generator | None,
+    retrievers: Container[str],
 ) -> Engine:
     from mmrag.storage.cache import DiskAnswerCache  # noqa: PLC0415 - needs an extra; the caller names it
     from mmrag.storage.catalog import SqliteStore  # noqa: PLC0415 - as above
@@ -283,6 +289,7 @@ def _build(
             retriever=retriever,
             reader=reader or opened.enter_context(closing(build_reader(settings))),
             chart_model=chart_model,
+            generator=generator,
         )
         opened.callback(stages.generator.close)
         kept_open = opened.pop_all()
@@ -307,6 +314,7 @@ def _stages(
     retriever: HybridRetriever,
     reader: Reader,
     chart_model: ChartModel | None,
+    generator: Generator | None,
 ) -> Stages:
     from mmrag.generation.choice import choose_generator  # noqa: PLC0415 - as above
     from mmrag.generation.extractive import ExtractiveGenerator  # noqa: PLC0415 - as above
@@ -314,7 +322,7 @@ def _stages(
     from mmrag.reading import READING_VERSION  # noqa: PLC0415 - as above
     from mmrag.reading.chunking import SentenceChunker  # noqa: PLC0415 - as above
 
-    generator, reason = choose_generator(settings, embedder)
+    generator, reason = (generator, "given") if generator else choose_generator(settings, embedder)
     fallback = ExtractiveGenerator(embedder)
     captioner = build_captioner(settings, generator)
     seen_by = {"charts": chart_model, "captions": captioner}

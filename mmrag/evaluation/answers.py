@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from mmrag.config import Settings
     from mmrag.engine import Engine
     from mmrag.evaluation.progress import Progress
-    from mmrag.ports import Embedder, Reader
+    from mmrag.ports import Embedder, Generator, Reader
     from mmrag.types import Answer, Citation
 
 # Share of a sentence's words that its quotes must hold: templates around cells have words of their own.
@@ -214,6 +214,7 @@ def evaluate(
     settings: Settings,
     embedder: Embedder | None = None,
     reader: Reader | None = None,
+    generator: Generator | None = None,
     progress: Progress | None = None,
 ) -> AnswersReport:
     """Ask every question in a data folder that is deleted afterwards, and judge what comes.
@@ -230,7 +231,7 @@ def evaluate(
         own = settings.model_copy(update={"home": Path(folder)})
         # The model is converted in the data folder of the settings, once for all runs.
         shared = embedder or build_embedder(settings)
-        with build_engine(own, embedder=shared, reader=reader) as engine:
+        with build_engine(own, embedder=shared, reader=reader, generator=generator) as engine:
             for place, (documents, numbers_of_rows) in enumerate(by_documents.items()):
                 unread += _add(engine, documents, collection=f"rows-{place}")
                 for number in numbers_of_rows:
