@@ -15,8 +15,6 @@ _FILE = re.compile(
     r"https://[\w.-]+\.slack(?:-gov)?\.com/files(?:/[A-Z0-9]+/|-(?:pri|tmb)/[A-Z0-9]+-)(F[A-Z0-9]+)(?:[/?#-].*)?",
     re.ASCII,
 )
-
-
 _PLACE = re.compile(r"https://(?:app|[\w.-]+)\.slack(?:-gov)?\.com/(?:archives|client|docs)/.*", re.ASCII)
 
 
